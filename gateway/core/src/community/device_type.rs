@@ -1,0 +1,281 @@
+//! What an integrator writes once per product: how its bytes become points.
+//!
+//! These types *are* the file format of `config/device-types/*.toml`; their doc comments are its
+//! reference (`gatehouse schema device-type`). [`crate::decode`] gives them effect.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::quantity::{Period, Text};
+
+/// One file in `config/device-types`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeviceType {
+    #[serde(rename = "device-type")]
+    pub head: Head,
+    /// How to poll it; required when `via = "modbus"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modbus: Option<Modbus>,
+    /// The values that it measures.
+    #[serde(rename = "point", default)]
+    pub points: Vec<Point>,
+    /// What it sends and what that means; at least one. `gatehouse check` runs them all.
+    #[serde(rename = "example", default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+impl DeviceType {
+    /// Position of the point of that name.
+    pub fn point(&self, name: &str) -> Option<usize> {
+        self.points.iter().position(|p| p.name == name)
+    }
+
+    /// After this long without a frame the device counts as silent.
+    pub fn silent_after(&self) -> Duration {
+        let declared = self.head.silent_after.map(|p| p.0);
+        let polled = self.modbus.as_ref().map(|m| m.every.0 * 5);
+        declared.or(polled).unwrap_or(Duration::from_mins(15))
+    }
+}
+
+/// `[device-type]`: who it is and how it talks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Head {
+    /// Lower case, digits and dashes; the name that devices refer to.
+    pub id: String,
+    /// What people call the product.
+    pub title: Text,
+    /// The wire that it speaks on.
+    pub via: Via,
+    /// Silent for longer than this: the device itself becomes a finding. Five polls for Modbus,
+    /// 15 min otherwise, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_after: Option<Period>,
+    /// Top-level JSON fields of a frame that an event carries along, such as a message counter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echo: Vec<String>,
+    /// Where the device's own time stands in its JSON; the time of arrival when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeField>,
+    /// Every column of a recording becomes a point (`generic-series`); no `[[point]]` then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_point: bool,
+}
+
+/// The wire of a device type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    Mqtt,
+    Modbus,
+    /// Recorded data only.
+    Replay,
+}
+
+/// The device's own time within its JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TimeField {
+    /// JSON pointer (RFC 6901), as in `/ts`.
+    pub json: String,
+    pub format: TimeFormat,
+    /// Frames dated further ahead of the gateway are refused; 5 min when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ahead: Option<Period>,
+    /// Frames older than this are refused; 7 days when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Period>,
+}
+
+/// How a device writes time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeFormat {
+    /// Seconds since 1970, UTC.
+    UnixS,
+    /// Milliseconds since 1970, UTC.
+    UnixMs,
+    /// Text as in `2026-01-31T08:15:00+08:00`.
+    Rfc3339,
+}
+
+/// `[modbus]`: what to ask for and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Modbus {
+    /// The table that points are read from unless they say otherwise.
+    pub function: Function,
+    /// Address of word 0 of this file, as on the wire (0-based).
+    #[serde(default)]
+    pub start: u16,
+    /// Registers that exist from `start` on; reads never go past them. Left out: as far as the
+    /// points reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u16>,
+    /// Time between two polls.
+    pub every: Period,
+    /// Most registers (or, for bits, sixteenths of the count) in one request; some devices take 16.
+    #[serde(default = "max_block")]
+    pub max_block: u16,
+    /// Words, counted from `start`, that must not be read: `[first, last]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<(u16, u16)>,
+}
+
+/// Modbus application protocol V1.1b3, section 6.3: 125 registers in one read.
+fn max_block() -> u16 {
+    125
+}
+
+/// The four tables of a Modbus device.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// Function code 1.
+    Coil,
+    /// Function code 2.
+    Discrete,
+    /// Function code 3.
+    Holding,
+    /// Function code 4.
+    Input,
+}
+
+/// `[[point]]`: one value that the device measures, and what can be believed of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Point {
+    /// A word that rules can use: lower case letters, digits, underscores.
+    pub name: String,
+    /// What people call it; the name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Text>,
+    pub at: At,
+    /// Value = raw * scale + offset.
+    #[serde(default = "one")]
+    pub scale: f64,
+    #[serde(default)]
+    pub offset: f64,
+    /// As in UCUM, `1` for a number without a unit.
+    pub unit: String,
+    /// `[lowest, highest]` that the sensor can mean; outside: `out-of-range`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<(f64, f64)>,
+    /// Fastest believable change, in units a second; faster: `jumped`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<f64>,
+    /// The very same value for this long: `stuck`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_after: Option<Period>,
+    /// A value older than this is no value: `stale`. Three times the polling period, or 15 min,
+    /// when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Period>,
+    /// Raw values that mean "no data", before scaling: `[-200]`, `[65535]`. NaN always does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_data: Vec<f64>,
+    /// Texts that stand for numbers: `{ occupied = 1, free = 0 }`. Booleans are 1 and 0 anyway.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, f64>,
+    /// A frame may lack it without being refused (a device that sends what changed).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Where a point stands in a frame: one of `json`, `byte`, `word`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct At {
+    /// MQTT, JSON payload: a JSON pointer (RFC 6901), as in `/data/t`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
+    /// MQTT, binary payload: offset of the first byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byte: Option<usize>,
+    /// Modbus: the register (or coil), counted from `start`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word: Option<u16>,
+    /// Modbus: another table than the file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<Function>,
+    /// How the bytes are to be read; `u16` for words, `bool` for coils and discrete inputs.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Order of the bytes; `big` when left out. With four bytes ABCD on the wire: `big` = ABCD,
+    /// `little` = DCBA, `big-swapped` = CDAB (low word first), `little-swapped` = BADC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// One bit, 0 the lowest; or a field, `[lowest, highest]`, as an unsigned number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<Bits>,
+}
+
+/// How bytes are read as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Bool,
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+}
+
+/// Order of bytes and words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// ABCD; AB for 16 bits.
+    #[default]
+    Big,
+    /// DCBA; BA for 16 bits.
+    Little,
+    /// CDAB: low word first, bytes in network order.
+    BigSwapped,
+    /// BADC: high word first, bytes swapped within each word.
+    LittleSwapped,
+}
+
+/// A bit or a field of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Bits {
+    One(u8),
+    Field(u8, u8),
+}
+
+/// `[[example]]`: what was on the wire and what it means.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Example {
+    /// A payload as text (JSON).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// A binary payload in hexadecimal, as in `"01 A4 00"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_hex: Option<String>,
+    /// Modbus: the words of the file's own table from `start` on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<u16>>,
+    /// Modbus: the words of other tables from `start` on, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<Function, Vec<u16>>,
+    /// Values that must come out with quality `good`, by point.
+    pub expect: BTreeMap<String, f64>,
+    /// Points that must come out with another quality, by point.
+    pub quality: BTreeMap<String, crate::reading::Quality>,
+}

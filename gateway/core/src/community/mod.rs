@@ -1,0 +1,112 @@
+//! Everything that is configured about a community: parsed, checked, then immutable.
+//!
+//! Text of the four kinds of files comes in, an `Arc<Community>` or *all* faults at once come out;
+//! nobody here opens a file. The rooms:
+//!
+//! 1. [`quantity`]: typed strings and bilingual texts,
+//! 2. [`device_type`], [`scene`], [`site`]: the file formats,
+//! 3. [`fault`]: what is wrong in a file, with its place and the nearest valid word,
+//! 4. [`build`]: cross-checks the files and resolves names to positions.
+
+pub mod build;
+pub mod device_type;
+pub mod fault;
+pub mod quantity;
+pub mod scene;
+pub mod site;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use device_type::DeviceType;
+use quantity::Text;
+use scene::Scene;
+
+use crate::reading::{DeviceIndex, SourceIndex};
+
+/// A configured community. Positions in its lists are the indices that travel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Community {
+    pub id: String,
+    pub title: Text,
+    /// `/townships/<t>/gateways/<g>`: the CloudEvents source of this box.
+    pub township: String,
+    pub gateway: String,
+    pub areas: Vec<site::Area>,
+    pub feeders: Vec<site::Feeder>,
+    pub sources: Vec<Source>,
+    pub device_types: Vec<Arc<DeviceType>>,
+    pub devices: Vec<Device>,
+    pub scenes: Vec<Arc<Scene>>,
+    /// What the scenes' models look like from outside.
+    pub models: Vec<ModelSpec>,
+}
+
+/// A broker or a Modbus line, as far as the core cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub id: String,
+    pub kind: SourceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    Broker,
+    Line,
+    Replay,
+}
+
+/// One installed unit, names resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    pub id: String,
+    pub title: Text,
+    pub device_type: Arc<DeviceType>,
+    /// Position in [`Community::areas`].
+    pub area: usize,
+    pub location: Option<Text>,
+    /// Position in [`Community::feeders`].
+    pub feeder: Option<usize>,
+    pub source: SourceIndex,
+    pub address: Address,
+}
+
+/// Where a device is found on its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An MQTT topic filter.
+    Topic(String),
+    /// A Modbus unit id.
+    Unit(u8),
+    /// Recorded data.
+    Replay,
+}
+
+/// What the pipeline must know of a model to ask it; `models/<name>/model.toml` in the shell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSpec {
+    pub name: String,
+    pub version: String,
+    /// Samples of one point that it looks at.
+    pub window: usize,
+    /// Numbers that it answers per window.
+    pub outputs: usize,
+}
+
+impl Community {
+    pub fn device(&self, index: DeviceIndex) -> &Device {
+        &self.devices[index.0]
+    }
+
+    /// The device of that id.
+    pub fn find_device(&self, id: &str) -> Option<DeviceIndex> {
+        self.devices.iter().position(|d| d.id == id).map(DeviceIndex)
+    }
+
+    /// A value of this point older than this is no value.
+    pub fn stale_after(device_type: &DeviceType, point: usize) -> Duration {
+        let declared = device_type.points[point].stale.map(|p| p.0);
+        let polled = device_type.modbus.as_ref().map(|m| m.every.0 * 3);
+        declared.or(polled).unwrap_or(Duration::from_mins(15))
+    }
+}

@@ -1,0 +1,147 @@
+//! The community itself: areas, devices, feeders, and what the simulator plays on them.
+//!
+//! These types *are* the file format of `config/community.toml`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::quantity::{Period, Text};
+
+/// `config/community.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    pub community: SiteHead,
+    #[serde(rename = "area", default)]
+    pub areas: Vec<Area>,
+    #[serde(rename = "feeder", default, skip_serializing_if = "Vec::is_empty")]
+    pub feeders: Vec<Feeder>,
+    #[serde(rename = "device", default)]
+    pub devices: Vec<DeviceEntry>,
+    /// For `demo` and `simulate` only; `run` checks it and otherwise leaves it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<Simulation>,
+}
+
+/// `[community]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SiteHead {
+    pub id: String,
+    pub title: Text,
+}
+
+/// `[[area]]`: one grid cell (网格).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Area {
+    pub id: String,
+    pub title: Text,
+    /// People who live or work there; weighs in the grading.
+    #[serde(default)]
+    pub people: u32,
+}
+
+/// `[[feeder]]`: a power or network supply that devices share; when it dies they all fall silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Feeder {
+    pub id: String,
+    pub title: Text,
+}
+
+/// `[[device]]`: one installed unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeviceEntry {
+    pub id: String,
+    /// What people call it; the id when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Text>,
+    /// A device type, by id.
+    #[serde(rename = "type")]
+    pub device_type: String,
+    /// An area, by id.
+    pub area: String,
+    /// Where exactly, for the person who goes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Text>,
+    /// A feeder, by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feeder: Option<String>,
+    /// MQTT: a broker of `gateway.toml`, by id; may be left out when there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+    /// MQTT: the topic filter; `sense/<community>/<device>` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Modbus: a line of `gateway.toml`, by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Modbus: the unit id (slave address).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<u8>,
+}
+
+/// `[simulation]`: how the simulated devices behave, and what goes wrong when.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Simulation {
+    /// How often a simulated MQTT device speaks, by device type.
+    pub every: BTreeMap<String, Period>,
+    #[serde(rename = "behaviour")]
+    pub behaviours: Vec<Behaviour>,
+    #[serde(rename = "anomaly")]
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// `[[simulation.behaviour]]`: a point on an ordinary day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Behaviour {
+    pub device_type: String,
+    pub point: String,
+    /// Mean, or the only value when nothing else is given.
+    pub mean: f64,
+    /// Height of the daily wave.
+    #[serde(default)]
+    pub swing: f64,
+    /// Standard deviation of what comes on top.
+    #[serde(default)]
+    pub noise: f64,
+    /// Rises by this much an hour, and starts over at `mean` once past `until` (a bin that is emptied).
+    #[serde(default)]
+    pub rise: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<f64>,
+    /// Switches between 0 and 1, each state lasting about this long (a parking bay).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toggles: Option<Period>,
+}
+
+/// `[[simulation.anomaly]]`: something that goes wrong, and the scene that must notice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Anomaly {
+    pub device: String,
+    /// Counted from the start of the simulation.
+    pub starts: Period,
+    pub lasts: Period,
+    /// Comes again after this long, counted from start to start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Period>,
+    /// Values that the points take meanwhile.
+    #[serde(default)]
+    pub set: BTreeMap<String, f64>,
+    /// The device says nothing meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+    /// The device sends this meanwhile, whatever it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The scene that must raise an event; none when nothing may come of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<String>,
+}

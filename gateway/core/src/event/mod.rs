@@ -1,0 +1,2 @@
+//! The book of events.
+pub mod message;

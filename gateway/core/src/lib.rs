@@ -1,0 +1,27 @@
+//! Turns frames from devices into events people can act on.
+//!
+//! Nothing here opens a socket, reads a clock or touches a disk. A caller hands in inputs together
+//! with the time and carries out the outputs it is asked for, so a whole night in a community
+//! replays in a millisecond, the same way every time.
+//!
+//! The modules, in the order the data takes:
+//!
+//! 1. [`reading`]: the nouns that travel: frames, readings, qualities, time,
+//! 2. [`community`]: what is configured: device types, devices, areas, scenes,
+//! 3. [`decode`]: bytes and words of a frame become raw values, as the device type says,
+//! 4. [`admission`]: raw values become readings with a quality, or are refused with a reason,
+//! 5. [`window`]: what a point did lately, and its features,
+//! 6. [`detect`]: rules and models turn readings into findings,
+//! 7. [`event`]: findings become events: one per cause, graded, explained, until they clear,
+//! 8. [`pipeline`]: the one state machine that holds all of the above together,
+//! 9. [`view`]: what the console may see of it.
+
+pub mod admission;
+pub mod community;
+pub mod decode;
+pub mod detect;
+pub mod event;
+pub mod pipeline;
+pub mod reading;
+pub mod view;
+pub mod window;

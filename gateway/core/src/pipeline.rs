@@ -1,0 +1,85 @@
+//! The one state machine: told what happened and what time it is, it answers with what to do.
+//!
+//! `handle` takes an [`Input`], `handle_timeout` the time, `poll_output` hands out what should be
+//! done, `poll_timeout` says when to come back. The caller drains `poll_output` after each of them
+//! and never lets time run backwards.
+
+use std::sync::Arc;
+
+use crate::community::Community;
+use crate::event::message::Record;
+use crate::reading::{DeviceIndex, Frame, SourceIndex, Ticket, TimeQuality};
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A device spoke, or did not answer.
+    Frame(Frame),
+    /// A broker or line came up, or went down and why.
+    Source { source: SourceIndex, down: Option<String> },
+    /// A source had to let frames go before anyone saw them.
+    Dropped { source: SourceIndex, device: Option<DeviceIndex>, reason: &'static str, count: u64 },
+    /// A model's answer.
+    Answer(Answer),
+    /// Everything up to this batch would survive a power cut.
+    Stored { through: u64 },
+    /// A batch could not be written.
+    StoreFailed { why: String },
+    /// What is known about the wall clock.
+    Clock(TimeQuality),
+    /// The wall clock was set by this many milliseconds.
+    ClockStepped { by_ms: i64 },
+    /// A new configuration; state is kept where ids match.
+    Config(Arc<Community>),
+}
+
+/// What should be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Write this, all of it or nothing, then say [`Input::Stored`].
+    Store(Batch),
+    /// Ask a model.
+    Ask(Question),
+    /// Nothing of this frame can be lost any more: acknowledge it.
+    Settle(Ticket),
+}
+
+/// What must reach the disk together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// Counts up from 1 at each start.
+    pub number: u64,
+    /// In the order of their sequence; they follow what is stored without a gap.
+    pub records: Vec<Record>,
+    /// Values to keep (`Some`) or forget (`None`), by key.
+    pub states: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// Windows that a model is to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    pub id: u64,
+    pub model: String,
+    /// `rows` windows, one after the other.
+    pub features: Vec<f32>,
+    pub rows: usize,
+}
+
+/// What the model said, or why it said nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub question: u64,
+    /// `rows * outputs` numbers.
+    pub outputs: Result<Vec<f32>, String>,
+}
+
+/// What was on disk at start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Restored {
+    /// The last sequence that was given out.
+    pub sequence: u64,
+    /// Counts this start.
+    pub boot: u64,
+    /// Every kept state by key, in key order.
+    pub states: Vec<(String, Vec<u8>)>,
+}

@@ -1,0 +1,67 @@
+//! What the console and the metrics may see: a snapshot of the pipeline, made on request.
+
+use std::collections::BTreeMap;
+
+use crate::event::message::EventData;
+use crate::reading::{Quality, TimeQuality, Timestamp};
+
+/// Everything at one moment. Lists are in the order of the configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    pub at: Timestamp,
+    pub time_quality: TimeQuality,
+    /// Events whose condition holds or cannot be told, most urgent first, then oldest first.
+    pub events: Vec<EventView>,
+    pub devices: Vec<DeviceView>,
+    pub sources: Vec<SourceView>,
+    pub counts: Counts,
+}
+
+/// An open event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventView {
+    pub started: Timestamp,
+    pub data: EventData,
+}
+
+/// A device as the gateway sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceView {
+    pub id: String,
+    /// Position in [`crate::community::Community::devices`].
+    pub index: usize,
+    pub last_frame: Option<Timestamp>,
+    pub silent: bool,
+    pub frames: u64,
+    /// Per point of its type: the last value, when there was one, and its quality now.
+    pub points: Vec<(Option<f64>, Quality)>,
+    /// Frames and readings turned away since start, by the reason's word.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+/// A broker or line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceView {
+    pub id: String,
+    /// Why it is down; `None` while it is up.
+    pub down: Option<String>,
+    /// Frames that it had to let go, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+}
+
+/// Counts since start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub frames: u64,
+    pub readings: u64,
+    /// Frames and readings turned away, by the reason's word.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Records made, by transition.
+    pub records: BTreeMap<&'static str, u64>,
+    /// Records made and not yet stored.
+    pub unstored: u64,
+    /// Windows that models were asked about, answered, and gave up on.
+    pub asked: u64,
+    pub answered: u64,
+    pub unanswered: u64,
+}

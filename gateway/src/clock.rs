@@ -1,0 +1,101 @@
+//! One clock for the whole program, which never runs backwards.
+//!
+//! Time is the monotonic clock plus an offset taken at start, so that a wall clock that is set by a
+//! time server (or a person) moves nothing in the middle of a night. [`Clock::check`] notices such a
+//! step; the engine tells the pipeline. For `demo` the clock can run faster than the world.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatehouse_core::reading::{TimeQuality, Timestamp};
+use tokio::time::Instant;
+
+/// Wall-clock steps below this are drift, not steps.
+const STEP_MS: i64 = 1_000;
+
+/// Cheap to clone; all clones share one offset.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    zero: Instant,
+    /// Time at `zero`, in ms since the epoch.
+    start_ms: Arc<AtomicI64>,
+    speed: f64,
+}
+
+impl Clock {
+    /// A clock that starts at the wall clock's time and runs `speed` times as fast.
+    pub fn new(speed: f64) -> Self {
+        Self {
+            zero: Instant::now(),
+            start_ms: Arc::new(AtomicI64::new(wall_ms())),
+            speed: speed.max(f64::MIN_POSITIVE),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        let passed = self.zero.elapsed().mul_f64(self.speed);
+        Timestamp(self.start_ms.load(Ordering::Relaxed)) + passed
+    }
+
+    /// Sleeps until this clock shows `due`.
+    pub async fn sleep_until(&self, due: Timestamp) {
+        tokio::time::sleep(self.real(due.since(self.now()))).await;
+    }
+
+    /// How long a span of this clock's time takes in the world.
+    pub fn real(&self, span: Duration) -> Duration {
+        span.div_f64(self.speed)
+    }
+
+    /// How far the wall clock has been set since start or the last step told, when it was.
+    ///
+    /// Forward steps are taken over (time jumps, but never back); after a backward step this clock
+    /// goes on from where it is.
+    pub fn check(&self) -> Option<i64> {
+        if (self.speed - 1.0).abs() > f64::EPSILON {
+            return None;
+        }
+        let step = wall_ms() - self.now().0;
+        if step.abs() < STEP_MS {
+            return None;
+        }
+        if step > 0 {
+            self.start_ms.fetch_add(step, Ordering::Relaxed);
+        }
+        (step > 0).then_some(step)
+    }
+
+    /// What the machine says of its own clock. systemd-timesyncd leaves a file when it has synchronised.
+    pub fn quality(&self) -> TimeQuality {
+        if std::path::Path::new("/run/systemd/timesync/synchronized").exists() {
+            TimeQuality::Synced
+        } else {
+            TimeQuality::Unknown
+        }
+    }
+}
+
+fn wall_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|d| i64::try_from(d.as_millis()).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_clock_passes_an_hour_in_a_minute() {
+        let clock = Clock::new(60.0);
+        let before = clock.now();
+
+        tokio::time::sleep(Duration::from_mins(1)).await;
+
+        assert_eq!(clock.now().since(before), Duration::from_hours(1));
+        assert_eq!(clock.real(Duration::from_hours(1)), Duration::from_mins(1));
+    }
+}

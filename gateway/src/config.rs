@@ -1,0 +1,218 @@
+//! `config/gateway.toml` as types: this box, its wires, its store, its platform.
+//!
+//! The doc comments are the reference (`gatehouse schema config`). Secrets are file paths or
+//! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gatehouse_core::community::quantity::{Language, Period};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `config/gateway.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GatewayConfig {
+    pub gateway: Identity,
+    /// Sensor brokers.
+    #[serde(rename = "broker", default)]
+    pub brokers: Vec<BrokerConfig>,
+    /// Modbus lines: a pair of wires, or a TCP endpoint.
+    #[serde(rename = "line", default)]
+    pub lines: Vec<LineConfig>,
+    #[serde(default)]
+    pub store: StoreConfig,
+    /// Left out: events stay in the journal and on the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<UplinkConfig>,
+    #[serde(default)]
+    pub console: ConsoleConfig,
+    #[serde(default)]
+    pub models: ModelsConfig,
+}
+
+/// `[gateway]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Identity {
+    /// Unique within the township; also the MQTT client id at the platform.
+    pub id: String,
+    pub township: String,
+    /// The console's language until a person chooses.
+    #[serde(default)]
+    pub language: Language,
+}
+
+/// `[[broker]]`: where sensors publish.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BrokerConfig {
+    /// The name that devices refer to.
+    pub id: String,
+    /// `mqtt://host:1883` or `mqtts://host:8883`.
+    pub url: String,
+    /// Who we are to it, and whom we believe.
+    #[serde(default)]
+    pub access: Access,
+    /// MQTT client id; the session that outlives a restart hangs on it. `gatehouse-<gateway>` when
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// A longer payload is refused and counted.
+    #[serde(default = "max_payload_bytes")]
+    pub max_payload_bytes: usize,
+}
+
+fn max_payload_bytes() -> usize {
+    64 * 1024
+}
+
+/// `[broker.access]`, `[uplink.access]`: who we are to a broker, and whom we believe.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Access {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// File that holds the password alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// PEM: the authority that the broker's certificate must come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM: our own certificate, for brokers that ask for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM: the key of `cert-file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[[line]]`: one speaker at a time. Exactly one of `tcp`, `rtu-over-tcp` and `serial`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LineConfig {
+    /// The name that devices refer to.
+    pub id: String,
+    /// Modbus TCP: `host:502`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// Modbus RTU frames over TCP, as serial servers speak it: `host:4001`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtu_over_tcp: Option<String>,
+    /// Modbus RTU: `/dev/ttyUSB0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<PathBuf>,
+    #[serde(default = "baud")]
+    pub baud: u32,
+    #[serde(default)]
+    pub parity: Parity,
+    #[serde(default = "stop_bits")]
+    pub stop_bits: u8,
+    /// How long a slave may take to answer; at least twice the slowest one's time.
+    #[serde(default = "timeout")]
+    pub timeout: Period,
+    /// Silence between two requests on a serial line; 3.5 characters at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Period>,
+}
+
+fn baud() -> u32 {
+    9_600
+}
+
+fn stop_bits() -> u8 {
+    1
+}
+
+fn timeout() -> Period {
+    Period(Duration::from_millis(500))
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Parity {
+    None,
+    /// What the Modbus serial line specification asks for.
+    #[default]
+    Even,
+    Odd,
+}
+
+/// `[store]`: what must survive a power cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StoreConfig {
+    /// Folder that the program owns. Put it on storage that survives a power cut.
+    pub path: PathBuf,
+    /// Records that may wait for the platform; beyond, the oldest of the lowest level is given up,
+    /// and that is told.
+    pub max_waiting: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: "data".into(), max_waiting: 100_000 }
+    }
+}
+
+/// `[uplink]`: the township's platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UplinkConfig {
+    /// `mqtt://host:1883` or `mqtts://host:8883`.
+    pub url: String,
+    /// Who we are to it, and whom we believe.
+    #[serde(default)]
+    pub access: Access,
+    /// Another topic for event messages than `gatehouse/v1/<township>/<gateway>/events`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_topic: Option<String>,
+    /// First pause after a lost connection; each further one doubles.
+    #[serde(default = "retry_min")]
+    pub retry_min: Period,
+    #[serde(default = "retry_max")]
+    pub retry_max: Period,
+}
+
+fn retry_min() -> Period {
+    Period(Duration::from_secs(1))
+}
+
+fn retry_max() -> Period {
+    Period(Duration::from_mins(1))
+}
+
+/// `[console]`: web pages and API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ConsoleConfig {
+    pub enabled: bool,
+    /// Loopback unless said otherwise.
+    pub listen: SocketAddr,
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+/// `[models]`: what detectors of the kind `model` run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ModelsConfig {
+    /// Folder with one folder per model; relative to the folder of `gateway.toml`.
+    pub path: PathBuf,
+    /// ONNX Runtime's library; looked for in the system's folders when left out, and replaced by the
+    /// built-in engine when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        Self { path: "../models".into(), onnxruntime: None }
+    }
+}

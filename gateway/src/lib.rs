@@ -1,0 +1,25 @@
+//! The shell around [`gatehouse_core`]: wires, disk, clock, models, pages.
+//!
+//! In the order the data takes:
+//!
+//! 1. [`config`], [`clock`]: what this box is told, and what time it is,
+//! 2. [`source`]: frames from brokers and Modbus lines,
+//! 3. [`engine`]: owns the pipeline and carries out its outputs,
+//! 4. [`infer`]: asks models,
+//! 5. [`store`]: journal and outbox on disk,
+//! 6. [`uplink`]: records to the township,
+//! 7. [`console`]: pages, stream and metrics for people,
+//! 8. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 9. [`cli`]: one file per command.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod engine;
+pub mod infer;
+pub mod simulate;
+pub mod source;
+pub mod store;
+pub mod tls;
+pub mod uplink;
