@@ -111,6 +111,15 @@ impl Gate {
         }
     }
 
+    /// The clock that times this device was set forward.
+    pub fn shift(&mut self, by: Duration) {
+        for memory in &mut self.points {
+            memory.good = memory.good.map(|(at, value)| (at + by, value));
+            memory.unchanged = memory.unchanged.map(|(at, value)| (at + by, value));
+        }
+        self.last = self.last.map(|(at, print)| (at + by, print));
+    }
+
     /// Judges the device's own time. `trusted` says whether the gateway's clock can be believed;
     /// until then the device's time is not compared with it.
     ///
@@ -252,7 +261,10 @@ mod tests {
         let mut gate = Gate::new(1);
         quality_after(&mut gate, 20.0, T0);
 
-        assert_eq!(quality_after(&mut gate, 500.0, T0 + Duration::from_secs(1)), Quality::OutOfRange);
+        assert_eq!(
+            quality_after(&mut gate, 500.0, T0 + Duration::from_secs(1)),
+            Quality::OutOfRange
+        );
         assert_eq!(quality_after(&mut gate, 20.1, T0 + Duration::from_secs(2)), Quality::Good);
     }
 

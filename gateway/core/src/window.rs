@@ -100,7 +100,8 @@ impl Samples {
         let deviation = median(self.values.iter().map(|x| (x - centre).abs()));
         let scale = (1.4826 * deviation).max(1e-3 * centre.abs() + 1e-9);
         #[expect(clippy::cast_possible_truncation, reason = "models take f32")]
-        features.extend(self.values.iter().map(|x| ((x - centre) / scale).clamp(-20.0, 20.0) as f32));
+        features
+            .extend(self.values.iter().map(|x| ((x - centre) / scale).clamp(-20.0, 20.0) as f32));
         Normal { centre, scale }
     }
 }

@@ -163,7 +163,10 @@ pub(crate) mod tests {
                 title: Text::new("东区", "east"),
                 people: 120,
             }],
-            feeders: vec![site::Feeder { id: "pole-1".into(), title: Text::new("一号杆", "pole 1") }],
+            feeders: vec![site::Feeder {
+                id: "pole-1".into(),
+                title: Text::new("一号杆", "pole 1"),
+            }],
             sources: vec![Source { id: "sensors".into(), kind: SourceKind::Broker }],
             device_types: vec![Arc::clone(&device_type)],
             devices: (1..=3).map(device).collect(),

@@ -19,7 +19,6 @@ use crate::reading::{Quality, Reading, Timestamp};
 use crate::window::Recent;
 
 /// A detector of a scene, ready to be fastened to devices.
-#[derive(Debug)]
 pub struct Compiled {
     /// Position in [`crate::community::Community::scenes`].
     pub scene: usize,
@@ -30,7 +29,6 @@ pub struct Compiled {
     judge: Judge,
 }
 
-#[derive(Debug)]
 enum Judge {
     High { point: String, limit: f64, deadband: f64 },
     Low { point: String, limit: f64, deadband: f64 },
@@ -66,31 +64,31 @@ impl Compiled {
         };
         let point = || detector.point.clone().ok_or_else(|| Unusable::NoPoint(id.clone()));
         let deadband = detector.deadband.as_ref().map_or(0.0, |q| q.value);
-        let judge = match (&detector.limit_high, &detector.limit_low, &detector.when, &detector.model)
-        {
-            (Some(limit), None, None, None) => {
-                Judge::High { point: point()?, limit: limit.value, deadband }
-            }
-            (None, Some(limit), None, None) => {
-                Judge::Low { point: point()?, limit: limit.value, deadband }
-            }
-            (None, None, Some(text), None) => Judge::Rule {
-                text: text.clone(),
-                when: rule(text)?,
-                clear: detector.clear_when.as_deref().map(rule).transpose()?,
-            },
-            (None, None, None, Some(name)) => Judge::Model {
-                spec: models
-                    .iter()
-                    .find(|m| m.name == *name)
-                    .cloned()
-                    .ok_or_else(|| Unusable::NoModel(id.clone(), name.clone()))?,
-                points: detector.points.clone(),
-                threshold: detector.threshold.unwrap_or(0.999_9),
-                every: detector.every.map_or(Duration::ZERO, |p| p.0),
-            },
-            _ => return Err(Unusable::NoJudge(id)),
-        };
+        let judge =
+            match (&detector.limit_high, &detector.limit_low, &detector.when, &detector.model) {
+                (Some(limit), None, None, None) => {
+                    Judge::High { point: point()?, limit: limit.value, deadband }
+                }
+                (None, Some(limit), None, None) => {
+                    Judge::Low { point: point()?, limit: limit.value, deadband }
+                }
+                (None, None, Some(text), None) => Judge::Rule {
+                    text: text.clone(),
+                    when: rule(text)?,
+                    clear: detector.clear_when.as_deref().map(rule).transpose()?,
+                },
+                (None, None, None, Some(name)) => Judge::Model {
+                    spec: models
+                        .iter()
+                        .find(|m| m.name == *name)
+                        .cloned()
+                        .ok_or_else(|| Unusable::NoModel(id.clone(), name.clone()))?,
+                    points: detector.points.clone(),
+                    threshold: detector.threshold.unwrap_or(0.999_9),
+                    every: detector.every.map_or(Duration::ZERO, |p| p.0),
+                },
+                _ => return Err(Unusable::NoJudge(id)),
+            };
         let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
         let (title, certainty) = (detector.title.clone(), detector.certainty);
         Ok(Self { scene, id, title, delays, certainty, judge })
@@ -146,7 +144,9 @@ impl Compiled {
 
     /// Whether rules look at the past of the points.
     pub fn looks_back(&self) -> bool {
-        let back = |rule: &Rule| rule.needs().iter().any(|n| matches!(n.feature, Feature::Rate | Feature::Mean));
+        let back = |rule: &Rule| {
+            rule.needs().iter().any(|n| matches!(n.feature, Feature::Rate | Feature::Mean))
+        };
         match &self.judge {
             Judge::Rule { when, clear, .. } => back(when) || clear.as_ref().is_some_and(back),
             Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
@@ -166,8 +166,8 @@ pub struct Bound {
     pub phase: Phase,
     /// When its delay will have passed, in the device's time.
     pub timer: Option<Timestamp>,
-    /// When its pending state was last put on record.
-    pub armed: Option<Timestamp>,
+    /// The running delay that is on record: since when it runs, and when it was written.
+    pub armed: Option<(Timestamp, Timestamp)>,
 }
 
 /// What a device has said, as far as detectors may see it.
@@ -208,9 +208,8 @@ impl Bound {
         features: &mut Vec<f32>,
         at: Timestamp,
     ) -> Option<Change> {
-        let concerned = readings
-            .iter()
-            .any(|r| r.quality == Quality::Good && self.points.contains(&r.point));
+        let concerned =
+            readings.iter().any(|r| r.quality == Quality::Good && self.points.contains(&r.point));
         if !concerned {
             return None;
         }
@@ -285,7 +284,9 @@ impl Bound {
     pub fn evidence(&self, compiled: &Compiled, sight: Sight<'_>) -> Evidence {
         let over = self.over(compiled, sight);
         let (model, score, threshold, certainty) = match &compiled.judge {
-            Judge::High { limit, .. } | Judge::Low { limit, .. } => ("rule".into(), over, *limit, 0.9),
+            Judge::High { limit, .. } | Judge::Low { limit, .. } => {
+                ("rule".into(), over, *limit, 0.9)
+            }
             Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
             Judge::Model { spec, threshold, .. } => {
                 (format!("{}@{}", spec.name, spec.version), over, *threshold, over)
@@ -366,10 +367,9 @@ impl Bound {
         };
         let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
         match (&compiled.title, &compiled.judge) {
-            (Some(title), _) => Text::new(
-                format!("{}：{zh}", title.zh),
-                format!("{}: {en}", title.en),
-            ),
+            (Some(title), _) => {
+                Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en))
+            }
             (None, Judge::Rule { text, .. }) => {
                 Text::new(format!("规则“{text}”成立：{zh}"), format!("rule `{text}` holds: {en}"))
             }

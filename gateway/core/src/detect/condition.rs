@@ -75,6 +75,17 @@ impl Phase {
         }
     }
 
+    /// The same condition after the clock that times it was set forward.
+    #[must_use]
+    pub fn shifted(self, by: Duration) -> Self {
+        match self {
+            Self::Normal => Self::Normal,
+            Self::Pending { since } => Self::Pending { since: since + by },
+            Self::Active { since } => Self::Active { since: since + by },
+            Self::Clearing { since, gone } => Self::Clearing { since: since + by, gone: gone + by },
+        }
+    }
+
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Active { .. } | Self::Clearing { .. })
     }

@@ -107,7 +107,11 @@ impl Series {
     /// one look normal.
     fn learn(&mut self, distance: f64) {
         let weight = NEWEST.max(1.0 / f64::from(self.scored + 1));
-        let bounded = if self.scored < LEARNING / 2 { distance.min(20.0) } else { distance.min(5.0 * self.distance) };
+        let bounded = if self.scored < LEARNING / 2 {
+            distance.min(20.0)
+        } else {
+            distance.min(5.0 * self.distance)
+        };
         self.distance = (self.distance + weight * (bounded - self.distance)).max(1e-3);
         self.scored = self.scored.saturating_add(1);
     }

@@ -88,7 +88,11 @@ impl Silence {
             })
             .collect();
         let members = |wanted: &dyn Fn(&crate::community::Device) -> bool| {
-            (0..).zip(&community.devices).filter(|(_, d)| wanted(d)).map(|(i, _)| DeviceIndex(i)).collect()
+            (0..)
+                .zip(&community.devices)
+                .filter(|(_, d)| wanted(d))
+                .map(|(i, _)| DeviceIndex(i))
+                .collect()
         };
         let sources = (0..community.sources.len()).map(|index| Group {
             subject: Subject::Source(SourceIndex(index)),
@@ -111,12 +115,34 @@ impl Silence {
         (heard.last, heard.spoke, heard.pace) = (last, spoke, pace);
     }
 
+    /// Takes up a silence that was told before a restart: it goes on until somebody speaks.
+    pub fn recall(&mut self, subject: Subject, now: Timestamp) {
+        for device in self.devices_of(subject) {
+            let heard = &mut self.heard[device.0];
+            heard.last = now - heard.patience * 2;
+        }
+        self.silent.insert(subject);
+    }
+
+    /// The clock was set forward by this; nobody falls silent by that.
+    pub fn handle_clock_step(&mut self, by_ms: i64, now: Timestamp) {
+        let by = Duration::from_millis(by_ms.unsigned_abs());
+        for heard in &mut self.heard {
+            heard.last = (heard.last + by).min(now);
+            heard.spoke = heard.spoke.map(|spoke| spoke + by);
+        }
+        for group in &mut self.groups {
+            group.down = group.down.map(|since| (since + by).min(now));
+        }
+        self.next = now;
+    }
+
     pub fn is_silent(&self, device: DeviceIndex) -> bool {
         self.silent.contains(&Subject::Device(device))
-            || self.groups.iter().any(|g| {
-                self.silent.contains(&g.subject)
-                    && g.devices.contains(&device)
-            })
+            || self
+                .groups
+                .iter()
+                .any(|g| self.silent.contains(&g.subject) && g.devices.contains(&device))
     }
 
     /// When the device was last heard, if ever since start.
@@ -207,14 +233,15 @@ impl Silence {
         let mut held_back = vec![false; self.heard.len()];
         for group in &self.groups {
             let is_dead = self.is_dead(group, now);
-            let may_be_dead =
-                group.devices.len() > 1 && group.devices.iter().all(|d| self.heard[d.0].is_quiet(now));
+            let may_be_dead = group.devices.len() > 1
+                && group.devices.iter().all(|d| self.heard[d.0].is_quiet(now));
             for device in &group.devices {
                 covered[device.0] |= is_dead;
                 held_back[device.0] |= may_be_dead || group.down.is_some();
             }
-            let explained = !is_dead || matches!(group.subject, Subject::Feeder(_))
-                && group.devices.iter().all(|d| self.is_covered_by_source(*d, &silent));
+            let explained = !is_dead
+                || matches!(group.subject, Subject::Feeder(_))
+                    && group.devices.iter().all(|d| self.is_covered_by_source(*d, &silent));
             if !explained {
                 silent.insert(group.subject);
             }
@@ -247,7 +274,8 @@ impl Silence {
     /// The first moment at which anything could change, but not before [`PACE`] has passed.
     fn next_look(&self, now: Timestamp) -> Timestamp {
         let devices = self.heard.iter().flat_map(|heard| {
-            let usual = heard.pace.map_or(heard.patience, |pace| (pace * MISSED).min(heard.patience));
+            let usual =
+                heard.pace.map_or(heard.patience, |pace| (pace * MISSED).min(heard.patience));
             [heard.last + usual, heard.last + heard.patience, heard.last + heard.patience * 3 / 2]
         });
         let sources = self.groups.iter().filter_map(|g| g.down.map(|since| since + SOURCE_GRACE));

@@ -124,7 +124,16 @@ impl Book {
     }
 
     /// Notes a finding; the first one of its key makes an event of the `concern`.
-    pub fn raise(&mut self, key: Key, finding: Finding, concern: impl FnOnce() -> Concern) {
+    ///
+    /// `echo` belongs to the frame that raised it; an event keeps that of the frame which opened or
+    /// reopened it.
+    pub fn raise(
+        &mut self,
+        key: Key,
+        finding: Finding,
+        echo: BTreeMap<String, serde_json::Value>,
+        concern: impl FnOnce() -> Concern,
+    ) {
         let live = self.live.entry(key.clone()).or_insert_with(|| {
             let Concern { data, people, reopen_within } = concern();
             Live {
@@ -137,16 +146,37 @@ impl Book {
                 told: Told::default(),
             }
         });
+        if live.findings.is_empty() {
+            live.data.echo = echo;
+        }
         live.findings.insert(speaker(&finding.device, &finding.evidence.detector), finding);
         self.dirty.insert(key);
     }
 
-    /// Brings a finding's evidence up to date, if it is in the book.
+    /// Brings a finding's evidence up to date, if it is in the book. An event explains itself by the
+    /// worst that was seen: what is less bad than what is known changes nothing.
     pub fn refresh(&mut self, key: &Key, device: &str, evidence: Evidence) {
         if let Some(live) = self.live.get_mut(key)
             && let Some(finding) = live.findings.get_mut(&speaker(device, &evidence.detector))
+            && evidence.over >= finding.evidence.over
         {
             finding.evidence = evidence;
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// How far over the limit a finding was when it was last noted.
+    pub fn over(&self, key: &Key, device: &str, detector: &str) -> Option<f64> {
+        let finding = self.live.get(key)?.findings.get(&speaker(device, detector))?;
+        Some(finding.evidence.over)
+    }
+
+    /// Notes that all findings of an event are over.
+    pub fn drop_all(&mut self, key: &Key) {
+        if let Some(live) = self.live.get_mut(key)
+            && !live.findings.is_empty()
+        {
+            live.findings.clear();
             self.dirty.insert(key.clone());
         }
     }
@@ -262,8 +292,7 @@ impl Live {
             .flat_map(|f| std::iter::once(&f.device).chain(&f.affected))
             .cloned()
             .collect();
-        let certainty =
-            self.findings.values().map(|f| f.evidence.certainty).fold(0.0, f64::max);
+        let certainty = self.findings.values().map(|f| f.evidence.certainty).fold(0.0, f64::max);
         let grading = Grading {
             over: leading.evidence.over,
             lasted: now.since(self.started).as_secs_f64(),

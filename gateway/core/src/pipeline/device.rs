@@ -75,6 +75,28 @@ impl DeviceState {
         Sight { device_type: &device.device_type, gate: &self.gate, recent: &self.recent }
     }
 
+    /// Questions about its series will not be answered any more.
+    pub(super) fn give_up_questions(&mut self) {
+        for series in self.bounds.iter_mut().flat_map(|b| &mut b.series) {
+            series.give_up();
+        }
+    }
+
+    /// The gateway's clock was set forward. A device with a clock of its own only lags more.
+    pub(super) fn handle_clock_step(&mut self, by_ms: i64, has_own_time: bool) {
+        if has_own_time {
+            self.lag_ms = self.lag_ms.saturating_add(by_ms);
+            return;
+        }
+        let by = Duration::from_millis(by_ms.unsigned_abs());
+        self.gate.shift(by);
+        self.recent.fill(Recent::default());
+        for bound in &mut self.bounds {
+            bound.phase = bound.phase.shifted(by);
+            bound.timer = bound.timer.map(|due| due + by);
+        }
+    }
+
     pub(super) fn note_lag(&mut self, at: Timestamp, now: Timestamp) {
         self.lag_ms = now.0.saturating_sub(at.0);
     }

@@ -60,8 +60,7 @@ impl Pipeline {
         let at = decoded.at.unwrap_or(now);
         match (body, &self.community.device(index).device_type.head.time) {
             (Body::Payload(payload), Some(field)) if decoded.at.is_some() => {
-                let is_trusted =
-                    self.time_quality != TimeQuality::Unknown || now > CERTAINLY_WRONG;
+                let is_trusted = self.time_quality != TimeQuality::Unknown || now > CERTAINLY_WRONG;
                 let mut hasher = DefaultHasher::new();
                 payload.hash(&mut hasher);
                 state.gate.admit_time(field, at, hasher.finish(), is_trusted, now)?;

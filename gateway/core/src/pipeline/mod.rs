@@ -11,7 +11,8 @@
 //! 5. `health`: the gateway's own scenes,
 //! 6. `telling`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
-//! 8. `restoring`: after a restart, and when the configuration is replaced.
+//! 8. `restoring`: after a restart, and when the configuration is replaced,
+//! 9. `viewing`: a snapshot for the console.
 
 mod asking;
 pub mod boundary;
@@ -21,6 +22,7 @@ mod intake;
 mod restoring;
 mod settling;
 mod telling;
+mod viewing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -60,7 +62,6 @@ impl Default for Settings {
 }
 
 /// The state machine.
-#[derive(Debug)]
 pub struct Pipeline {
     community: Arc<Community>,
     settings: Settings,
@@ -264,9 +265,7 @@ impl Pipeline {
                     .compiled
                     .iter()
                     .enumerate()
-                    .filter_map(|(i, c)| {
-                        c.bind(i, &community.scenes[c.scene], &device.device_type)
-                    })
+                    .filter_map(|(i, c)| c.bind(i, &community.scenes[c.scene], &device.device_type))
                     .collect();
                 let looks_back = bounds.iter().any(|b| self.compiled[b.detector].looks_back());
                 let decoder = Arc::clone(&decoders[device.device_type.head.id.as_str()]);

@@ -77,11 +77,14 @@ impl Pipeline {
         for (key, value) in restored.states {
             let parts: Vec<&str> = key.split('/').collect();
             let taken = match parts.as_slice() {
-                ["event", scene, subject] => serde_json::from_slice::<Live>(&value).is_ok_and(|live| {
-                    let key = Key { scene: (*scene).to_owned(), subject: (*subject).to_owned() };
-                    self.restore_event(key, live, now);
-                    true
-                }),
+                ["event", scene, subject] => {
+                    serde_json::from_slice::<Live>(&value).is_ok_and(|live| {
+                        let key =
+                            Key { scene: (*scene).to_owned(), subject: (*subject).to_owned() };
+                        self.restore_event(key, live, now);
+                        true
+                    })
+                }
                 ["armed", device, scene, detector] => serde_json::from_slice::<Armed>(&value)
                     .is_ok_and(|armed| self.restore_armed(device, scene, detector, armed, now)),
                 _ => true,
@@ -230,22 +233,16 @@ impl Pipeline {
         self.tick.get_or_insert(now + TICK);
     }
 
-    /// The wall clock was set. Delays are counted in the devices' time and timers in ours, which
-    /// moved: what is due is found at the next look, and silence counts from here.
+    /// The wall clock was set forward: what was timed by it moves along, so that no delay passes and
+    /// nobody falls silent by a jump of the clock.
     pub(super) fn handle_clock_step(&mut self, by_ms: i64, now: Timestamp) {
         if by_ms > 0 {
-            self.silence.handle_clock_step(now, by_ms);
-            for state in &mut self.devices {
-                state.handle_clock_step(by_ms);
-            }
-            for index in 0..self.devices.len() {
-                self.set_timer(DeviceIndex(index));
+            self.silence.handle_clock_step(by_ms, now);
+            for index in (0..self.devices.len()).map(DeviceIndex) {
+                let has_own_time = self.community.device(index).device_type.head.time.is_some();
+                self.devices[index.0].handle_clock_step(by_ms, has_own_time);
+                self.set_timer(index);
             }
         }
     }
-}
-
-/// What the shell may want to know before it replaces a configuration.
-pub fn same_wires(a: &Community, b: &Community) -> bool {
-    a.sources == b.sources
 }

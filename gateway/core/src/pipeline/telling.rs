@@ -1,5 +1,7 @@
 //! Findings become events, events become records: what the world hears, and when.
 
+use std::sync::Arc;
+
 use super::boundary::{Batch, Output};
 use super::health::{Health, told_refusals};
 use super::{Pipeline, TICK};
@@ -7,6 +9,7 @@ use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
 use crate::detect::Evidence;
+use crate::detect::condition::Phase;
 use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
 use crate::event::identity::Kind;
@@ -61,8 +64,9 @@ impl Pipeline {
 
     /// Keeps the events of a device that still speaks up to date with its newest readings.
     pub(super) fn follow(&mut self, index: DeviceIndex, readings: &[Reading]) {
+        let community = Arc::clone(&self.community);
+        let device = community.device(index);
         let state = &self.devices[index.0];
-        let device = self.community.device(index);
         let mut fresh = Vec::new();
         for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
             let is_seen = readings
@@ -79,7 +83,11 @@ impl Pipeline {
             let key = self.key_of(index, compiled.scene);
             self.book.set_silent(&key, &device.id, false);
             // A tenth worse than what was told: worth another look at the level.
-            if self.book.over(&key, &device.id, &compiled.id).is_some_and(|told| over > told * 1.1 + 0.01) {
+            if self
+                .book
+                .over(&key, &device.id, &compiled.id)
+                .is_some_and(|told| over > told * 1.1 + 0.01)
+            {
                 self.refresh(index, detector);
             }
         }
@@ -109,7 +117,7 @@ impl Pipeline {
             let active: Vec<(usize, bool)> = state
                 .bounds
                 .iter()
-                .filter(|b| b.phase.is_active())
+                .filter(|b| matches!(b.phase, Phase::Active { .. }))
                 .map(|b| (b.detector, b.points.iter().any(is_stale)))
                 .collect();
             for (detector, is_stale) in active {
@@ -162,7 +170,11 @@ impl Pipeline {
                     ),
                     _ => Text::new(
                         format!("{}失联{down}，涉及 {} 台设备：{list}", name.zh, devices.len()),
-                        format!("{} is silent{down}, with {} devices: {list}", name.en, devices.len()),
+                        format!(
+                            "{} is silent{down}, with {} devices: {list}",
+                            name.en,
+                            devices.len()
+                        ),
                     ),
                 };
                 let affected =
@@ -275,7 +287,9 @@ impl Pipeline {
         let mut over = Vec::new();
         let changes = {
             let (community, grades) = (&self.community, &self.grades);
-            let grade = |scene: &str, question: &GradeQuestion| level_of(community, grades, scene, question);
+            let grade = |scene: &str, question: &GradeQuestion| {
+                level_of(community, grades, scene, question)
+            };
             self.book.poll_changes(grade, &mut over, now)
         };
         for change in changes {
@@ -315,7 +329,9 @@ impl Pipeline {
         let sequence = self.mint.take();
         let record = self.record(sequence, transition, data, now);
         self.batch.records.extend(record);
-        self.batch.states.extend(serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json))));
+        self.batch
+            .states
+            .extend(serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json))));
         *self.counts.records.entry(transition.word()).or_default() += 1;
     }
 

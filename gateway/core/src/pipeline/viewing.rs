@@ -20,7 +20,9 @@ impl Pipeline {
             at: now,
             time_quality: self.time_quality,
             events,
-            devices: (0..self.devices.len()).map(|i| self.device_view(DeviceIndex(i), now)).collect(),
+            devices: (0..self.devices.len())
+                .map(|i| self.device_view(DeviceIndex(i), now))
+                .collect(),
             sources: self
                 .community
                 .sources
@@ -48,7 +50,9 @@ impl Pipeline {
                 let memory = state.gate.point(point);
                 let limit = Community::stale_after(&device.device_type, point);
                 let quality = match (memory.good, memory.quality) {
-                    (Some((at, _)), Some(Quality::Good)) if there.since(at) > limit => Quality::Stale,
+                    (Some((at, _)), Some(Quality::Good)) if there.since(at) > limit => {
+                        Quality::Stale
+                    }
                     (_, Some(quality)) => quality,
                     (_, None) => Quality::Missing,
                 };
