@@ -7,10 +7,18 @@
 //! 2. [`world`]: every device of a `community.toml`, ordinary or in the middle of an anomaly,
 //! 3. [`plan`]: the anomalies unrolled over time, and what the platform saw judged against them,
 //! 4. [`broker`]: an MQTT broker within the process,
+//! 5. [`connect`]: how the two ends below reach a broker,
+//! 6. [`devices`]: the MQTT devices; what was not confirmed is sent again,
+//! 7. [`modbus`]: the Modbus devices, behind a server per line,
+//! 8. [`platform`]: a township that reads events and prints them.
 
 pub mod behaviour;
 pub mod broker;
+pub mod connect;
+pub mod devices;
+pub mod modbus;
 pub mod plan;
+pub mod platform;
 pub mod world;
 
 /// People in China read local time, which is eight hours ahead of UTC all year round.
