@@ -64,6 +64,8 @@ pub(super) fn options(
         let files = access.cert_file.as_ref().zip(access.key_file.as_ref());
         let client_auth =
             files.map(|(cert, key)| Ok::<_, NotABroker>((read(cert)?, read(key)?))).transpose()?;
+        // Where it is installed already, that is what is wanted.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let tls = TlsConfiguration::Simple { ca, alpn: None, client_auth };
         options.set_transport(Transport::Tls(tls));
     }

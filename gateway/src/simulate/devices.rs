@@ -161,7 +161,8 @@ impl<'a> Voice<'a> {
         match &unit.wire {
             Wire::Mqtt { topic, every } => {
                 // The clock counts milliseconds; a period below one would never pass.
-                let every = every.div_f64(pace).max(Duration::from_millis(1));
+                let every = Duration::try_from_secs_f64(every.as_secs_f64() / pace);
+                let every = every.unwrap_or(Duration::MAX).max(Duration::from_millis(1));
                 Some(Self { unit, topic, every, count: 0 })
             }
             Wire::Modbus { .. } => None,

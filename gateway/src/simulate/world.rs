@@ -116,6 +116,7 @@ impl World {
                     device_type: entry.device_type.clone(),
                 })?;
             let every = simulation.every.get(&entry.device_type).map_or(EVERY, |p| p.0);
+            let every = every.max(Duration::from_millis(1));
             let wire = match device_type.head.via {
                 Via::Mqtt => Wire::Mqtt { topic: topic(site, entry), every },
                 Via::Modbus => line(entry)?,
