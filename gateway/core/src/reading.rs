@@ -75,15 +75,7 @@ impl Sub<Duration> for Timestamp {
 
 /// Whether the wall clock behind a [`Timestamp`] can be believed.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TimeQuality {
