@@ -84,7 +84,6 @@ impl StoreError {
     /// Whether the bytes are to blame, and not the disk or its rights.
     fn is_damage(&self) -> bool {
         match self {
-            Self::Broken(_) | Self::Unreadable => true,
             Self::Database(sled::Error::Io(error)) => !matches!(
                 error.kind(),
                 io::ErrorKind::PermissionDenied
@@ -93,7 +92,7 @@ impl StoreError {
                     | io::ErrorKind::ReadOnlyFilesystem
                     | io::ErrorKind::OutOfMemory
             ),
-            Self::Database(_) => true,
+            Self::Database(_) | Self::Broken(_) | Self::Unreadable => true,
             // sled left out a file of its own.
             Self::Folder { error, .. } => error.kind() == io::ErrorKind::NotFound,
             Self::InUse(_) | Self::Nothing(_) | Self::Format(_) | Self::Closed => false,

@@ -218,13 +218,13 @@ fn set_aside(folder: &Path, database: &Path) -> io::Result<PathBuf> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let time = Timestamp(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)).rfc3339();
     let time: String = time.chars().filter(char::is_ascii_alphanumeric).collect();
-    let to = (0u32..)
+    let to = (0u32..u32::MAX)
         .map(|n| match n {
             0 => folder.join(format!("quarantine-{time}")),
             n => folder.join(format!("quarantine-{time}-{n}")),
         })
         .find(|to| !to.exists())
-        .expect("a folder holds fewer files than there are numbers");
+        .ok_or(io::ErrorKind::AlreadyExists)?;
     std::fs::rename(database, &to)?;
     File::open(folder)?.sync_all()?;
     Ok(to)
@@ -272,8 +272,8 @@ pub(super) fn load(db: &sled::Db) -> Result<Loaded, StoreError> {
         let key = String::from_utf8(key[1..].to_vec()).map_err(|_| StoreError::Unreadable)?;
         states.push((key, value.to_vec()));
     }
-    let boot = meta(META_BOOT)?.and_then(|v| number(&v)).unwrap_or(0);
-    Ok(Loaded { book, boot, states })
+    let starts = meta(META_BOOT)?.and_then(|v| number(&v)).unwrap_or(0);
+    Ok(Loaded { book, boot: starts, states })
 }
 
 fn load_waiting(db: &sled::Db, book: &mut Book) -> Result<(), StoreError> {
