@@ -4,7 +4,7 @@
 //! [`Pipeline::poll_output`] hands out what should be done, [`Pipeline::poll_timeout`] says when to
 //! come back. The caller drains `poll_output` after each of them and never lets time run backwards.
 //!
-//! 1. [`boundary`]: inputs and outputs,
+//! 1. `boundary`: inputs and outputs,
 //! 2. `device`: what is held per device,
 //! 3. `intake`: one frame's way to findings,
 //! 4. `asking`: questions to models and their answers,
@@ -15,7 +15,7 @@
 //! 9. `viewing`: a snapshot for the console.
 
 mod asking;
-pub mod boundary;
+mod boundary;
 mod device;
 mod health;
 mod intake;
@@ -39,7 +39,7 @@ use crate::event::identity::Mint;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-use boundary::{Batch, Input, Output, Restored};
+pub use boundary::{Answer, Batch, Input, Output, Question, Restored};
 use device::DeviceState;
 use settling::Settling;
 
@@ -226,6 +226,11 @@ impl Pipeline {
     pub fn score(&self, device: DeviceIndex) -> Option<f64> {
         let bounds = &self.devices.get(device.0)?.bounds;
         bounds.iter().filter_map(crate::detect::bound::Bound::score).max_by(f64::total_cmp)
+    }
+
+    /// Windows that models were asked about, since start.
+    pub fn asked(&self) -> u64 {
+        self.counts.asked
     }
 
     /// Compiles the scenes and fastens their detectors to the devices.
