@@ -120,7 +120,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads a community file and the device types beside it.
-fn load(path: &Path) -> anyhow::Result<(Site, Vec<Arc<DeviceType>>)> {
+pub(super) fn load(path: &Path) -> anyhow::Result<(Site, Vec<Arc<DeviceType>>)> {
     let site = parse(path)?;
     let folder = path.parent().unwrap_or(Path::new("")).join("device-types");
     let mut types = Vec::new();

@@ -63,7 +63,8 @@ pub struct Moment {
 
 /// The value of a point at a moment of an ordinary day, without its noise.
 ///
-/// `max_rate` bounds how fast a bin is emptied, in units a second.
+/// `max_rate` bounds how fast a bin is emptied, in units a second. All points of a device share its
+/// chance here, so that a bin that is emptied is light at the same moment.
 pub fn ordinary(
     behaviour: &Behaviour,
     max_rate: Option<f64>,

@@ -10,7 +10,8 @@
 //! 5. [`connect`]: how the two ends below reach a broker,
 //! 6. [`devices`]: the MQTT devices; what was not confirmed is sent again,
 //! 7. [`modbus`]: the Modbus devices, behind a server per line,
-//! 8. [`platform`]: a township that reads events and prints them.
+//! 8. [`platform`]: a township that reads events and prints them,
+//! 9. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
 
 pub mod behaviour;
 pub mod broker;
@@ -19,6 +20,9 @@ pub mod devices;
 pub mod modbus;
 pub mod plan;
 pub mod platform;
+pub mod scratch;
+pub mod shipped;
+pub mod summary;
 pub mod world;
 
 /// People in China read local time, which is eight hours ahead of UTC all year round.

@@ -199,7 +199,7 @@ fn transition(kind: &str, language: Language) -> &str {
 }
 
 /// Fills up to a width in columns; a Chinese character takes two.
-fn pad(text: &str, columns: usize) -> String {
+pub(super) fn pad(text: &str, columns: usize) -> String {
     let width: usize = text.chars().map(|c| if c >= '\u{1100}' { 2 } else { 1 }).sum();
     format!("{text}{}", " ".repeat(columns.saturating_sub(width)))
 }

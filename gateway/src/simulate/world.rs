@@ -192,12 +192,11 @@ impl Unit {
 
     fn value(&self, position: usize, moment: Moment) -> f64 {
         let point = &self.device_type.points[position];
-        let chance = self.chance.of(&point.name);
         let rate = point.max_rate.map(|rate| rate * CALM);
         let behaviour = self.behaviours[position].as_ref();
         let usual = |moment| {
             let idle = point.range.map_or(0.0, |(low, high)| f64::midpoint(low, high));
-            behaviour.map_or(idle, |b| ordinary(b, rate, chance, moment))
+            behaviour.map_or(idle, |b| ordinary(b, rate, self.chance, moment))
         };
 
         let mut value = usual(moment);
@@ -220,6 +219,7 @@ impl Unit {
                 }
             };
         }
+        let chance = self.chance.of(&point.name);
         value += behaviour.map_or(0.0, |b| noise(b, chance, moment));
         // Two decimals are what products show in text; where whole numbers are scaled, the wire rounds.
         if point.scale.abs() < 1.0 { value } else { (value * 100.0).round() / 100.0 }
