@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use gatehouse_core::community::build::recording_type;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::{Scene, Status};
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
-use gatehouse_core::community::build::recording_type;
 use gatehouse_core::event::message::Transition;
 use gatehouse_core::pipeline::{Input, Output, Pipeline, Restored, Settings};
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
@@ -77,7 +77,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(community) = community(&setup.community, args, &columns.points) else {
         return Ok(ExitCode::from(INVALID));
     };
-    let models = open_models(&community, &setup.models, setup.config.models.onnxruntime.as_deref())?;
+    let models =
+        open_models(&community, &setup.models, setup.config.models.onnxruntime.as_deref())?;
     let mut replay = Replay::new(community, models, args)?;
     let mut record = csv::StringRecord::new();
     while rows.read_record(&mut record)? {
@@ -140,7 +141,11 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
     let types = || shipped.device_types.iter();
     let Some(device_type) = types().find(|t| t.head.id == args.device_type) else {
         let ids: Vec<&str> = types().map(|t| t.head.id.as_str()).collect();
-        eprintln!("error: there is no device type `{}`; there are {}", args.device_type, ids.join(", "));
+        eprintln!(
+            "error: there is no device type `{}`; there are {}",
+            args.device_type,
+            ids.join(", ")
+        );
         return None;
     };
     let device_type = Arc::new(recording_type(device_type, points));
@@ -157,7 +162,11 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
         return None;
     }
     Some(Community {
-        areas: vec![site::Area { id: "replay".into(), title: Text::new("回放", "replay"), people: 0 }],
+        areas: vec![site::Area {
+            id: "replay".into(),
+            title: Text::new("回放", "replay"),
+            people: 0,
+        }],
         feeders: Vec::new(),
         sources: vec![Source { id: "replay".into(), kind: SourceKind::Replay }],
         devices: vec![Device {
