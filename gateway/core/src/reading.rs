@@ -75,15 +75,7 @@ impl Sub<Duration> for Timestamp {
 
 /// Whether the wall clock behind a [`Timestamp`] can be believed.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TimeQuality {
@@ -137,6 +129,8 @@ pub enum Body {
 /// The answer to one Modbus request. Coils and discrete inputs are words of 0 or 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
+    /// The table that was read.
+    pub function: crate::community::device_type::Function,
     /// First register or bit, as on the wire (0-based).
     pub start: u16,
     /// What came back, or why nothing did.
