@@ -5,15 +5,20 @@
 //!
 //! 1. [`quantity`]: typed strings and bilingual texts,
 //! 2. [`device_type`], [`scene`], [`site`]: the file formats,
-//! 3. [`fault`]: what is wrong in a file, with its place and the nearest valid word,
-//! 4. [`build`]: cross-checks the files and resolves names to positions.
+//! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
+//! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
+//! 5. [`build`]: cross-checks the files and resolves names to positions.
 
 pub mod build;
 pub mod device_type;
+pub mod document;
+pub mod expectation;
 pub mod fault;
 pub mod quantity;
+pub mod rule;
 pub mod scene;
 pub mod site;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
