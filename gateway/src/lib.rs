@@ -11,6 +11,9 @@
 //! 7. [`console`]: pages, stream and metrics for people,
 //! 8. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 9. [`cli`]: one file per command.
+//!
+//! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
+//! again).
 
 pub mod cli;
 pub mod clock;
@@ -18,6 +21,7 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod infer;
+pub mod retry;
 pub mod simulate;
 pub mod source;
 pub mod store;
