@@ -149,11 +149,13 @@ pub struct StoreConfig {
     /// Records that may wait for the platform; beyond, the oldest of the lowest level is given up,
     /// and that is told.
     pub max_waiting: usize,
+    /// Records that the journal keeps for people to look up; at least `max-waiting`.
+    pub max_journal: usize,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: "data".into(), max_waiting: 100_000 }
+        Self { path: "data".into(), max_waiting: 100_000, max_journal: 200_000 }
     }
 }
 

@@ -13,15 +13,19 @@
 //! 5. [`window`]: what a point did lately, and its features,
 //! 6. [`detect`]: rules and models turn readings into findings,
 //! 7. [`event`]: findings become events: one per cause, graded, explained, until they clear,
-//! 8. [`pipeline`]: the one state machine that holds all of the above together,
-//! 9. [`view`]: what the console may see of it.
+//! 8. [`delivery`]: in which order records leave, and what is given up when too many wait,
+//! 9. [`pipeline`]: the one state machine that holds all of the above together,
+//! 10. [`story`]: a scene's worked examples, played through it,
+//! 11. [`view`]: what the console may see of it.
 
 pub mod admission;
 pub mod community;
 pub mod decode;
+pub mod delivery;
 pub mod detect;
 pub mod event;
 pub mod pipeline;
 pub mod reading;
+pub mod story;
 pub mod view;
 pub mod window;

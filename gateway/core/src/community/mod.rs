@@ -110,3 +110,68 @@ impl Community {
         declared.or(polled).unwrap_or(Duration::from_mins(15))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Three thermometers on one broker, the first two on one feeder, in one area of 120 people.
+    pub(crate) fn community() -> Community {
+        let device_type: Arc<DeviceType> = Arc::new(
+            toml::from_str(
+                r#"
+                [device-type]
+                id = "thermometer"
+                title = { zh = "温度计", en = "thermometer" }
+                via = "mqtt"
+                silent-after = "1 min"
+                echo = ["seq"]
+                [[point]]
+                name = "temperature"
+                title = { zh = "温度", en = "temperature" }
+                at = { json = "/t" }
+                unit = "degC"
+                range = [-40, 85]
+                stale = "5 min"
+                [[point]]
+                name = "humidity"
+                at = { json = "/h" }
+                unit = "%"
+                range = [0, 100]
+                optional = true
+                "#,
+            )
+            .unwrap(),
+        );
+        let device = |number: usize| Device {
+            id: format!("t{number}"),
+            title: Text::new(format!("{number}号温度计"), format!("thermometer {number}")),
+            device_type: Arc::clone(&device_type),
+            area: 0,
+            location: None,
+            feeder: (number < 3).then_some(0),
+            source: SourceIndex(0),
+            address: Address::Topic(format!("sense/c/t{number}")),
+        };
+        Community {
+            id: "c".into(),
+            title: Text::new("社区", "community"),
+            township: "town".into(),
+            gateway: "gw".into(),
+            areas: vec![site::Area {
+                id: "east".into(),
+                title: Text::new("东区", "east"),
+                people: 120,
+            }],
+            feeders: vec![site::Feeder {
+                id: "pole-1".into(),
+                title: Text::new("一号杆", "pole 1"),
+            }],
+            sources: vec![Source { id: "sensors".into(), kind: SourceKind::Broker }],
+            device_types: vec![Arc::clone(&device_type)],
+            devices: (1..=3).map(device).collect(),
+            scenes: Vec::new(),
+            models: Vec::new(),
+        }
+    }
+}

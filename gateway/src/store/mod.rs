@@ -1,0 +1,289 @@
+//! What must survive a power cut: the journal of records, the outbox of what the platform has not
+//! confirmed, and the pipeline's states. sled, behind types of our own.
+//!
+//! The way of a record: the engine sends a [`Batch`] ([`BatchSender`]) → [`writer`] writes it with
+//! all that has gathered, syncs, says `Input::Stored` → only then [`Store::waiting`] shows it →
+//! the uplink sends it, and calls [`Store::done`] once the platform has it. The journal keeps it,
+//! chained by hashes, until newer ones need the room.
+//!
+//! If the power fails: before the sync, nothing of the batch was promised and the sensor's broker
+//! still has the frames; after it, the batch is whole. A confirmation that was not written yet sends
+//! a record twice, never not at all.
+//!
+//! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
+//! durable), [`marks`] (what must not run backwards), [`opening`], [`writer`].
+
+mod book;
+mod disk;
+mod layout;
+mod marks;
+mod opening;
+mod reading;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use gatehouse_core::delivery::{Gap, Loss};
+use gatehouse_core::pipeline::{Input, Restored};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::WeakSender;
+
+use book::{Book, Limits};
+use disk::Disk;
+pub use layout::Entry;
+use marks::Marks;
+pub use opening::Damage;
+pub use reading::{Verdict, Waiting};
+pub use writer::BatchSender;
+use writer::Queue;
+
+use crate::config::StoreConfig;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Ask the running gateway instead.
+    #[error(
+        "the store in {} is in use: a gateway is running on it; ask its console or API, or stop it first",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// Check `store.path`.
+    #[error("there is no store in {}; `store.path` in gateway.toml says where it is", .0.display())]
+    Nothing(PathBuf),
+    /// Check the folder's rights and the disk.
+    #[error("the store's file {} cannot be used: {error}", .path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    /// Start the newer program again.
+    #[error("the store has format {0}, this program knows format {format}", format = layout::FORMAT)]
+    Format(u64),
+    #[error("the database failed: {0}")]
+    Database(sled::Error),
+    /// Damage: at start it is set aside.
+    #[error("the database broke down: {0}")]
+    Broken(String),
+    /// Damage: at start it is set aside.
+    #[error("the database holds something that is none of ours")]
+    Unreadable,
+    /// Come again later: the writer is opening it anew.
+    #[error("the database is closed after a failure and is being opened again")]
+    Closed,
+}
+
+impl StoreError {
+    fn folder(path: &Path, error: io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), error }
+    }
+
+    /// Whether the bytes are to blame, and not the disk or its rights.
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Database(sled::Error::Io(error)) => !matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::OutOfMemory
+            ),
+            Self::Database(_) | Self::Broken(_) | Self::Unreadable => true,
+            // sled left out a file of its own.
+            Self::Folder { error, .. } => error.kind() == io::ErrorKind::NotFound,
+            Self::InUse(_) | Self::Nothing(_) | Self::Format(_) | Self::Closed => false,
+        }
+    }
+}
+
+/// An open store. Cheap to clone; the last clone that goes writes what is left to write.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+/// What the handles and the writer share.
+struct Shared {
+    /// Folder of the database that counts.
+    database: PathBuf,
+    limits: Limits,
+    /// `None` while the writer opens it anew.
+    db: RwLock<Option<sled::Db>>,
+    book: Mutex<Book>,
+    queue: Arc<Queue>,
+    /// Rings when there is something new to send.
+    arrived: Notify,
+    damage: Option<Damage>,
+    /// Taken along by the writer; the disk comes back here when it ends.
+    held: Mutex<Held>,
+    boot: u64,
+    _lock: std::fs::File,
+}
+
+/// What only one may write with.
+struct Held {
+    disk: Option<Disk>,
+    marks: Option<Marks>,
+}
+
+impl Store {
+    /// Opens or creates the store in `config.path` and counts this start, durably.
+    ///
+    /// A damaged one is set aside and a fresh one begun: see [`Store::damage`].
+    pub fn open(config: &StoreConfig) -> Result<(Self, Restored), StoreError> {
+        let opened = opening::open(&config.path)?;
+        let restored = Restored {
+            sequence: opened.sequence,
+            boot: opened.boot,
+            states: opened.states.clone(),
+        };
+        let limits = Limits {
+            waiting: config.max_waiting.max(1),
+            journal: u64::try_from(config.max_journal.max(config.max_waiting)).unwrap_or(u64::MAX),
+        };
+        Ok((Self::new(opened, limits), restored))
+    }
+
+    /// Opens an existing store to look at it, while no gateway runs on it.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let limits = Limits { waiting: usize::MAX, journal: u64::MAX };
+        Ok(Self::new(opening::open_to_read(path)?, limits))
+    }
+
+    fn new(opened: opening::Opened, limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            database: opened.disk.folder.clone(),
+            limits,
+            db: RwLock::new(Some(opened.disk.db.clone())),
+            book: Mutex::new(opened.book),
+            queue: Arc::default(),
+            arrived: Notify::new(),
+            damage: opened.damage,
+            held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
+            boot: opened.boot,
+            _lock: opened.lock,
+        }))
+    }
+
+    /// Starts the thread that writes. It ends, with everything written, when the sender is dropped.
+    ///
+    /// `Stored` and `StoreFailed` go to `inputs` for as long as somebody else holds that channel.
+    pub fn spawn_writer(
+        &self,
+        inputs: WeakSender<Input>,
+    ) -> io::Result<(BatchSender, JoinHandle<()>)> {
+        let shared = Arc::clone(&self.0);
+        let Some(marks) = shared.held().marks.take() else {
+            return Err(io::Error::other("the store had a writer before"));
+        };
+        let disk = shared.held().disk.take();
+        let queue = Arc::clone(&shared.queue);
+        let writer = writer::Writer {
+            boot: shared.boot,
+            disk,
+            marks,
+            queue: Arc::clone(&queue),
+            inputs,
+            shared,
+        };
+        let thread =
+            std::thread::Builder::new().name("store".into()).spawn(move || writer.run())?;
+        Ok((BatchSender(queue), thread))
+    }
+
+    /// What was wrong with the store at this start.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.0.damage.as_ref()
+    }
+
+    /// Forgets records that the platform has. Written within a second or so, and synced by the next
+    /// batch; when that is lost, they are sent again.
+    pub fn done(&self, sequences: &[u64]) {
+        let changed = {
+            let mut book = self.0.book();
+            sequences.iter().filter(|s| book.confirm(**s)).count() > 0
+        };
+        if changed {
+            self.0.queue.confirmations();
+        }
+    }
+
+    /// Lets a waiting record go, on record.
+    pub fn give_up(&self, sequence: u64, why: Loss) {
+        let entry = self.entry(sequence).ok().flatten();
+        self.0.book().give_up(sequence, why, entry.as_ref());
+        self.0.queue.confirmations();
+    }
+
+    /// What was given up and not told yet. It stays as it is until [`Store::gap_done`].
+    pub fn gap(&self) -> Option<Gap> {
+        self.0.book().take_out_gap()
+    }
+
+    /// The platform has the gap that [`Store::gap`] gave.
+    pub fn gap_done(&self) {
+        self.0.book().gap_done();
+        self.0.queue.confirmations();
+    }
+
+    /// How many records wait for the platform.
+    pub fn depth(&self) -> usize {
+        self.0.book().outbox.len()
+    }
+
+    /// Returns when there is something new to send. For one waiter; what happened before the call
+    /// counts.
+    pub async fn arrived(&self) {
+        self.0.arrived.notified().await;
+    }
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database, unless it is being opened anew.
+    fn db(&self) -> Result<sled::Db, StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        db.clone().ok_or(StoreError::Closed)
+    }
+
+    fn take_db(&self) {
+        drop(self.db.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Takes over what was read from the disk; what was confirmed meanwhile stays confirmed.
+    fn replace(&self, mut fresh: Book, db: sled::Db) {
+        let mut book = self.book();
+        for (_, sequence) in std::mem::take(&mut book.confirmed) {
+            fresh.confirm(sequence);
+        }
+        *book = fresh;
+        drop(book);
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    /// The writer has ended before; what was confirmed since is written here.
+    fn drop(&mut self) {
+        let book = self.book.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut disk) = held.disk.take() else { return };
+        if book.confirmed.is_empty() && !book.is_gap_changed {
+            return;
+        }
+        let mut batch = sled::Batch::default();
+        book.clear_up(&mut batch);
+        if let Err(error) = disk.commit(batch, true) {
+            tracing::warn!(%error, "confirmations were not written; their records go out again");
+        }
+    }
+}

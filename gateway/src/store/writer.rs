@@ -1,0 +1,287 @@
+//! The thread that writes: takes what has gathered, writes it as one batch, syncs, and only then
+//! says so.
+//!
+//! The engine hands batches over and never waits: they queue in memory. When the disk takes none,
+//! later batches are drawn into the last waiting one, and over [`MAX_RECORDS`] the oldest record of
+//! the lowest level is given up on record. A batch that could not be written is tried again until it
+//! could; when the engine has gone by then, a few more times.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_core::delivery::{Gap, Loss};
+use gatehouse_core::event::message::Record;
+use gatehouse_core::pipeline::{Batch, Input};
+use tokio::sync::mpsc::WeakSender;
+
+use super::book::enter_loss;
+use super::disk::{Disk, guarded};
+use super::layout::{Entry, journal_key, state_key};
+use super::marks::Marks;
+use super::{Shared, StoreError, opening};
+
+/// Batches that wait apart; later ones are drawn into the last.
+const MAX_BATCHES: usize = 1_024;
+/// Records in memory that the disk has not taken.
+const MAX_RECORDS: usize = 10_000;
+/// One group stops growing at this many records or bytes.
+const GROUP_RECORDS: usize = 512;
+const GROUP_BYTES: usize = 1 << 20;
+/// Confirmations gather this long before they are written on their own.
+const CLEAR_UP: Duration = Duration::from_secs(1);
+/// Pause before a failed batch is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Tries after the engine has gone.
+const LAST_TRIES: u32 = 3;
+
+/// Hands batches to the store's thread. When it is dropped, the thread writes what it has and ends.
+#[derive(Debug)]
+pub struct BatchSender(pub(super) Arc<Queue>);
+
+impl BatchSender {
+    /// Never waits. `Input::Stored` tells when the batch would survive a power cut.
+    pub fn send(&self, batch: Batch) {
+        self.0.push(batch);
+    }
+}
+
+impl Drop for BatchSender {
+    fn drop(&mut self) {
+        self.0.change(|waiting| waiting.is_closed = true);
+    }
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    records: usize,
+    given_up: Gap,
+    has_confirmations: bool,
+    is_closed: bool,
+}
+
+/// What is written at once.
+#[derive(Debug, Default)]
+struct Group {
+    through: Option<u64>,
+    records: Vec<Record>,
+    states: BTreeMap<String, Option<Vec<u8>>>,
+    given_up: Gap,
+}
+
+impl Queue {
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+
+    fn push(&self, batch: Batch) {
+        self.change(|waiting| {
+            waiting.records += batch.records.len();
+            let is_full = waiting.batches.len() >= MAX_BATCHES;
+            match waiting.batches.back_mut().filter(|_| is_full) {
+                Some(last) => join(last, batch),
+                None => waiting.batches.push_back(batch),
+            }
+            while waiting.records > MAX_RECORDS && waiting.give_up_one() {}
+        });
+    }
+
+    pub(super) fn confirmations(&self) {
+        self.change(|waiting| waiting.has_confirmations = true);
+    }
+
+    /// Waits for something to write; `None` once everything is written and nobody can send more.
+    fn take(&self) -> Option<Group> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if !waiting.batches.is_empty() || !waiting.given_up.is_empty() {
+                waiting.has_confirmations = false;
+                return Some(waiting.group());
+            }
+            if waiting.is_closed {
+                return std::mem::take(&mut waiting.has_confirmations).then(Group::default);
+            }
+            if waiting.has_confirmations {
+                let idle = |w: &mut Waiting| w.batches.is_empty() && !w.is_closed;
+                (waiting, _) = self
+                    .wake
+                    .wait_timeout_while(waiting, CLEAR_UP, idle)
+                    .unwrap_or_else(PoisonError::into_inner);
+                if waiting.batches.is_empty() {
+                    waiting.has_confirmations = false;
+                    return Some(Group::default());
+                }
+            } else {
+                waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Lets a while pass; returns whether the engine has gone.
+    fn pause(&self, pause: Duration) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (waiting, _) = self
+            .wake
+            .wait_timeout_while(waiting, pause, |w| !w.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.is_closed
+    }
+}
+
+impl Waiting {
+    fn group(&mut self) -> Group {
+        let mut group = Group { given_up: std::mem::take(&mut self.given_up), ..Group::default() };
+        let mut bytes = 0;
+        while group.records.len() < GROUP_RECORDS
+            && bytes < GROUP_BYTES
+            && let Some(batch) = self.batches.pop_front()
+        {
+            self.records -= batch.records.len();
+            bytes += batch.records.iter().map(|r| r.json.len()).sum::<usize>();
+            bytes += batch.states.iter().filter_map(|s| s.1.as_ref()).map(Vec::len).sum::<usize>();
+            group.through = Some(batch.number);
+            group.records.extend(batch.records);
+            group.states.extend(batch.states);
+        }
+        group
+    }
+
+    fn give_up_one(&mut self) -> bool {
+        let all = self.batches.iter().flat_map(|b| &b.records);
+        let Some(lowest) = all.map(|r| r.level).max() else { return false };
+        for batch in &mut self.batches {
+            if let Some(at) = batch.records.iter().position(|r| r.level == lowest) {
+                let r = batch.records.remove(at);
+                self.records -= 1;
+                let why = Loss::DiskFailed;
+                enter_loss(&mut self.given_up, r.sequence, r.level, why, Some(&r.json));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Draws a batch into the one before.
+fn join(last: &mut Batch, batch: Batch) {
+    last.number = batch.number;
+    last.records.extend(batch.records);
+    let mut states: BTreeMap<_, _> = std::mem::take(&mut last.states).into_iter().collect();
+    states.extend(batch.states);
+    last.states = states.into_iter().collect();
+}
+
+/// The thread's own things.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) disk: Option<Disk>,
+    pub(super) marks: Marks,
+    pub(super) boot: u64,
+    pub(super) queue: Arc<Queue>,
+    pub(super) inputs: WeakSender<Input>,
+}
+
+impl Writer {
+    /// Writes until nobody can send more and everything is written.
+    pub(super) fn run(mut self) {
+        while let Some(group) = self.queue.take() {
+            let mut last_tries = 0;
+            while let Err(error) = self.write(&group) {
+                tracing::error!(%error, "the store could not be written; trying again");
+                self.tell(Input::StoreFailed { why: error.to_string() });
+                self.close();
+                if self.queue.pause(RETRY) {
+                    last_tries += 1;
+                    if last_tries > LAST_TRIES {
+                        tracing::error!(records = group.records.len(), "records were not written");
+                        return;
+                    }
+                    std::thread::sleep(RETRY / 5);
+                }
+            }
+            if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
+                self.shared.arrived.notify_one();
+            }
+            if let Some(through) = group.through {
+                self.tell(Input::Stored { through });
+            }
+        }
+        self.shared.held().disk = self.disk.take();
+    }
+
+    fn write(&mut self, group: &Group) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        if self.disk.is_none() {
+            self.reopen()?;
+        }
+        let Some(disk) = self.disk.as_mut() else { return Err(StoreError::Closed) };
+        let mut batch = sled::Batch::default();
+        for (key, value) in &group.states {
+            match value {
+                Some(value) => batch.insert(state_key(key), value.as_slice()),
+                None => batch.remove(state_key(key)),
+            }
+        }
+        let (confirmed, through) = {
+            let mut book = shared.book();
+            if !group.given_up.is_empty() {
+                book.open_gap().merge(group.given_up.clone());
+            }
+            book.put(&group.records, shared.limits, &mut batch, |sequence| {
+                let key = journal_key(sequence);
+                let value = guarded(|| disk.db.get(key)).ok().flatten()?;
+                Entry::decode(&key, &value)
+            });
+            book.clear_up(&mut batch);
+            book.is_gap_changed = false;
+            (book.confirmed.len(), book.last)
+        };
+        let durable = group.through.is_some() || !group.given_up.is_empty();
+        disk.commit(batch, durable)?;
+        {
+            let mut book = shared.book();
+            book.confirmed.drain(..confirmed);
+            book.visible = book.visible.max(through);
+        }
+        if durable && let Err(error) = self.marks.set(self.boot, through.max(self.marks.sequence)) {
+            tracing::warn!(%error, "the store's marks could not be written");
+        }
+        Ok(())
+    }
+
+    /// sled takes nothing more after an error, so the database is opened anew.
+    fn close(&mut self) {
+        self.shared.take_db();
+        let disk = self.disk.take();
+        if let Err(error) = guarded(|| {
+            drop(disk);
+            Ok(())
+        }) {
+            tracing::warn!(%error, "the failed database did not close well");
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let disk = Disk::open(&self.shared.database)?;
+        let loaded = opening::load(&disk.db)?;
+        self.shared.replace(loaded.book, disk.db.clone());
+        self.disk = Some(disk);
+        Ok(())
+    }
+
+    fn tell(&self, input: Input) {
+        if let Some(inputs) = self.inputs.upgrade() {
+            // The engine never waits for this thread, so it will make room.
+            let _ = inputs.blocking_send(input);
+        }
+    }
+}
