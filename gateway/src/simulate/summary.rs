@@ -7,9 +7,9 @@ use std::time::Duration;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::view::Counts;
 
-use super::devices::Sent;
 use super::plan::Verdict;
 use super::platform::{Platform, pad};
+use super::play::Sent;
 
 /// The numbers from all ends: devices, gateway, platform, plan.
 #[derive(Debug)]
