@@ -12,6 +12,9 @@
 //! 8. [`service`]: the world built from all of these, and its end,
 //! 9. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 10. [`cli`]: one file per command.
+//! 8. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
+//! again).
 
 pub mod cli;
 pub mod clock;
@@ -19,6 +22,7 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod infer;
+pub mod retry;
 pub mod service;
 pub mod simulate;
 pub mod source;

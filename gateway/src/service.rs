@@ -196,7 +196,9 @@ fn units(
         .enumerate()
         .filter(|(_, device)| device.source == source)
         .filter_map(|(index, device)| match &device.address {
-            Address::Unit(unit) => Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type))),
+            Address::Unit(unit) => {
+                Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
+            }
             Address::Topic(_) | Address::Replay => None,
         })
         .collect()

@@ -4,6 +4,7 @@
 //! chore twice does its work once. Nothing is installed but what the output names.
 
 mod checks;
+mod peers;
 mod prepare;
 mod step;
 
@@ -15,6 +16,7 @@ usage: cargo xtask <chore>
   test     install what the tests need, build everything, run every test
   ci       fmt, clippy, deny, then test: what CI runs
   deny     licences, bans and sources of the dependencies; installs cargo-deny when it is missing
+  peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
   prepare  only install what the tests need
 ";
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
         ["deny"] => checks::deny(),
+        ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");

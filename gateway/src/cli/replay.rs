@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use gatehouse_core::community::build::recording_type;
+use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::{Scene, Status};
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
-use gatehouse_core::community::build::recording_type;
 use gatehouse_core::event::message::Transition;
 use gatehouse_core::pipeline::{Input, Output, Pipeline, Restored, Settings};
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
@@ -77,18 +78,28 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(community) = community(&setup.community, args, &columns.points) else {
         return Ok(ExitCode::from(INVALID));
     };
-    let models = open_models(&community, &setup.models, setup.config.models.onnxruntime.as_deref())?;
-    let mut replay = Replay::new(community, models, args)?;
+    let models =
+        open_models(&community, &setup.models, setup.config.models.onnxruntime.as_deref())?;
+    let mut scores = args.scores.as_ref().map(create).transpose()?;
+    if let Some(scores) = &mut scores {
+        writeln!(scores, "timestamp,score,event")?;
+    }
+    let events = args.events.as_ref().map(create).transpose()?;
+    let mut replay = Replay::new(community, models, events)?;
     let mut record = csv::StringRecord::new();
     while rows.read_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
         let place = || format!("{}:{line}", args.input.display());
-        let at = record.get(columns.timestamp).unwrap_or_default();
-        let at: Timestamp = at.parse().with_context(place)?;
+        let written = record.get(columns.timestamp).unwrap_or_default();
+        let at: Timestamp = written.parse().with_context(place)?;
         let values = columns.values(&record).with_context(place)?;
-        replay.row(at, values, record.get(columns.timestamp).unwrap_or_default())?;
+        let Row { score, opens } = replay.row(at, values)?;
+        if let Some(scores) = &mut scores {
+            writeln!(scores, "{written},{score:.6},{}", u8::from(opens))?;
+        }
     }
     let summary = replay.finish()?;
+    scores.map(|mut file| file.flush()).transpose()?;
     writeln!(
         std::io::stdout().lock(),
         "{} rows, {} refused, {} events opened",
@@ -97,6 +108,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         summary.opened
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn create(path: &PathBuf) -> anyhow::Result<BufWriter<File>> {
+    File::create(path)
+        .map(BufWriter::new)
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// Where the time and the points stand in a row.
@@ -140,7 +157,11 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
     let types = || shipped.device_types.iter();
     let Some(device_type) = types().find(|t| t.head.id == args.device_type) else {
         let ids: Vec<&str> = types().map(|t| t.head.id.as_str()).collect();
-        eprintln!("error: there is no device type `{}`; there are {}", args.device_type, ids.join(", "));
+        eprintln!(
+            "error: there is no device type `{}`; there are {}",
+            args.device_type,
+            ids.join(", ")
+        );
         return None;
     };
     let device_type = Arc::new(recording_type(device_type, points));
@@ -156,14 +177,24 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
         eprintln!("error: there is no scene `{id}`; there are {}", ids.join(", "));
         return None;
     }
-    Some(Community {
-        areas: vec![site::Area { id: "replay".into(), title: Text::new("回放", "replay"), people: 0 }],
+    Some(one_device(&device_type, scenes, shipped))
+}
+
+/// The configured community with nothing in it but the recording's device.
+fn one_device(
+    device_type: &Arc<DeviceType>,
+    scenes: Vec<Arc<Scene>>,
+    shipped: &Community,
+) -> Community {
+    let title = Text::new("回放", "replay");
+    Community {
+        areas: vec![site::Area { id: "replay".into(), title: title.clone(), people: 0 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "replay".into(), kind: SourceKind::Replay }],
         devices: vec![Device {
             id: "replay".into(),
-            title: device_type.head.title.clone(),
-            device_type: Arc::clone(&device_type),
+            title,
+            device_type: Arc::clone(device_type),
             area: 0,
             location: None,
             feeder: None,
@@ -172,7 +203,7 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
         }],
         scenes,
         ..shipped.clone()
-    })
+    }
 }
 
 fn open_models(
@@ -186,62 +217,49 @@ fn open_models(
 }
 
 /// A recording under way.
-struct Replay {
+struct Replay<W> {
     pipeline: Pipeline,
     models: Models,
     now: Timestamp,
-    scores: Option<BufWriter<File>>,
-    events: Option<BufWriter<File>>,
-    /// Whether an event has opened since the last row.
-    has_opened: bool,
+    /// Where event messages go.
+    events: Option<W>,
     summary: Summary,
 }
 
-impl Replay {
-    fn new(community: Community, models: Models, args: &Args) -> anyhow::Result<Self> {
+/// What came of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Row {
+    /// 0..1; 0 for a row that was no sample (refused, no data, too soon after the one before).
+    score: f64,
+    /// An event opened at this row, or in the time before it since the last one.
+    opens: bool,
+}
+
+impl<W: Write> Replay<W> {
+    fn new(community: Community, models: Models, events: Option<W>) -> anyhow::Result<Self> {
         let settings = Settings { gather: Duration::ZERO, is_live: false };
-        let start = Timestamp(0);
-        let pipeline = Pipeline::new(Arc::new(community), settings, Restored::default(), start)?;
-        let create = |path: &PathBuf| {
-            File::create(path)
-                .map(BufWriter::new)
-                .with_context(|| format!("cannot write `{}`", path.display()))
-        };
-        let mut scores = args.scores.as_ref().map(create).transpose()?;
-        if let Some(scores) = &mut scores {
-            writeln!(scores, "timestamp,score,event")?;
-        }
-        Ok(Self {
-            pipeline,
-            models,
-            now: start,
-            scores,
-            events: args.events.as_ref().map(create).transpose()?,
-            has_opened: false,
-            summary: Summary::default(),
-        })
+        let now = Timestamp(0);
+        let pipeline = Pipeline::new(Arc::new(community), settings, Restored::default(), now)?;
+        Ok(Self { pipeline, models, now, events, summary: Summary::default() })
     }
 
-    fn row(&mut self, at: Timestamp, values: Vec<f64>, written: &str) -> anyhow::Result<()> {
+    fn row(&mut self, at: Timestamp, values: Vec<f64>) -> anyhow::Result<Row> {
+        let opened = self.summary.opened;
         self.pass_until(at)?;
-        self.has_opened = false;
         self.now = self.now.max(at);
+        let asked = self.pipeline.asked();
         let frame =
             Frame { device: DeviceIndex(0), ticket: None, body: Body::Values { at, values } };
-        let asked = self.pipeline.asked();
         self.pipeline.handle(Input::Frame(frame), self.now);
         self.drain()?;
         self.pipeline.handle_timeout(self.now);
         self.drain()?;
         self.summary.rows += 1;
-        if let Some(scores) = &mut self.scores {
-            // A row that was no sample (refused, no data) says nothing by itself.
-            let is_new = self.pipeline.asked() > asked;
-            let score = self.pipeline.score(DeviceIndex(0)).filter(|_| is_new);
-            let event = u8::from(self.has_opened);
-            writeln!(scores, "{written},{:.6},{event}", score.unwrap_or(0.0))?;
-        }
-        Ok(())
+        let is_sample = self.pipeline.asked() > asked;
+        let model = self.pipeline.score(DeviceIndex(0)).filter(|_| is_sample);
+        let rule = f64::from(u8::from(self.pipeline.has_rule_speaking(DeviceIndex(0))));
+        let score = model.unwrap_or(0.0).max(rule);
+        Ok(Row { score, opens: self.summary.opened > opened })
     }
 
     /// Carries out what is due before `until`.
@@ -263,7 +281,6 @@ impl Replay {
                     for record in &batch.records {
                         let opened = format!("gatehouse.event.{}\"", Transition::Opened.word());
                         if contains(&record.json, opened.as_bytes()) {
-                            self.has_opened = true;
                             self.summary.opened += 1;
                         }
                         if let Some(events) = &mut self.events {
@@ -286,13 +303,96 @@ impl Replay {
     fn finish(mut self) -> anyhow::Result<Summary> {
         self.pass_until(self.now + AFTERMATH)?;
         self.summary.refused = self.pipeline.view(self.now).counts.refused.values().sum();
-        for mut file in self.scores.into_iter().chain(self.events) {
-            file.flush()?;
-        }
+        self.events.map(|mut file| file.flush()).transpose()?;
         Ok(self.summary)
     }
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SERIES: &str = r#"
+        [device-type]
+        id = "series"
+        title = { zh = "序列", en = "series" }
+        via = "replay"
+        [[point]]
+        name = "value"
+        at = {}
+        unit = "1"
+    "#;
+    const UNUSUAL: &str = r#"
+        [scene]
+        id = "unusual"
+        title = { zh = "异常", en = "unusual" }
+        category = "environment"
+        advice = { zh = "看", en = "look" }
+        [[detector]]
+        id = "forecast"
+        model = "window-forecast"
+        threshold = 0.999
+    "#;
+
+    fn scores(values: &[f64]) -> Vec<Row> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+        let models = Models::open(&folder, ["window-forecast"], None).unwrap();
+        let device_type: Arc<DeviceType> = Arc::new(toml::from_str(SERIES).unwrap());
+        let scene: Scene = toml::from_str(UNUSUAL).unwrap();
+        let community = one_device(
+            &device_type,
+            vec![Arc::new(scene)],
+            &Community { models: models.specs(), ..nobody() },
+        );
+        let mut replay = Replay::new(community, models, None::<Vec<u8>>).unwrap();
+        (0..).zip(values).map(|(i, v)| replay.row(Timestamp(i * 60_000), vec![*v]).unwrap()).collect()
+    }
+
+    fn nobody() -> Community {
+        Community {
+            id: "c".into(),
+            title: Text::default(),
+            township: "t".into(),
+            gateway: "g".into(),
+            areas: Vec::new(),
+            feeders: Vec::new(),
+            sources: Vec::new(),
+            device_types: Vec::new(),
+            devices: Vec::new(),
+            scenes: Vec::new(),
+            models: Vec::new(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(6))]
+
+        #[test]
+        fn a_score_depends_on_the_rows_up_to_it_alone(
+            values in prop::collection::vec(prop_oneof![9 => 10.0..11.0_f64, 1 => Just(90.0), 1 => Just(f64::NAN)], 150..250),
+            cut in 100_usize..150,
+        ) {
+            let whole = scores(&values);
+            let prefix = scores(&values[..cut]);
+
+            prop_assert_eq!(&whole[..cut], &prefix[..]);
+            prop_assert!(whole.iter().any(|row| row.score > 0.0), "the model has spoken");
+        }
+    }
+
+    #[test]
+    fn an_outlier_opens_an_event_in_its_own_row() {
+        let noise = (0..200_u32).map(|i| 20.0 + f64::from(i * 7919 % 101) / 100.0);
+        let values: Vec<f64> = noise.chain([80.0]).collect();
+
+        let rows = scores(&values);
+
+        assert!(rows.last().unwrap().opens && rows.last().unwrap().score > 0.999, "{rows:?}");
+        assert!(!rows[..200].iter().any(|row| row.opens));
+    }
 }

@@ -15,14 +15,12 @@ use anyhow::{Context, bail};
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::site::Site;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Access;
-use crate::simulate::devices::{self, Sent, Tally};
+use crate::simulate::play::{Play, Sent};
 use crate::simulate::world::{Wire, World};
-use crate::simulate::{modbus, plan};
+use crate::simulate::{devices, modbus, plan};
 
 /// How far the truth looks ahead at most.
 const TRUTH_AHEAD: Duration = Duration::from_hours(7 * 24);
@@ -88,7 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let clock = Clock::new(args.speed);
     let world = match World::new(&site, &types, args.seed, clock.now()) {
-        Ok(world) => Arc::new(world),
+        Ok(world) => world,
         Err(error) => {
             eprintln!("error: {}: {error}", args.community.display());
             return Ok(ExitCode::from(2));
@@ -98,10 +96,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         write_truth(path, &site, &world, &args)?;
     }
 
-    let stop = CancellationToken::new();
-    let tally = Arc::new(Tally::default());
-    serve_modbus(&args, &world, &clock, &tally, &stop).await?;
-    let natural = devices::natural_rate(&world) * args.speed;
+    let play = Play::new(world, clock);
+    serve_modbus(&args, &play).await?;
+    let natural = devices::natural_rate(&play.world) * args.speed;
     let pace = args.rate.filter(|_| natural > 0.0).map_or(1.0, |rate| rate / natural);
     let access = Access {
         user: args.user.clone(),
@@ -109,13 +106,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         ca_file: args.ca_file.clone(),
         ..Access::default()
     };
-    let broker = (args.broker.as_str(), &access);
-    let talking = devices::start(world, pace, broker, clock, Arc::clone(&tally), stop.clone())?;
+    let talking = devices::start(play.clone(), pace, &args.broker, &access)?;
 
     until_over(args.lasts).await?;
-    stop.cancel();
+    play.stop.cancel();
     let all_confirmed = tokio::time::timeout(GRACE, talking).await.is_ok();
-    report(tally.read(), args.json)?;
+    report(play.tally.read(), args.json)?;
     Ok(if all_confirmed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -155,15 +151,9 @@ fn write_truth(path: &Path, site: &Site, world: &World, args: &Args) -> anyhow::
 }
 
 /// Opens a server per Modbus line, and says where.
-async fn serve_modbus(
-    args: &Args,
-    world: &Arc<World>,
-    clock: &Clock,
-    tally: &Arc<Tally>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+async fn serve_modbus(args: &Args, play: &Play) -> anyhow::Result<()> {
     let on_modbus = |wire: &Wire| matches!(wire, Wire::Modbus { .. });
-    let silent = world.units.iter().filter(|unit| on_modbus(&unit.wire)).count();
+    let silent = play.world.units.iter().filter(|unit| on_modbus(&unit.wire)).count();
     let Some(mut address) = args.modbus else {
         if silent > 0 {
             eprintln!("{silent} Modbus devices stay away; give them an address with --modbus");
@@ -171,21 +161,14 @@ async fn serve_modbus(
         return Ok(());
     };
 
-    for line in world.lines() {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| format!("cannot serve Modbus on {address}"))?;
-        eprintln!("line `{line}` answers on {}", listener.local_addr()?);
+    for line in play.world.lines() {
+        let served = modbus::open(play.clone(), line, address).await;
+        let served = served.with_context(|| format!("cannot serve Modbus on {address}"))?;
+        eprintln!("line `{line}` answers on {served}");
         if address.port() != 0 {
             let next = address.port().checked_add(1);
             address.set_port(next.context("no port follows 65535; choose a lower one")?);
         }
-        let (line, world, clock) = (line.to_owned(), Arc::clone(world), clock.clone());
-        let (tally, stop) = (Arc::clone(tally), stop.clone());
-        tokio::spawn(async move {
-            if let Err(error) = modbus::serve(listener, &line, world, clock, tally, stop).await {
-                tracing::error!(line, %error, "a simulated Modbus line ended");
-            }
-        });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::response::{Html, Json};
+use gatehouse_core::community::device_type::Point;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::{Community, Device};
 use gatehouse_core::reading::{Quality, Timestamp};
@@ -14,8 +15,9 @@ use serde::Deserialize;
 
 use super::figures::{count, quantity};
 use super::guard::Reader;
-use super::page::{self, Here, ago, translated};
-use super::words::{self, Words};
+use super::page::{self, Here, ago, is_heard, translated};
+use super::terms;
+use super::words::Words;
 use super::{Console, Snapshot};
 
 /// What to leave out.
@@ -36,7 +38,8 @@ pub(super) async fn page(
     let language = reader.language;
     let words = Words::of(language);
     let only_trouble = wanted.is_ok_and(|Query(wanted)| wanted.show == "trouble");
-    let troubled = snapshot.view.devices.iter().filter(|d| is_troubled(d)).count();
+    let devices = snapshot.view.devices.iter();
+    let troubled = devices.filter(|d| is_troubled(&snapshot.community, d)).count();
     let main = html! {
         main #main tabindex="-1" {
             h1 { (words.devices) }
@@ -95,8 +98,21 @@ fn configured<'a>(community: &'a Community, view: &DeviceView) -> Option<&'a Dev
     at_its_place.or_else(|| community.devices.iter().find(|d| d.id == view.id))
 }
 
-fn is_troubled(view: &DeviceView) -> bool {
-    view.silent || view.points.iter().any(|(_, quality)| *quality != Quality::Good)
+/// Silent, or heard with a value that cannot be believed.
+fn is_troubled(community: &Community, view: &DeviceView) -> bool {
+    let device = configured(community, view);
+    view.silent
+        || is_heard(view)
+            && view.points.iter().enumerate().any(|(at, (_, quality))| {
+                let point = device.and_then(|d| d.device_type.points.get(at));
+                is_in_doubt(point, *quality)
+            })
+}
+
+/// A point that a device may leave out is not in doubt because it did.
+fn is_in_doubt(point: Option<&Point>, quality: Quality) -> bool {
+    let may_lack = quality == Quality::Missing && point.is_some_and(|p| p.optional);
+    quality != Quality::Good && !may_lack
 }
 
 fn sources(snapshot: &Snapshot, language: Language) -> Markup {
@@ -113,7 +129,7 @@ fn sources(snapshot: &Snapshot, language: Language) -> Markup {
                             None => { span .good { (words.up) } }
                         }
                         @for (reason, number) in &source.dropped {
-                            span .reason { (words.dropped) " " (count(*number)) " (" (reason) ")" }
+                            span .reason { (words.dropped) " " (count(*number)) " (" (terms::reason(language, reason)) ")" }
                         }
                     }
                 }
@@ -129,7 +145,7 @@ fn areas(snapshot: &Snapshot, language: Language, only_trouble: bool) -> Markup 
         .view
         .devices
         .iter()
-        .filter(|view| !only_trouble || is_troubled(view))
+        .filter(|view| !only_trouble || is_troubled(community, view))
         .map(|view| (configured(community, view), view))
         .collect();
     let of_area = |area: Option<usize>| {
@@ -191,7 +207,7 @@ fn row(
                     (words.refused) ": "
                     @for (at, (reason, number)) in view.refused.iter().enumerate() {
                         @if at > 0 { ", " }
-                        (words::reason(language, reason).unwrap_or(reason)) " " (count(*number))
+                        (terms::reason(language, reason)) " " (count(*number))
                     }
                 }
             }
@@ -203,15 +219,16 @@ fn points(device: &Device, view: &DeviceView, language: Language) -> Markup {
     html! {
         dl .points {
             @for (point, (value, quality)) in device.device_type.points.iter().zip(&view.points) {
-                div .odd[*quality != Quality::Good] {
+                @let doubt = is_heard(view) && is_in_doubt(Some(point), *quality);
+                div .odd[doubt] {
                     dt { (point.title.as_ref().map_or(&*point.name, |t| translated(t, language))) }
                     dd {
                         @match value {
                             Some(value) => (quantity(*value, &point.unit)),
                             None => "–",
                         }
-                        @if *quality != Quality::Good {
-                            span .quality { (words::quality(language, *quality)) }
+                        @if doubt {
+                            span .quality { (terms::quality(language, *quality)) }
                         }
                     }
                 }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::response::{Html, Json};
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::event::message::{Cause, EventData, State as Standing};
+use gatehouse_core::event::message::{EventData, State as Standing};
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 
-use super::figures::{fingerprint, percent, quantity, range, unit, value};
+use super::figures::{fingerprint, percent, range, unit, value};
 use super::guard::Reader;
-use super::page::{self, Here, age, ago, area_title, device_title, last_frame, translated};
-use super::words::{self, Words};
+use super::page::{
+    self, Here, age, ago, area_title, device_title, is_heard, last_frame, translated,
+};
+use super::terms;
+use super::words::Words;
 use super::{Console, Snapshot};
 
 /// `GET /`.
@@ -64,7 +67,7 @@ fn calm(snapshot: &Snapshot, language: Language) -> Markup {
             div .calm { p .headline { (words.starting) } p { (words.starting_hint) } }
         };
     }
-    let heard = view.devices.iter().filter(|d| !d.silent).count();
+    let heard = view.devices.iter().filter(|d| is_heard(d)).count();
     html! {
         div .calm {
             svg viewBox="0 0 48 48" width="48" height="48" aria-hidden="true" {
@@ -103,7 +106,7 @@ fn card(snapshot: &Snapshot, event: &EventView, language: Language) -> Markup {
                     @if data.drill { span .tag { (words.drill) } }
                     @if data.review.required { span .tag { (words.review) } }
                     span .state.unknown[data.state == Standing::Unknown] {
-                        (words::state(language, data.state))
+                        (terms::state(language, data.state))
                     }
                     span .age { (words.since) " " (age(snapshot, event.started, language)) }
                 }
@@ -128,12 +131,16 @@ fn numbers(snapshot: &Snapshot, data: &EventData, language: Language) -> Markup 
     let words = Words::of(language);
     let cause = &data.cause;
     html! {
-        @if !cause.contributions.is_empty() { (contributions(cause, words)) }
+        @if !cause.contributions.is_empty() { (contributions(snapshot, data, language)) }
         dl .facts {
             dt { (words.detector) }
             dd { (data.scene) " / " (cause.detector) " (" (cause.model) ")" }
-            dt { (words.score) }
-            dd { (value(cause.score)) " / " (value(cause.threshold)) }
+            @if cause.model != "rule" {
+                dt { (words.score) }
+                dd { (value(cause.score)) " / " (value(cause.threshold)) }
+            }
+            dt { (words.grading) }
+            dd { (terms::grading(language, &cause.grading)) }
             dt { (words.data_quality) }
             dd { (percent(cause.quality)) }
             @if data.affected.len() > 1 {
@@ -146,7 +153,14 @@ fn numbers(snapshot: &Snapshot, data: &EventData, language: Language) -> Markup 
     }
 }
 
-fn contributions(cause: &Cause, words: &Words) -> Markup {
+fn contributions(snapshot: &Snapshot, data: &EventData, language: Language) -> Markup {
+    let words = Words::of(language);
+    let device = snapshot.community.devices.iter().find(|d| d.id == data.device);
+    let points = device.map(|d| d.device_type.points.as_slice()).unwrap_or_default();
+    let title = |name: &str| {
+        let point = points.iter().find(|p| p.name == name);
+        point.and_then(|p| p.title.as_ref()).map(|t| translated(t, language).to_owned())
+    };
     html! {
         div .scroll {
             table {
@@ -159,16 +173,19 @@ fn contributions(cause: &Cause, words: &Words) -> Markup {
                     }
                 }
                 tbody {
-                    @for part in &cause.contributions {
+                    @for part in &data.cause.contributions {
                         tr {
-                            th scope="row" { (part.point) }
+                            th scope="row" {
+                                (title(&part.point).as_deref().unwrap_or(&part.point))
+                                @if !unit(&part.unit).is_empty() { small { " " (unit(&part.unit)) } }
+                            }
                             td {
                                 @match part.observed {
-                                    Some(observed) => (quantity(observed, &part.unit)),
+                                    Some(observed) => (value(observed)),
                                     None => (words.nothing),
                                 }
                             }
-                            td { (range(part.expected.0, part.expected.1)) " " (unit(&part.unit)) }
+                            td { (range(part.expected.0, part.expected.1)) }
                             td { (percent(part.share)) }
                         }
                     }

@@ -46,7 +46,7 @@ impl Failure {
     fn say(&self, language: Language) -> (&'static str, String) {
         let (zh, en) = match self {
             Self::NotFound => (
-                ("没有这个页面", "地址可能有误,请从事件列表重新进入。"),
+                ("没有这个页面", "地址可能有误，请从事件列表重新进入。"),
                 ("There is no such page", "The address may be mistyped; start from the events."),
             ),
             Self::WrongMethod => (
@@ -58,7 +58,7 @@ impl Failure {
                 ("Please sign in", "A script sends `Authorization: Bearer <password>`."),
             ),
             Self::WrongToken => (
-                ("令牌不正确", "网关每次启动都会打印新的密码,请使用最新的。"),
+                ("令牌不正确", "网关每次启动都会打印新的密码，请使用最新的。"),
                 (
                     "That token is wrong",
                     "The gateway prints a new password at every start; use the latest.",
@@ -85,7 +85,7 @@ impl Failure {
                 ("Too many live connections", "Close pages that you do not need and try again."),
             ),
             Self::NoRandom => (
-                ("暂时无法登录", "系统无法提供随机数,请查看网关日志。"),
+                ("暂时无法登录", "系统无法提供随机数，请查看网关日志。"),
                 (
                     "Nobody can sign in now",
                     "The system has no random numbers to give; see the gateway's log.",

@@ -63,7 +63,10 @@ pub(super) fn count(number: u64) -> String {
 
 /// A share of one as a percentage.
 pub(super) fn percent(share: f64) -> String {
-    format!("{} %", value((share * 100.0).round()))
+    match value((share * 100.0).round()).as_str() {
+        "–" => "–".into(),
+        number => format!("{number}\u{202f}%"),
+    }
 }
 
 /// A short fingerprint of what is shown, so that a page can tell what changed. Not for secrets:

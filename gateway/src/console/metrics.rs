@@ -14,12 +14,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::reading::TimeQuality;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::page::is_heard;
 use super::{Console, Snapshot};
 
 /// `GET /metrics`.
@@ -110,9 +111,15 @@ impl Figures {
     fn state(&self, sheet: &mut Sheet) -> fmt::Result {
         let view = &self.snapshot.view;
         let silent = view.devices.iter().filter(|d| d.silent).count() as u64;
-        let heard = view.devices.len() as u64 - silent;
-        let devices = [(vec![("state", "heard")], heard), (vec![("state", "silent")], silent)];
-        sheet.gauges("devices", "Configured devices, by whether they are heard.", devices)?;
+        let heard = view.devices.iter().filter(|d| is_heard(d)).count() as u64;
+        let awaited = view.devices.len() as u64 - heard - silent;
+        let devices = [("heard", heard), ("silent", silent), ("awaited", awaited)];
+        let devices = devices.map(|(state, n)| (vec![("state", state)], n));
+        sheet.gauges(
+            "devices",
+            "Configured devices: heard, fallen silent, or awaited since the start.",
+            devices,
+        )?;
         let sources = view.sources.iter();
         let sources = sources.map(|s| (vec![("source", &*s.id)], u64::from(s.down.is_none())));
         sheet.gauges("source_up", "1 while the broker or line is up.", sources)?;
@@ -137,11 +144,13 @@ struct Sheet<'e>(DescriptorEncoder<'e>);
 
 impl Sheet<'_> {
     fn count(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.family(name, help, MetricType::Counter, [(vec![], value)])
+        let name = format!("gatehouse_{name}");
+        write(true, value, self.0.encode_descriptor(&name, help, None, MetricType::Counter)?)
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.family(name, help, MetricType::Gauge, [(vec![], value)])
+        let name = format!("gatehouse_{name}");
+        write(false, value, self.0.encode_descriptor(&name, help, None, MetricType::Gauge)?)
     }
 
     fn counts<'a>(
@@ -173,14 +182,17 @@ impl Sheet<'_> {
         let name = format!("gatehouse_{name}");
         let mut family = self.0.encode_descriptor(&name, help, None, kind)?;
         for (labels, value) in rows {
-            let row = family.encode_family(&labels)?;
-            if is_counter {
-                ConstCounter::new(value).encode(row)?;
-            } else {
-                ConstGauge::new(value).encode(row)?;
-            }
+            write(is_counter, value, family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+fn write(is_counter: bool, value: u64, encoder: MetricEncoder) -> fmt::Result {
+    if is_counter {
+        ConstCounter::new(value).encode(encoder)
+    } else {
+        ConstGauge::new(value).encode(encoder)
     }
 }
 

@@ -7,7 +7,7 @@
 //!    and sessions; [`failure`]: what is said to those who may not),
 //! 2. [`login`]: the way in and out,
 //! 3. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
-//!    [`words`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
+//!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 4. [`stream`]: the open events, live,
 //! 5. [`metrics`], [`health`]: for those who watch many gateways.
 //!
@@ -24,7 +24,10 @@ mod health;
 mod login;
 mod metrics;
 mod page;
+#[cfg(test)]
+mod sample;
 mod stream;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -6,12 +6,14 @@ use axum::response::Html;
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
+use gatehouse_core::view::DeviceView;
 use maud::{DOCTYPE, Markup, html};
 
 use super::Snapshot;
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::figures::count;
-use super::words::{self, Words};
+use super::terms;
+use super::words::Words;
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,7 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
 pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
     let words = Words::of(language);
     let view = &snapshot.view;
+    let heard = view.devices.iter().filter(|d| is_heard(d)).count();
     let silent = view.devices.iter().filter(|d| d.silent).count();
     let down = view.sources.iter().filter(|s| s.down.is_some()).count();
     let refused = view.counts.refused.values().sum();
@@ -117,7 +120,7 @@ pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
             data-now=(snapshot.now.0) data-speed=(snapshot.speed) {
             dl {
                 (figure(words.heard, silent > 0, &html! {
-                    (view.devices.len() - silent) small { " / " (view.devices.len()) }
+                    (heard) small { " / " (view.devices.len()) }
                     @if silent > 0 { span .aside { (silent) " " (words.silent) } }
                 }))
                 (figure(words.sources, down > 0, &html! {
@@ -135,7 +138,7 @@ pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
                     (count(snapshot.store.waiting))
                 }))
                 (figure(words.clock, !clock_is_right, &html! {
-                    (words::clock(language, view.time_quality))
+                    (terms::clock(language, view.time_quality))
                 }))
             }
             @if let Some(fault) = &snapshot.store.fault {
@@ -149,6 +152,11 @@ fn figure(name: &str, is_odd: bool, value: &Markup) -> Markup {
     html! { div .odd[is_odd] { dt { (name) } dd { (value) } } }
 }
 
+/// Whether the device has spoken and has not fallen silent since.
+pub(super) fn is_heard(device: &DeviceView) -> bool {
+    device.last_frame.is_some() && !device.silent
+}
+
 /// When any device last spoke.
 pub(super) fn last_frame(snapshot: &Snapshot) -> Option<Timestamp> {
     snapshot.view.devices.iter().filter_map(|d| d.last_frame).max()
@@ -157,7 +165,7 @@ pub(super) fn last_frame(snapshot: &Snapshot) -> Option<Timestamp> {
 /// How long ago, as `live.js` will keep it.
 pub(super) fn ago(snapshot: &Snapshot, at: Timestamp, language: Language) -> Markup {
     let (before, after) = Words::of(language).ago;
-    html! { (before) (age(snapshot, at, language)) (after) }
+    html! { span .whole { (before) (age(snapshot, at, language)) (after) } }
 }
 
 /// How long since.

@@ -1,11 +1,10 @@
 //! Every text of the console in the two languages that a community reads.
 //!
 //! One table per language, so that a translator reads a whole and the compiler misses no line.
-//! Titles, reasons and advice come from the configuration and the events themselves.
+//! What the core's own words mean to a person stands in [`super::terms`]; titles, reasons and advice
+//! come from the configuration and the events themselves.
 
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::event::message::State;
-use gatehouse_core::reading::{Quality, TimeQuality};
 
 /// The texts of one language.
 #[derive(Debug)]
@@ -50,6 +49,7 @@ pub(super) struct Words {
     pub share: &'static str,
     pub detector: &'static str,
     pub score: &'static str,
+    pub grading: &'static str,
     pub data_quality: &'static str,
     pub affected: &'static str,
     pub event_id: &'static str,
@@ -88,65 +88,22 @@ impl Words {
         (["I", "II", "III", "IV"][at], self.levels[at])
     }
 
-    /// How long, in the largest unit that still tells something: `42 s`, `3 min`, `5 h`, `2 d`.
-    /// `live.js` does the same with the same words.
+    /// How long, in the largest unit that still tells something: `42 s`, `3 min`, `1 h 35 min`,
+    /// `12 h`, `2 d`. `live.js` does the same with the same words.
     pub(super) fn age(&self, span: std::time::Duration) -> String {
         let seconds = span.as_secs();
         let (number, unit) = match seconds {
             0..60 => (seconds, 0),
             60..3_600 => (seconds / 60, 1),
-            3_600..172_800 => (seconds / 3_600, 2),
+            3_600..36_000 => {
+                let [_, minutes, hours, _] = self.ages;
+                let (whole, rest) = (seconds / 3_600, seconds % 3_600 / 60);
+                return format!("{whole}{hours} {rest}{minutes}");
+            }
+            36_000..172_800 => (seconds / 3_600, 2),
             _ => (seconds / 86_400, 3),
         };
         format!("{number}{}", self.ages[unit])
-    }
-}
-
-pub(super) fn state(language: Language, state: State) -> &'static str {
-    let (zh, en) = match state {
-        State::Open => ("进行中", "Open"),
-        State::Unknown => ("情况不明:传感器没有声音", "Unknown: its sensor is silent"),
-        State::Cleared => ("已消除", "Cleared"),
-    };
-    pick(language, zh, en)
-}
-
-pub(super) fn clock(language: Language, quality: TimeQuality) -> &'static str {
-    let (zh, en) = match quality {
-        TimeQuality::Synced => ("已校时", "Synced"),
-        TimeQuality::Holdover => ("自行走时", "Holdover"),
-        TimeQuality::Unknown => ("未校时", "Not confirmed"),
-    };
-    pick(language, zh, en)
-}
-
-pub(super) fn quality(language: Language, quality: Quality) -> &'static str {
-    reason(language, quality.word()).unwrap_or_else(|| quality.word())
-}
-
-/// What a reason's word means to a person; the words are those of metrics and configuration.
-pub(super) fn reason(language: Language, word: &str) -> Option<&'static str> {
-    let (zh, en) = match word {
-        "good" => ("正常", "good"),
-        "out-of-range" => ("超出量程", "out of range"),
-        "jumped" => ("跳变", "jumped"),
-        "stuck" => ("数值不变", "stuck"),
-        "stale" => ("数据过时", "stale"),
-        "no-data" => ("无数据", "no data"),
-        "missing" => ("缺字段", "missing"),
-        "wrong-type" => ("类型不符", "wrong type"),
-        "timeout" => ("无应答", "no answer"),
-        "exception" => ("设备报错", "exception"),
-        "garbled" => ("报文损坏", "garbled"),
-        _ => return None,
-    };
-    Some(pick(language, zh, en))
-}
-
-fn pick(language: Language, zh: &'static str, en: &'static str) -> &'static str {
-    match language {
-        Language::Zh => zh,
-        Language::En => en,
     }
 }
 
@@ -164,7 +121,7 @@ static EN: Words = Words {
     heard: "Devices heard",
     silent: "silent",
     never: "Never heard",
-    sources: "Sources up",
+    sources: "Sources",
     up: "Up",
     down: "Down",
     last_reading: "Last reading",
@@ -189,6 +146,7 @@ static EN: Words = Words {
     share: "Share",
     detector: "Detector",
     score: "Score / threshold",
+    grading: "What set the level",
     data_quality: "Good readings in the window",
     affected: "Devices concerned",
     event_id: "Event",
@@ -220,7 +178,7 @@ static ZH: Words = Words {
     devices: "设备",
     other: ("en", "English"),
     leave: "退出",
-    lost: "与网关的连接已断开,页面内容可能已过时,正在重试。",
+    lost: "与网关的连接已断开，页面内容可能已过时，正在重试。",
 
     glance: "网关概况",
     heard: "在线设备",
@@ -233,10 +191,10 @@ static ZH: Words = Words {
     readings: "读数总计",
     refused: "已拒收",
     waiting: "待上报平台",
-    store_fault: "存储无法写入:",
+    store_fault: "存储无法写入：",
     clock: "时钟",
 
-    calm: "一切正常,无需处理",
+    calm: "一切正常，无需处理",
     starting: "正在启动",
     starting_hint: "网关还没有读到设备。",
     no_reading: "尚无读数",
@@ -251,6 +209,7 @@ static ZH: Words = Words {
     share: "占比",
     detector: "检测器",
     score: "得分 / 阈值",
+    grading: "定级依据",
     data_quality: "窗口内有效读数",
     affected: "涉及设备",
     event_id: "事件",
@@ -287,6 +246,8 @@ mod tests {
             (59, "59 s", "59 秒"),
             (60, "1 min", "1 分钟"),
             (3_599, "59 min", "59 分钟"),
+            (5_759, "1 h 35 min", "1 小时 35 分钟"),
+            (36_000, "10 h", "10 小时"),
             (172_799, "47 h", "47 小时"),
             (172_800, "2 d", "2 天"),
         ] {

@@ -9,7 +9,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::decode::encode::encode;
@@ -17,11 +16,11 @@ use gatehouse_core::reading::{Body, Timestamp};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
 
 use super::connect::{self, NotABroker};
+use super::play::{Play, Tally};
 use super::world::{Saying, Unit, Wire, World};
-use crate::clock::Clock;
 use crate::config::Access;
 
 /// Frames made and not yet handed to the connection. When full, the devices wait.
@@ -30,48 +29,6 @@ const QUEUE: usize = 256;
 const WINDOW: usize = 64;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-
-/// What the simulated devices have put on their wires; shared, and read while it grows.
-#[derive(Debug, Default)]
-pub struct Tally {
-    made: AtomicU64,
-    confirmed: AtomicU64,
-    repeated: AtomicU64,
-    bytes: AtomicU64,
-}
-
-/// A [`Tally`] at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sent {
-    /// Frames that devices have made: MQTT messages and Modbus answers.
-    pub made: u64,
-    /// Those whose broker (or master) has them.
-    pub confirmed: u64,
-    /// Messages that went out once more because the connection was lost.
-    pub repeated: u64,
-    /// Bytes of payload in the frames made.
-    pub bytes: u64,
-}
-
-impl Tally {
-    pub fn read(&self) -> Sent {
-        Sent {
-            made: self.made.load(Ordering::Relaxed),
-            confirmed: self.confirmed.load(Ordering::Relaxed),
-            repeated: self.repeated.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(super) fn made(&self, bytes: usize) {
-        self.made.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn confirmed(&self) {
-        self.confirmed.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// One message of one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,34 +49,25 @@ pub fn natural_rate(world: &World) -> f64 {
         .sum()
 }
 
-/// Connects the MQTT devices; they speak until `stop`, and the task ends when the broker has
+/// Connects the MQTT devices; they speak until `play.stop`, and the task ends when the broker has
 /// confirmed everything. `pace` multiplies how often each of them speaks.
 pub fn start(
-    world: Arc<World>,
+    play: Play,
     pace: f64,
-    broker: (&str, &Access),
-    clock: Clock,
-    tally: Arc<Tally>,
-    stop: CancellationToken,
-) -> Result<tokio::task::JoinHandle<()>, NotABroker> {
-    let (url, access) = broker;
+    url: &str,
+    access: &Access,
+) -> Result<JoinHandle<()>, NotABroker> {
     let client_id = format!("simulated-devices-{}", std::process::id());
     let options = connect::options(url, access, &client_id)?;
     let (out, made) = mpsc::channel(QUEUE);
-    let voices = Arc::clone(&tally);
-    tokio::spawn(async move { speak(&world, pace, &clock, &voices, out, &stop).await });
+    let tally = Arc::clone(&play.tally);
+    tokio::spawn(async move { speak(&play, pace, out).await });
     Ok(tokio::spawn(async move { publish(&options, made, &tally).await }))
 }
 
-/// Makes every device's frames at their time, until `stop` or until nobody listens.
-async fn speak(
-    world: &World,
-    pace: f64,
-    clock: &Clock,
-    tally: &Tally,
-    out: mpsc::Sender<Message>,
-    stop: &CancellationToken,
-) {
+/// Makes every device's frames at their time, until `play.stop` or until nobody listens.
+async fn speak(play: &Play, pace: f64, out: mpsc::Sender<Message>) {
+    let Play { world, clock, tally, stop } = play;
     let mut voices: Vec<Voice> = world.units.iter().filter_map(|u| Voice::new(u, pace)).collect();
     let first =
         |(n, voice): (usize, &Voice)| Reverse((world.start + voice.unit.phase(voice.every), n));
@@ -194,9 +142,9 @@ async fn publish(options: &MqttOptions, mut made: mpsc::Receiver<Message>, tally
     let mut again = VecDeque::new();
     let mut pause = RETRY_MIN;
     loop {
-        let confirmed = tally.confirmed.load(Ordering::Relaxed);
+        let confirmed = tally.read().confirmed;
         let Err(error) = session(options, &mut made, &mut again, tally).await else { return };
-        if tally.confirmed.load(Ordering::Relaxed) > confirmed {
+        if tally.read().confirmed > confirmed {
             pause = RETRY_MIN;
         }
         tracing::warn!(error, ?pause, again = again.len(), "the devices lost their broker");
@@ -231,7 +179,7 @@ async fn session(
     let lost = loop {
         let has_room = is_connected && flight.len() < WINDOW;
         if has_room && let Some(message) = again.pop_front() {
-            tally.repeated.fetch_add(1, Ordering::Relaxed);
+            tally.repeated();
             flight.publish(&client, message);
             continue;
         }
@@ -340,6 +288,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::clock::Clock;
     use crate::simulate::broker;
 
     const SITE: &str = r#"
@@ -395,16 +344,15 @@ mod tests {
     async fn devices_speak_as_often_as_declared_times_the_pace() {
         let world = World { start: Clock::new(1.0).now(), ..world() };
         let (out, mut made) = mpsc::channel(64);
-        let (tally, stop) = (Tally::default(), CancellationToken::new());
-        let clock = Clock::new(1.0);
+        let play = Play::new(world, Clock::new(1.0));
 
-        tokio::join!(speak(&world, 2.0, &clock, &tally, out, &stop), async {
+        tokio::join!(speak(&play, 2.0, out), async {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            stop.cancel();
+            play.stop.cancel();
             while made.recv().await.is_some() {}
         });
 
-        assert!((19..=20).contains(&tally.read().made), "{:?}", tally.read());
+        assert!((19..=20).contains(&play.tally.read().made), "{:?}", play.tally.read());
     }
 
     #[tokio::test]

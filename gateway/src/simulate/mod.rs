@@ -6,12 +6,13 @@
 //! 1. [`behaviour`]: what one point shows on an ordinary day, from a seed and the time alone,
 //! 2. [`world`]: every device of a `community.toml`, ordinary or in the middle of an anomaly,
 //! 3. [`plan`]: the anomalies unrolled over time, and what the platform saw judged against them,
-//! 4. [`broker`]: an MQTT broker within the process,
-//! 5. [`connect`]: how the two ends below reach a broker,
-//! 6. [`devices`]: the MQTT devices; what was not confirmed is sent again,
-//! 7. [`modbus`]: the Modbus devices, behind a server per line,
-//! 8. [`platform`]: a township that reads events and prints them,
-//! 9. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
+//! 4. [`play`]: what everything below is given, and what it counts,
+//! 5. [`broker`]: an MQTT broker within the process,
+//! 6. [`connect`]: how the two ends below reach a broker,
+//! 7. [`devices`]: the MQTT devices; what was not confirmed is sent again,
+//! 8. [`modbus`]: the Modbus devices, behind a server per line,
+//! 9. [`platform`]: a township that reads events and prints them,
+//! 10. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
 
 pub mod behaviour;
 pub mod broker;
@@ -20,6 +21,7 @@ pub mod devices;
 pub mod modbus;
 pub mod plan;
 pub mod platform;
+pub mod play;
 pub mod scratch;
 pub mod shipped;
 pub mod summary;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gatehouse_core::community::device_type::{DeviceType, Function};
@@ -14,31 +15,34 @@ use tokio::net::TcpListener;
 use tokio_modbus::server::Service;
 use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
-use tokio_util::sync::CancellationToken;
 
-use super::devices::Tally;
-use super::world::{Saying, Wire, World};
-use crate::clock::Clock;
+use super::play::Play;
+use super::world::{Saying, Wire};
 
 /// Modbus application protocol V1.1b3, sections 6.1 and 6.3.
 const MAX_BITS: u16 = 2_000;
 const MAX_REGISTERS: u16 = 125;
 
-/// Answers for all devices of one line until `stop`.
-pub async fn serve(
-    listener: TcpListener,
-    line: &str,
-    world: Arc<World>,
-    clock: Clock,
-    tally: Arc<Tally>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let units = world.units.iter().enumerate().filter_map(|(position, unit)| match &unit.wire {
+/// Answers for all devices of a line until `play.stop`; returns where. Port 0 is any free port.
+pub async fn open(play: Play, line: &str, address: SocketAddr) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let line = line.to_owned();
+    tokio::spawn(async move {
+        if let Err(error) = serve(listener, &line, play).await {
+            tracing::error!(line, %error, "a simulated Modbus line ended");
+        }
+    });
+    Ok(address)
+}
+
+async fn serve(listener: TcpListener, line: &str, play: Play) -> std::io::Result<()> {
+    let units = play.world.units.iter().enumerate();
+    let units = units.filter_map(|(position, unit)| match &unit.wire {
         Wire::Modbus { line: on, unit } if on == line => Some((*unit, position)),
         Wire::Modbus { .. } | Wire::Mqtt { .. } => None,
     });
-    let units = units.collect();
-    let line = Arc::new(Line { units, world, clock, tally });
+    let line = Arc::new(Line { units: units.collect(), play: play.clone() });
 
     let server = Server::new(listener);
     let on_connected = |stream: tokio::net::TcpStream, from| {
@@ -51,7 +55,7 @@ pub async fn serve(
     let on_error = |error: std::io::Error| tracing::debug!(%error, "a master was cut off");
     // Cancel-safe: whoever is cut off here asks again or sees the end of the simulation.
     tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        () = play.stop.cancelled() => Ok(()),
         ended = server.serve(&on_connected, on_error) => ended,
     }
 }
@@ -60,9 +64,7 @@ pub async fn serve(
 struct Line {
     /// Position in the world, by unit id.
     units: BTreeMap<u8, usize>,
-    world: Arc<World>,
-    clock: Clock,
-    tally: Arc<Tally>,
+    play: Play,
 }
 
 impl Service for Line {
@@ -74,8 +76,8 @@ impl Service for Line {
     fn call(&self, request: Self::Request) -> Self::Future {
         let answer = self.answer(&request);
         if let Ok(Some(response)) = &answer {
-            self.tally.made(bytes(response));
-            self.tally.confirmed();
+            self.play.tally.made(bytes(response));
+            self.play.tally.confirmed();
         }
         ready(answer)
     }
@@ -84,8 +86,8 @@ impl Service for Line {
 impl Line {
     fn answer(&self, asked: &SlaveRequest) -> Result<Option<Response>, ExceptionCode> {
         let Some(position) = self.units.get(&asked.slave) else { return Ok(None) };
-        let unit = &self.world.units[*position];
-        let values = match self.world.ask(unit, self.clock.now()) {
+        let unit = &self.play.world.units[*position];
+        let values = match self.play.world.ask(unit, self.play.clock.now()) {
             Saying::Nothing => return Ok(None),
             Saying::Payload(_) => return Err(ExceptionCode::ServerDeviceFailure),
             Saying::Values(values) => values.into_iter().map(Some).collect::<Vec<_>>(),
@@ -183,11 +185,13 @@ mod tests {
     use std::time::Duration;
 
     use gatehouse_core::community::site::Site;
-    use gatehouse_core::reading::Timestamp;
     use tokio_modbus::client::{Client, Context, Reader};
     use tokio_modbus::prelude::{Slave, SlaveContext};
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::simulate::play::Tally;
+    use crate::simulate::world::World;
 
     const SITE: &str = r#"
         [community]
@@ -300,13 +304,10 @@ mod tests {
         let site: Site = toml::from_str(SITE).unwrap();
         let pump = Arc::new(toml::from_str(PUMP).unwrap());
         let clock = Clock::new(1.0);
-        let start = Timestamp(clock.now().0);
-        let world = Arc::new(World::new(&site, &[pump], 1, start).unwrap());
-        let tally = Arc::new(Tally::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (counts, stop) = (Arc::clone(&tally), CancellationToken::new());
-        tokio::spawn(async move { serve(listener, "pump-room", world, clock, counts, stop).await });
+        let world = World::new(&site, &[pump], 1, clock.now()).unwrap();
+        let play = Play::new(world, clock);
+        let tally = Arc::clone(&play.tally);
+        let address = open(play, "pump-room", ([127, 0, 0, 1], 0).into()).await.unwrap();
 
         let mut master = tokio_modbus::client::tcp::connect(address).await.unwrap();
         master.set_slave(Slave(unit));

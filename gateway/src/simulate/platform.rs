@@ -29,8 +29,8 @@ pub struct Platform {
     sequences: BTreeSet<u64>,
     /// Every message that opened, changed or ended an event, once.
     pub seen: Vec<Seen>,
-    /// Events by the level at which they opened.
-    pub opened_by_level: BTreeMap<u8, u64>,
+    /// The most urgent level of each event, by its id.
+    pub levels: BTreeMap<String, u8>,
     /// Messages received, repeated ones too.
     pub messages: u64,
     /// Their bytes.
@@ -58,14 +58,11 @@ impl Platform {
             self.sequences.insert(sequence);
         }
         match Seen::of(&message) {
-            Some(seen) => {
-                if seen.opens {
-                    *self.opened_by_level.entry(message.data.level).or_default() += 1;
-                }
-                self.seen.push(seen);
-            }
+            Some(seen) => self.seen.push(seen),
             None => self.unreadable += 1,
         }
+        let level = self.levels.entry(message.data.event.clone()).or_insert(message.data.level);
+        *level = message.data.level.min(*level);
         Some(message)
     }
 
@@ -82,13 +79,12 @@ impl Platform {
 /// Reads a topic until `stop`, through lost connections too. The first message can be sent once
 /// `ready` has been told.
 pub fn listen(
-    broker: (&str, &Access),
+    url: &str,
     topic: String,
     ready: tokio::sync::oneshot::Sender<()>,
     stop: CancellationToken,
 ) -> Result<mpsc::Receiver<Vec<u8>>, NotABroker> {
-    let (url, access) = broker;
-    let options = connect::options(url, access, "stand-in-platform")?;
+    let options = connect::options(url, &Access::default(), "stand-in-platform")?;
     let (deliver, delivered) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         let (client, mut wire) = AsyncClient::new(options, QUEUE);
@@ -246,7 +242,7 @@ mod tests {
         let counts = (platform.messages, platform.repeated, platform.unreadable);
         assert_eq!(counts, (4, 1, 1));
         assert_eq!(platform.gaps(), [(8, 9)]);
-        assert_eq!(platform.opened_by_level, BTreeMap::from([(3, 1)]));
+        assert_eq!(platform.levels, BTreeMap::from([("e-1".into(), 3)]));
         assert_eq!(platform.seen.iter().map(|s| s.opens).collect::<Vec<_>>(), [true, false]);
     }
 

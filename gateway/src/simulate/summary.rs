@@ -7,9 +7,9 @@ use std::time::Duration;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::view::Counts;
 
-use super::devices::Sent;
 use super::plan::Verdict;
 use super::platform::{Platform, pad};
+use super::play::Sent;
 
 /// The numbers from all ends: devices, gateway, platform, plan.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ impl Summary {
     pub fn text(&self, language: Language) -> String {
         let Self { counts, sent, platform, verdict, .. } = self;
         let refused: u64 = counts.refused.values().sum();
-        let opened: u64 = platform.opened_by_level.values().sum();
-        let levels = platform.opened_by_level.iter().map(|(level, n)| (roman(*level), *n));
+        let events = platform.levels.len() as u64;
+        let levels = platform.levels.values().map(|level| (roman(*level), 1));
         let gaps: u64 = platform.gaps().iter().map(|(from, to)| to - from + 1).sum();
         let share = reduction(sent.bytes, platform.bytes);
         let list = |ids: &[String]| match ids {
@@ -53,7 +53,7 @@ impl Summary {
             "quarantined",
             with_parts(refused, counts.refused.iter().map(|(r, n)| (*r, *n))),
         );
-        row("事件", "events out", with_parts(opened, levels));
+        row("事件", "events out", with_parts(events, levels));
         row("消息", "messages out", (platform.messages - platform.repeated).to_string());
         row("字节", "bytes in / out", format!("{} / {}{share}", sent.bytes, platform.bytes));
         row("计划异常 发现", "anomalies found", verdict.found.len().to_string());
@@ -77,8 +77,11 @@ fn roman(level: u8) -> &'static str {
 }
 
 fn with_parts<'a>(total: u64, parts: impl Iterator<Item = (&'a str, u64)>) -> String {
-    let parts: BTreeMap<_, _> = parts.collect();
-    let parts: Vec<_> = parts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let mut sums = BTreeMap::new();
+    for (name, count) in parts {
+        *sums.entry(name).or_insert(0) += count;
+    }
+    let parts: Vec<_> = sums.iter().map(|(name, count)| format!("{name} {count}")).collect();
     if parts.is_empty() { total.to_string() } else { format!("{total} ({})", parts.join(", ")) }
 }
 
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn a_summary_holds_every_number_that_a_person_would_ask_for() {
         let mut platform = Platform::default();
-        platform.opened_by_level = BTreeMap::from([(2, 1), (4, 5)]);
+        platform.levels = (0..6).map(|n| (n.to_string(), if n == 0 { 2 } else { 4 })).collect();
         (platform.messages, platform.repeated, platform.bytes) = (14, 2, 15_000);
         let summary = Summary {
             real: Duration::from_secs(30),

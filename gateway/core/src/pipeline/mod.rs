@@ -228,6 +228,12 @@ impl Pipeline {
         bounds.iter().filter_map(crate::detect::bound::Bound::score).max_by(f64::total_cmp)
     }
 
+    /// Whether a rule on the device says that something is wrong.
+    pub fn has_rule_speaking(&self, device: DeviceIndex) -> bool {
+        let bounds = self.devices.get(device.0).map_or(&[][..], |state| &state.bounds);
+        bounds.iter().any(|b| b.series.is_empty() && b.phase.is_active())
+    }
+
     /// Windows that models were asked about, since start.
     pub fn asked(&self) -> u64 {
         self.counts.asked
