@@ -82,6 +82,12 @@ impl Document {
         }
     }
 
+    /// Whether the file itself has something at the path.
+    pub fn has(&self, path: &str) -> bool {
+        let node = steps(path).try_fold(&self.root, |node, step| node.child(step));
+        node.is_some_and(|node| node.stand_in.is_none())
+    }
+
     /// Whether the value at the path, something in it or something around it is a stand-in.
     pub fn is_mended(&self, path: &str) -> bool {
         let covers = |outer: &str, inner: &str| {

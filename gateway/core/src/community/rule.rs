@@ -5,25 +5,20 @@
 //! Whole and decimal numbers do not mix in CEL's arithmetic, so every rule is tried once on made-up
 //! values; what does not fit together is found at the desk and not at night.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::{Context, ExecutionError, Program, Value};
 
 use super::fault::nearest;
+use crate::detect::rule::GRADE_WORDS;
 
 /// The maps that a detector's rule may use, by point.
 pub const MAPS: [&str; 3] = ["rate", "mean", "held"];
 
-/// Decimal numbers that a grade may use.
-pub const GRADE_NUMBERS: [&str; 3] = ["over", "lasted", "certainty"];
-
-/// Whole numbers that a grade may use.
-pub const GRADE_COUNTS: [&str; 2] = ["people", "devices"];
-
-/// The list of detector ids that a grade may use.
-pub const GRADE_LIST: &str = "detector";
+/// The one word of [`GRADE_WORDS`] that is a list of detector ids; the others are decimal numbers.
+const GRADE_LIST: &str = "detector";
 
 /// Words that CEL keeps for itself, so that no point can have them.
 pub const RESERVED: [&str; 21] = [
@@ -63,14 +58,24 @@ pub fn check_detector(text: &str, points: &BTreeSet<&str>) -> Result<BTreeSet<St
     let program = compile(text)?;
     let mut uses = Uses::default();
     uses.collect(program.expression());
-    let known = || points.iter().copied().chain(MAPS);
+    if let Some(macro_word) = uses.loops {
+        let message = "a detector's rule cannot go through lists";
+        let help = "name the points one by one, as in `fill > 90.0 || weight > 80.0`";
+        return Err(at_word(text, macro_word, message.to_owned(), Some(help.to_owned())));
+    }
+    if let Some(map) = uses.bare {
+        let message = format!("`{map}` is followed by a dot and a point");
+        let example = points.first().map(|point| format!("as in `{map}.{point}`"));
+        return Err(at_word(text, map, message, example));
+    }
+    let known = || points.iter().copied();
     if let Some(name) = uses.names.iter().find(|name| !known().any(|known| known == **name)) {
         let message = format!("no device type of this scene has a point `{name}`");
         return Err(at_word(text, name, message, nearest(name, known())));
     }
     if let Some(point) = uses.keys.iter().find(|point| !points.contains(point.as_str())) {
         let message = format!("no device type of this scene has a point `{point}`");
-        return Err(at_word(text, point, message, nearest(point, points.iter().copied())));
+        return Err(at_word(text, point, message, nearest(point, known())));
     }
 
     let mut context = Context::default();
@@ -84,8 +89,7 @@ pub fn check_detector(text: &str, points: &BTreeSet<&str>) -> Result<BTreeSet<St
     }
     try_on(text, &program, &context)?;
 
-    let names = uses.names.into_iter().filter(|name| !MAPS.contains(&name.as_str()));
-    Ok(names.chain(uses.keys).collect())
+    Ok(uses.names.into_iter().chain(uses.keys).collect())
 }
 
 /// Checks the condition of a grade.
@@ -93,18 +97,14 @@ pub fn check_grade(text: &str, detectors: &[&str]) -> Result<(), RuleFault> {
     let program = compile(text)?;
     let mut uses = Uses::default();
     uses.collect(program.expression());
-    let known = || GRADE_NUMBERS.into_iter().chain(GRADE_COUNTS).chain([GRADE_LIST]);
-    if let Some(name) = uses.names.iter().find(|name| !known().any(|known| known == **name)) {
+    if let Some(name) = uses.names.iter().find(|name| !GRADE_WORDS.contains(&name.as_str())) {
         let message = format!("a grade does not know `{name}`");
-        return Err(at_word(text, name, message, nearest(name, known())));
+        return Err(at_word(text, name, message, nearest(name, GRADE_WORDS)));
     }
 
     let mut context = Context::default();
-    for name in GRADE_NUMBERS {
+    for name in GRADE_WORDS.into_iter().filter(|name| *name != GRADE_LIST) {
         add(&mut context, name, Value::Float(1.0));
-    }
-    for name in GRADE_COUNTS {
-        add(&mut context, name, Value::Int(1));
     }
     let ids: Vec<Value> = detectors.iter().map(|id| Value::from(*id)).collect();
     add(&mut context, GRADE_LIST, Value::from(ids));
@@ -184,36 +184,31 @@ fn at_word(text: &str, word: &str, message: String, help: Option<String>) -> Rul
 #[derive(Default)]
 struct Uses {
     names: BTreeSet<String>,
-    /// What follows one of [`MAPS`].
+    /// What follows one of [`MAPS`] and a dot.
     keys: BTreeSet<String>,
-    /// Names that a macro such as `exists` brings along, by how often.
-    own: BTreeMap<String, usize>,
+    /// One of [`MAPS`] that no dot follows.
+    bare: Option<&'static str>,
+    /// A macro that goes through a list.
+    loops: Option<&'static str>,
 }
 
 impl Uses {
     fn collect(&mut self, node: &IdedExpr) {
         match &node.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
-            Expr::Ident(name) => {
-                if !name.starts_with('@') && !self.own.contains_key(name) {
+            Expr::Ident(name) => match map_of(name) {
+                Some(map) => self.bare = Some(map),
+                None => {
                     self.names.insert(name.clone());
                 }
-            }
-            Expr::Select(select) => {
-                if is_map(&select.operand) {
+            },
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(name) if map_of(name).is_some() => {
                     self.keys.insert(select.field.clone());
                 }
-                self.collect(&select.operand);
-            }
+                _ => self.collect(&select.operand),
+            },
             Expr::Call(call) => {
-                if let (
-                    "_[_]",
-                    [map, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), .. }],
-                ) = (call.func_name.as_str(), call.args.as_slice())
-                    && is_map(map)
-                {
-                    self.keys.insert(key.inner().to_owned());
-                }
                 call.target.iter().for_each(|target| self.collect(target));
                 call.args.iter().for_each(|argument| self.collect(argument));
             }
@@ -221,28 +216,16 @@ impl Uses {
             Expr::Map(map) => map.entries.iter().for_each(|entry| self.collect_entry(&entry.expr)),
             Expr::Struct(of) => of.entries.iter().for_each(|entry| self.collect_entry(&entry.expr)),
             Expr::Comprehension(loops) => {
+                self.loops = Some("exists");
                 self.collect(&loops.iter_range);
-                let own = [Some(&loops.iter_var), loops.iter_var2.as_ref(), Some(&loops.accu_var)];
-                for name in own.into_iter().flatten() {
-                    *self.own.entry(name.clone()).or_default() += 1;
-                }
-                for part in [&loops.accu_init, &loops.loop_cond, &loops.loop_step, &loops.result] {
-                    self.collect(part);
-                }
-                for name in own.into_iter().flatten() {
-                    if let Some(count) = self.own.get_mut(name) {
-                        *count -= 1;
-                    }
-                    self.own.retain(|_, count| *count > 0);
-                }
             }
         }
     }
 
-    fn collect_entry(&mut self, entry: &cel::common::ast::EntryExpr) {
+    fn collect_entry(&mut self, entry: &EntryExpr) {
         match entry {
-            cel::common::ast::EntryExpr::StructField(field) => self.collect(&field.value),
-            cel::common::ast::EntryExpr::MapEntry(entry) => {
+            EntryExpr::StructField(field) => self.collect(&field.value),
+            EntryExpr::MapEntry(entry) => {
                 self.collect(&entry.key);
                 self.collect(&entry.value);
             }
@@ -250,8 +233,8 @@ impl Uses {
     }
 }
 
-fn is_map(node: &IdedExpr) -> bool {
-    matches!(&node.expr, Expr::Ident(name) if MAPS.contains(&name.as_str()))
+fn map_of(name: &str) -> Option<&'static str> {
+    MAPS.into_iter().find(|map| *map == name)
 }
 
 #[cfg(test)]
@@ -265,12 +248,8 @@ mod tests {
             |text| check_detector(text, &points).map(|uses| uses.into_iter().collect::<Vec<_>>());
 
         assert_eq!(
-            uses("rate.temperature > 8.0 || held['fill'] > 60.0"),
+            uses("rate.temperature > 8.0 || held.fill > 60.0"),
             Ok(vec!["fill".into(), "temperature".into()])
-        );
-        assert_eq!(
-            uses("[fill, tilt].exists(x, x > 90.0)"),
-            Ok(vec!["fill".into(), "tilt".into()])
         );
     }
 
@@ -301,6 +280,18 @@ mod tests {
                 "fill + 1.0",
                 "the rule gives Float(2.0), which is neither",
                 Some("compare it"),
+            ),
+            (
+                "[fill].exists(x, x > 90.0)",
+                "exists",
+                "a detector's rule cannot go through lists",
+                Some("name the points"),
+            ),
+            (
+                "held['fill'] > 5.0",
+                "held",
+                "`held` is followed by a dot",
+                Some("as in `held.fill`"),
             ),
             ("fill > maxx(1.0)", "maxx", "there is no function `maxx`", None),
             ("fill > > 3.0", ">", "the rule cannot be read: ", Some("a rule is a CEL")),

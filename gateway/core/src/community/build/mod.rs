@@ -18,7 +18,7 @@ mod site;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::device_type::{At, DeviceType, Point, Via};
+use super::device_type::{At, DeviceType, Point};
 use super::document::Document;
 use super::fault::{Fault, nearest};
 use super::scene::Scene;
@@ -153,29 +153,32 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     })
 }
 
-/// The device type of a recording with these columns: itself, or with `any-point` a point for each.
-pub fn for_recording(device_type: &DeviceType, columns: &[String]) -> DeviceType {
-    let mut device_type = device_type.clone();
-    if device_type.head.any_point {
-        let point = |name: &String| Point {
-            name: name.clone(),
-            title: None,
-            at: At::default(),
-            scale: 1.0,
-            offset: 0.0,
-            unit: "1".to_owned(),
-            range: None,
-            max_rate: None,
-            stuck_after: None,
-            stale: None,
-            no_data: Vec::new(),
-            words: BTreeMap::new(),
-            optional: true,
-        };
-        device_type.points = columns.iter().map(point).collect();
-        device_type.head.via = Via::Replay;
+/// The device type of a recording with these columns: one point per column, in their order. A column
+/// that the type does not know is a number without unit or limits.
+pub fn recording_type(device_type: &DeviceType, columns: &[String]) -> DeviceType {
+    let point = |name: &String| match device_type.point(name) {
+        Some(position) => device_type.points[position].clone(),
+        None => unlimited(name),
+    };
+    DeviceType { points: columns.iter().map(point).collect(), ..device_type.clone() }
+}
+
+fn unlimited(name: &str) -> Point {
+    Point {
+        name: name.to_owned(),
+        title: None,
+        at: At::default(),
+        scale: 1.0,
+        offset: 0.0,
+        unit: "1".to_owned(),
+        range: None,
+        max_rate: None,
+        stuck_after: None,
+        stale: None,
+        no_data: Vec::new(),
+        words: BTreeMap::new(),
+        optional: true,
     }
-    device_type
 }
 
 /// A file and what could be read of it.

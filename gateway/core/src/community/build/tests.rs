@@ -416,15 +416,13 @@ fn a_file_that_cannot_be_read_makes_no_faults_elsewhere() {
 }
 
 #[test]
-fn every_column_of_a_recording_becomes_a_point() {
-    let generic: DeviceType =
-        toml::from_str("[device-type]\nid='g'\ntitle={zh='',en=''}\nvia='replay'\nany-point=true")
-            .unwrap();
+fn every_column_of_a_recording_is_a_point_in_the_columns_order() {
+    let probe: DeviceType = toml::from_str(PROBE).unwrap();
 
-    let device_type = for_recording(&generic, &["a".into(), "b 2".into()]);
+    let device_type = recording_type(&probe, &["temperature".into(), "b 2".into()]);
 
-    let names: Vec<_> = device_type.points.iter().map(|p| p.name.as_str()).collect();
-    assert_eq!(names, ["a", "b 2"]);
+    let points: Vec<_> = device_type.points.iter().map(|p| (&*p.name, &*p.unit)).collect();
+    assert_eq!(points, [("temperature", "degC"), ("b 2", "1")]);
 }
 
 fn files() -> Files {
