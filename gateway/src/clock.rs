@@ -48,6 +48,11 @@ impl Clock {
         span.div_f64(self.speed)
     }
 
+    /// How far this clock moves on while a span of the world's time passes.
+    pub fn shown(&self, span: Duration) -> Duration {
+        span.mul_f64(self.speed)
+    }
+
     /// How far the wall clock has been set since start or the last step told, when it was.
     ///
     /// Forward steps are taken over (time jumps, but never back); after a backward step this clock
@@ -97,5 +102,6 @@ mod tests {
 
         assert_eq!(clock.now().since(before), Duration::from_hours(1));
         assert_eq!(clock.real(Duration::from_hours(1)), Duration::from_mins(1));
+        assert_eq!(clock.shown(Duration::from_mins(1)), Duration::from_hours(1));
     }
 }

@@ -9,9 +9,10 @@
 //! 5. [`store`]: journal and outbox on disk,
 //! 6. [`uplink`]: records to the township,
 //! 7. [`console`]: pages, stream and metrics for people,
+//! 8. [`service`]: the world built from all of these, and its end,
+//! 9. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 10. [`cli`]: one file per command.
 //! 8. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 9. [`cli`]: one file per command.
-//!
 //! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
 //! again).
 
@@ -22,6 +23,7 @@ pub mod console;
 pub mod engine;
 pub mod infer;
 pub mod retry;
+pub mod service;
 pub mod simulate;
 pub mod source;
 pub mod store;

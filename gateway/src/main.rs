@@ -1,1 +1,30 @@
-fn main() {}
+//! Arguments, log, exit status. The commands are in [`gatehouse::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use gatehouse::cli::{self, Cli};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet =
+        if cli.command.is_a_service() { "gatehouse=info,warn" } else { "gatehouse=warn,error" };
+    let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // One core is enough for a community, and a message that never changes threads costs half.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(cli.command)),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    outcome.unwrap_or_else(|error| {
+        let mut chain = error.chain();
+        eprintln!("error: {}", chain.next().map(ToString::to_string).unwrap_or_default());
+        for cause in chain {
+            eprintln!("  caused by: {cause}");
+        }
+        ExitCode::FAILURE
+    })
+}

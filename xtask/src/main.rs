@@ -1,1 +1,46 @@
-fn main() {}
+//! The project's chores: `cargo xtask <chore>`.
+//!
+//! Every step is printed before it is done, and what is there already is left alone, so that running a
+//! chore twice does its work once. Nothing is installed but what the output names.
+
+mod checks;
+mod peers;
+mod prepare;
+mod step;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test     install what the tests need, build everything, run every test
+  ci       fmt, clippy, deny, then test: what CI runs
+  deny     licences, bans and sources of the dependencies; installs cargo-deny when it is missing
+  peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
+  prepare  only install what the tests need
+";
+
+fn main() -> ExitCode {
+    let chores: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match chores.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => checks::test(),
+        ["ci"] => checks::ci(),
+        ["deny"] => checks::deny(),
+        ["peers", harness, cases @ ..] => peers::run(harness, cases),
+        ["prepare"] => prepare::everything().map(drop),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -15,7 +15,8 @@
 //! 7. [`event`]: findings become events: one per cause, graded, explained, until they clear,
 //! 8. [`delivery`]: in which order records leave, and what is given up when too many wait,
 //! 9. [`pipeline`]: the one state machine that holds all of the above together,
-//! 10. [`view`]: what the console may see of it.
+//! 10. [`story`]: a scene's worked examples, played through it,
+//! 11. [`view`]: what the console may see of it.
 
 pub mod admission;
 pub mod community;
@@ -25,5 +26,6 @@ pub mod detect;
 pub mod event;
 pub mod pipeline;
 pub mod reading;
+pub mod story;
 pub mod view;
 pub mod window;

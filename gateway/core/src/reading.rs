@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::community::device_type::Function;
+
 /// Milliseconds since the Unix epoch, UTC. The only notion of time in the core.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -129,6 +131,8 @@ pub enum Body {
 /// The answer to one Modbus request. Coils and discrete inputs are words of 0 or 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
+    /// The table that was read; tables have addresses of their own.
+    pub function: Function,
     /// First register or bit, as on the wire (0-based).
     pub start: u16,
     /// What came back, or why nothing did.

@@ -1,1 +1,246 @@
-//! x
+//! `gatehouse demo`: the whole main job in one process, with nothing to set up.
+//!
+//! Real parts around a real gateway: MQTT brokers and Modbus TCP servers on loopback, devices that
+//! speak to them, and a stand-in platform that prints what reaches it. Only the devices are not
+//! real. The configuration is the ordinary one, with its wires turned to loopback and its store to a
+//! folder that is removed at the end.
+
+use std::io::{IsTerminal, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use gatehouse_core::community::quantity::{Language, Period};
+use gatehouse_core::community::site::Site;
+use gatehouse_core::view::View;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::simulate::{factor, load, seconds, until_over};
+use super::{INVALID, check};
+use crate::clock::Clock;
+use crate::config::{Access, GatewayConfig, UplinkConfig};
+use crate::service::{self, Running};
+use crate::simulate::platform::{Platform, Style, language_of, listen};
+use crate::simulate::play::Play;
+use crate::simulate::scratch::Scratch;
+use crate::simulate::summary::Summary;
+use crate::simulate::world::World;
+use crate::simulate::{broker, devices, modbus, plan, shipped};
+
+/// How long the gateway may take to reach its brokers and lines before the devices begin anyway.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How long the broker may take to confirm the devices' last messages.
+const GRACE: Duration = Duration::from_secs(3);
+/// When the platform has heard nothing for so long after the gateway's end, that was all.
+const LAST_WORD: Duration = Duration::from_millis(300);
+/// Any free port.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const RETRY: Period = Period(Duration::from_secs(1));
+
+/// Watch a simulated community through the gateway
+///
+/// Starts brokers, devices, the gateway and a stand-in platform in one process, prints the console's
+/// address and the events as they come, and ends with a summary.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The console's address; a free port on loopback when left out
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// End after so many seconds; Ctrl-C ends it anyway
+    #[arg(long = "for", value_name = "SECS", value_parser = seconds)]
+    pub lasts: Option<Duration>,
+    /// How much faster than the world time passes. At 20 the first events come within 20 seconds
+    #[arg(long, value_name = "X", default_value_t = 20.0, value_parser = factor)]
+    pub speed: f64,
+    /// The configuration to demonstrate; ./config when there is one, else the one in the program
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// Another number, another day; the same number, the same day
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Runs the demonstration to its end.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let scratch = Scratch::new().context("cannot make a temporary folder")?;
+    let folder = configuration(args.config.as_deref(), scratch.path())?;
+    let mut setup = match check::load(&folder) {
+        Ok(loaded) => loaded.into_setup(),
+        Err(faults) => {
+            faults.print();
+            return Ok(ExitCode::from(INVALID));
+        }
+    };
+
+    setup.config.store.path = scratch.path().join("data");
+    setup.config.console.enabled = true;
+    setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
+    let stage = Stage::set(&args, &folder, &mut setup.config).await?;
+    let stop = CancellationToken::new();
+    let gateway = service::start(setup, stage.play.clock.clone(), stop.clone()).await?;
+    if let Some((address, password)) = &gateway.console {
+        announce(*address, password)?;
+    }
+    wait_until_connected(gateway.view.clone()).await;
+    stage.play(gateway, stop, args.lasts).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything around the gateway.
+struct Stage {
+    play: Play,
+    site: Site,
+    /// The sensor broker.
+    sensors: String,
+    /// What arrives at the platform.
+    events: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Stage {
+    /// Starts brokers, Modbus servers and the platform, and redirects the configuration to them.
+    async fn set(args: &Args, folder: &Path, config: &mut GatewayConfig) -> anyhow::Result<Self> {
+        let (site, types) = load(&folder.join("community.toml"))?;
+        let clock = Clock::new(args.speed);
+        let play = Play::new(World::new(&site, &types, args.seed, clock.now())?, clock);
+        let sensors = format!("mqtt://{}", broker::start("sensors")?);
+        for broker in &mut config.brokers {
+            broker.url.clone_from(&sensors);
+            broker.access = Access::default();
+        }
+        for line in &mut config.lines {
+            let address = modbus::open(play.clone(), &line.id, LOOPBACK).await;
+            line.tcp = Some(address.context("no port for a Modbus line")?.to_string());
+            (line.rtu_over_tcp, line.serial) = (None, None);
+        }
+        let events = township(config, &play.stop).await?;
+        Ok(Self { play, site, sensors, events })
+    }
+
+    /// Lets the devices speak, prints what reaches the platform, and sums up.
+    async fn play(
+        mut self,
+        gateway: Running,
+        stop: CancellationToken,
+        lasts: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        let style = self.style();
+        let begun = std::time::Instant::now();
+        let mut platform = Platform::default();
+        let voices = self.play.part();
+        let talking = devices::start(voices.clone(), 1.0, &self.sensors, &Access::default())?;
+
+        {
+            let mut end = std::pin::pin!(until_over(lasts));
+            loop {
+                // Cancel-safe: a reception, a poll of a flag, and a future that is kept.
+                tokio::select! {
+                    ended = &mut end => break ended?,
+                    () = gateway.broke_down() => bail!("a part of the gateway broke down"),
+                    Some(payload) = self.events.recv() => show(&mut platform, &style, &payload)?,
+                }
+            }
+        }
+
+        let now = self.play.clock.now();
+        voices.stop.cancel();
+        if tokio::time::timeout(GRACE, talking).await.is_err() {
+            tracing::warn!("the sensor broker did not confirm everything");
+        }
+        stop.cancel();
+        let view = gateway.view.clone();
+        gateway.finish().await;
+        while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
+            show(&mut platform, &style, &payload)?;
+        }
+        self.play.stop.cancel();
+
+        let anomalies = self.site.simulation.as_ref().map_or(&[][..], |s| &s.anomalies[..]);
+        let planned = plan::unroll(anomalies, self.play.world.start, now);
+        let summary = Summary {
+            real: begun.elapsed(),
+            simulated: now.since(self.play.world.start),
+            counts: view.borrow().counts.clone(),
+            sent: self.play.tally.read(),
+            verdict: plan::judge(&planned, &platform.seen, now),
+            platform,
+        };
+        std::io::stdout().lock().write_all(summary.text(style.language).as_bytes())?;
+        Ok(())
+    }
+
+    fn style(&self) -> Style {
+        let lang = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        Style {
+            language: lang.map_or(Language::En, |lang| language_of(&lang)),
+            coloured: std::io::stdout().is_terminal(),
+            areas: self.site.areas.iter().map(|a| (a.id.clone(), a.title.clone())).collect(),
+        }
+    }
+}
+
+/// Starts the township's broker and the platform behind it, and points the uplink there.
+async fn township(
+    config: &mut GatewayConfig,
+    over: &CancellationToken,
+) -> anyhow::Result<mpsc::Receiver<Vec<u8>>> {
+    let url = format!("mqtt://{}", broker::start("township")?);
+    let declared = config.uplink.take();
+    let uplink = UplinkConfig {
+        events_topic: declared.as_ref().and_then(|uplink| uplink.events_topic.clone()),
+        retry_min: declared.as_ref().map_or(RETRY, |uplink| uplink.retry_min),
+        retry_max: declared.as_ref().map_or(RETRY, |uplink| uplink.retry_max),
+        url,
+        access: Access::default(),
+    };
+    let me = &config.gateway;
+    let usual = || format!("gatehouse/v1/{}/{}/events", me.township, me.id);
+    let topic = uplink.events_topic.clone().unwrap_or_else(usual);
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let events = listen(&uplink.url, topic, ready, over.clone())?;
+    let subscribed = tokio::time::timeout(SETTLE, is_ready).await;
+    subscribed.context("the platform could not subscribe at its broker")??;
+    config.uplink = Some(uplink);
+    Ok(events)
+}
+
+/// The folder to read: as asked for, `./config`, or the program's own copy, unpacked.
+fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = asked {
+        return Ok(folder.to_owned());
+    }
+    let usual = Path::new("config");
+    if usual.join("gateway.toml").is_file() && usual.join("community.toml").is_file() {
+        return Ok(usual.to_owned());
+    }
+    shipped::unpack(scratch).context("cannot unpack the configuration")
+}
+
+fn announce(address: SocketAddr, password: &str) -> std::io::Result<()> {
+    writeln!(
+        std::io::stdout().lock(),
+        "console   http://{address}/   one-time password {password}\n"
+    )
+}
+
+/// Waits until every broker and line is up, so that the first frames are not lost.
+async fn wait_until_connected(mut view: watch::Receiver<Arc<View>>) {
+    let is_up = |view: &Arc<View>| {
+        !view.sources.is_empty() && view.sources.iter().all(|source| source.down.is_none())
+    };
+    if tokio::time::timeout(SETTLE, view.wait_for(is_up)).await.is_err() {
+        tracing::warn!("the gateway has not reached all its brokers and lines yet");
+    }
+}
+
+fn show(platform: &mut Platform, style: &Style, payload: &[u8]) -> std::io::Result<()> {
+    match platform.receive(payload) {
+        Some(message) => writeln!(std::io::stdout().lock(), "{}", style.line(&message)),
+        None => Ok(()),
+    }
+}

@@ -7,3 +7,55 @@ pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod simulate;
+
+use std::process::ExitCode;
+
+/// Wrong usage or invalid configuration.
+pub const INVALID: u8 = 2;
+
+/// Edge gateway of a residential community: sensor readings in, graded and explained events out.
+#[derive(Debug, clap::Parser)]
+#[command(name = "gatehouse", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    Check(check::Args),
+    Simulate(simulate::Args),
+    Replay(replay::Args),
+    Events(events::Args),
+    Schema(schema::Args),
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, so that its log tells what goes on.
+    pub fn is_a_service(&self) -> bool {
+        match self {
+            Self::Run(_) => true,
+            Self::Demo(_)
+            | Self::Check(_)
+            | Self::Simulate(_)
+            | Self::Replay(_)
+            | Self::Events(_)
+            | Self::Schema(_) => false,
+        }
+    }
+}
+
+/// Runs one command.
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Run(args) => run::run(args).await,
+        Command::Check(args) => check::run(&args),
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Replay(args) => replay::run(&args),
+        Command::Events(args) => events::run(args),
+        Command::Schema(args) => schema::run(&args),
+    }
+}

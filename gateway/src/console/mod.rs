@@ -1,1 +1,188 @@
-//! x
+//! The console: pages, live stream, API and metrics for people and scripts on this box.
+//!
+//! It reads snapshots of the pipeline and of the configuration and shows them; it never calls the
+//! pipeline, so however many browsers look, the engine does not notice. In the order a request takes:
+//!
+//! 1. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
+//!    and sessions; [`failure`]: what is said to those who may not),
+//! 2. [`login`]: the way in and out,
+//! 3. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
+//!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
+//! 4. [`stream`]: the open events, live,
+//! 5. [`metrics`], [`health`]: for those who watch many gateways.
+//!
+//! All state is in memory and ends with the program.
+
+pub mod access;
+mod assets;
+mod devices;
+mod events;
+mod failure;
+mod figures;
+mod guard;
+mod health;
+mod login;
+mod metrics;
+mod page;
+#[cfg(test)]
+mod sample;
+mod stream;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use access::Access;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::Language;
+use gatehouse_core::reading::Timestamp;
+use gatehouse_core::view::View;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+
+/// Live streams at once; each holds a connection and nothing else.
+const MAX_STREAMS: usize = 64;
+/// The only bodies we take are two fields of a form.
+const MAX_BODY: usize = 4 * 1024;
+/// How long a request that is under way may take to end after `stop`.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where the console gets what it shows.
+pub struct Sources {
+    /// The engine's snapshot, at most twice a second.
+    pub view: watch::Receiver<Arc<View>>,
+    /// The configuration, which can be replaced while running.
+    pub community: watch::Receiver<Arc<Community>>,
+    /// Asked on every page and scrape; must return at once.
+    pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
+    /// The engine's clock, for ages.
+    pub clock: Clock,
+    /// What to speak to a browser that does not say.
+    pub language: Language,
+}
+
+/// What the store says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreState {
+    /// Records that the platform has not confirmed.
+    pub waiting: u64,
+    /// The last sequence that would survive a power cut.
+    pub sequence: u64,
+    /// Why it cannot write; `None` while it can.
+    pub fault: Option<String>,
+}
+
+/// The address cannot be had: another program has it, or it is not ours.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{listen}` for the console; is `console.listen` in gateway.toml free?")]
+pub struct CannotListen {
+    pub listen: SocketAddr,
+    pub source: std::io::Error,
+}
+
+/// Takes the console's address. Port 0 takes any; the listener knows which.
+pub async fn bind(listen: SocketAddr) -> Result<TcpListener, CannotListen> {
+    TcpListener::bind(listen).await.map_err(|source| CannotListen { listen, source })
+}
+
+/// Serves until `stop`, then lets requests that are under way end.
+pub async fn serve(
+    listener: TcpListener,
+    access: Access,
+    sources: Sources,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let bound = listener.local_addr()?;
+    let console = Arc::new(Console {
+        sources,
+        access: Mutex::new(access),
+        cookie: format!("gatehouse-session-{}", bound.port()),
+        bound,
+        started: Instant::now(),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        stop: stop.clone(),
+    });
+    let server = axum::serve(listener, router(console))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+
+    tokio::select! {
+        ended = async { server.await } => ended,
+        // A browser that stopped reading would hold us for ever.
+        () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
+    }
+}
+
+fn router(console: Arc<Console>) -> Router {
+    Router::new()
+        .route("/", get(events::page))
+        .route("/devices", get(devices::page))
+        .route("/login", get(login::form).post(login::login))
+        .route("/logout", axum::routing::post(login::logout))
+        .route("/live", get(stream::fragments))
+        .route("/api/v1/events", get(events::list))
+        .route("/api/v1/events/stream", get(stream::events))
+        .route("/api/v1/devices", get(devices::list))
+        .route("/metrics", get(metrics::scrape))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/static/{name}", get(assets::get))
+        .fallback(failure::not_found)
+        .method_not_allowed_fallback(failure::wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), guard::guard))
+        .with_state(console)
+}
+
+/// What every request shares.
+struct Console {
+    sources: Sources,
+    access: Mutex<Access>,
+    /// Browsers do not tell ports apart, so two gateways on one box need two cookies.
+    cookie: String,
+    bound: SocketAddr,
+    started: Instant,
+    streams: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Console {
+    fn access(&self) -> MutexGuard<'_, Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            view: Arc::clone(&self.sources.view.borrow()),
+            community: Arc::clone(&self.sources.community.borrow()),
+            store: (self.sources.store)(),
+            now: self.sources.clock.now(),
+            speed: speed(&self.sources.clock),
+        }
+    }
+}
+
+/// How many seconds of the clock pass in one of the world; 1 but for `demo`.
+fn speed(clock: &Clock) -> f64 {
+    let hour = Duration::from_hours(1);
+    hour.as_secs_f64() / clock.real(hour).as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+/// All that a page is made of, at one moment.
+struct Snapshot {
+    view: Arc<View>,
+    community: Arc<Community>,
+    store: StoreState,
+    now: Timestamp,
+    speed: f64,
+}

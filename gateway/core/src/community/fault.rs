@@ -21,3 +21,56 @@ impl fmt::Display for Fault {
         write!(f, "{}: {}", self.file, self.message)
     }
 }
+
+/// Line and column of a byte, both counted from 1; columns are characters.
+pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// Helps with a word that is not known: names the nearest one, or all when there are few.
+pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let closest = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
+        .min_by_key(|(distance, _)| *distance);
+    match closest {
+        Some((distance, candidate)) if distance <= word.chars().count().max(3) / 3 => {
+            Some(format!("did you mean `{candidate}`?"))
+        }
+        Some(_) if known.len() <= 24 => Some(format!("known are {}", listed(&known))),
+        Some((_, candidate)) => Some(format!("the nearest known is `{candidate}`")),
+        None => None,
+    }
+}
+
+/// Words in backticks, with commas.
+pub fn listed<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", word.as_ref())).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_finds_the_one_that_was_meant() {
+        let known = ["limit-high", "limit-low", "deadband"];
+
+        assert_eq!(nearest("limt-high", known).as_deref(), Some("did you mean `limit-high`?"));
+        assert_eq!(
+            nearest("colour", known).as_deref(),
+            Some("known are `limit-high`, `limit-low`, `deadband`")
+        );
+        assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn columns_are_counted_in_characters() {
+        assert_eq!(line_and_column("a\n水位 = 1", 8), (2, 3));
+        assert_eq!(line_and_column("", 5), (1, 1));
+    }
+}

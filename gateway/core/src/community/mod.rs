@@ -5,15 +5,20 @@
 //!
 //! 1. [`quantity`]: typed strings and bilingual texts,
 //! 2. [`device_type`], [`scene`], [`site`]: the file formats,
-//! 3. [`fault`]: what is wrong in a file, with its place and the nearest valid word,
-//! 4. [`build`]: cross-checks the files and resolves names to positions.
+//! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
+//! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
+//! 5. [`build`]: cross-checks the files and resolves names to positions.
 
 pub mod build;
 pub mod device_type;
+pub mod document;
+pub mod expectation;
 pub mod fault;
 pub mod quantity;
+pub mod rule;
 pub mod scene;
 pub mod site;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,5 +113,70 @@ impl Community {
         let declared = device_type.points[point].stale.map(|p| p.0);
         let polled = device_type.modbus.as_ref().map(|m| m.every.0 * 3);
         declared.or(polled).unwrap_or(Duration::from_mins(15))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Three thermometers on one broker, the first two on one feeder, in one area of 120 people.
+    pub(crate) fn community() -> Community {
+        let device_type: Arc<DeviceType> = Arc::new(
+            toml::from_str(
+                r#"
+                [device-type]
+                id = "thermometer"
+                title = { zh = "温度计", en = "thermometer" }
+                via = "mqtt"
+                silent-after = "1 min"
+                echo = ["seq"]
+                [[point]]
+                name = "temperature"
+                title = { zh = "温度", en = "temperature" }
+                at = { json = "/t" }
+                unit = "degC"
+                range = [-40, 85]
+                stale = "5 min"
+                [[point]]
+                name = "humidity"
+                at = { json = "/h" }
+                unit = "%"
+                range = [0, 100]
+                optional = true
+                "#,
+            )
+            .unwrap(),
+        );
+        let device = |number: usize| Device {
+            id: format!("t{number}"),
+            title: Text::new(format!("{number}号温度计"), format!("thermometer {number}")),
+            device_type: Arc::clone(&device_type),
+            area: 0,
+            location: None,
+            feeder: (number < 3).then_some(0),
+            source: SourceIndex(0),
+            address: Address::Topic(format!("sense/c/t{number}")),
+        };
+        Community {
+            id: "c".into(),
+            title: Text::new("社区", "community"),
+            township: "town".into(),
+            gateway: "gw".into(),
+            areas: vec![site::Area {
+                id: "east".into(),
+                title: Text::new("东区", "east"),
+                people: 120,
+            }],
+            feeders: vec![site::Feeder {
+                id: "pole-1".into(),
+                title: Text::new("一号杆", "pole 1"),
+            }],
+            sources: vec![Source { id: "sensors".into(), kind: SourceKind::Broker }],
+            device_types: vec![Arc::clone(&device_type)],
+            devices: (1..=3).map(device).collect(),
+            scenes: Vec::new(),
+            models: Vec::new(),
+        }
     }
 }

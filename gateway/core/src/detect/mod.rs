@@ -1,1 +1,40 @@
-//! x
+//! Rules and models turn readings into findings.
+//!
+//! Readings with quality `good` come in; [`Finding`]s go to [`crate::event`]. The rooms:
+//!
+//! 1. [`condition`]: delays: when does "true now" become "it is so",
+//! 2. [`rule`]: CEL expressions over a device's points, and the grading table,
+//! 3. [`score`]: how abnormal a sample is, by a model's answer,
+//! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
+//! 5. [`bound`]: a scene's detectors fastened to one device, with their state.
+
+pub mod bound;
+pub mod condition;
+pub mod rule;
+pub mod score;
+pub mod silence;
+
+use crate::community::quantity::Text;
+use crate::event::message::Contribution;
+
+/// What a detector has to show for itself.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Evidence {
+    /// The detector's id within its scene.
+    pub detector: String,
+    /// `rule`, or the model as `name@version`.
+    pub model: String,
+    /// 0..1 for a model; for a limit, how far past it as a share of it.
+    pub score: f64,
+    /// The score or limit from which it counts.
+    pub threshold: f64,
+    /// How far past the limit, as a share of it; for a model, its score.
+    pub over: f64,
+    /// 0..1.
+    pub certainty: f64,
+    /// One sentence.
+    pub why: Text,
+    pub contributions: Vec<Contribution>,
+    /// Share of good readings in the window that was judged, 0..1.
+    pub quality: f64,
+}

@@ -1,2 +1,384 @@
-//! The book of events.
+//! The book of events: one per cause, from its first finding until it is over.
+//!
+//! Findings come from [`crate::detect`]; changes go out as [`message`]s. Findings with one key are
+//! one event, however many detectors and devices speak; what happened within one step of the
+//! pipeline makes at most one message. An event whose sensors have all fallen silent is *unknown*
+//! and stays; one whose findings are all gone is *cleared*, and reopened when they come back soon.
+//!
+//! 1. [`identity`]: ids and sequences,
+//! 2. [`message`]: what leaves the box.
+
+pub mod identity;
 pub mod message;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::Evidence;
+use crate::detect::rule::GradeQuestion;
+use crate::reading::Timestamp;
+use message::{Cause, Certainty, EventData, Grading, State, Transition, Urgency};
+
+/// Between two `updated` messages of one event, unless it becomes more urgent.
+const CALM: Duration = Duration::from_secs(10);
+
+/// How often an open event is graded anew, since "how long" grows by itself.
+const REGRADE: Duration = Duration::from_mins(1);
+
+/// What makes two findings one event.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    pub scene: String,
+    /// A device's, area's, source's or feeder's id, as the scene counts.
+    pub subject: String,
+}
+
+/// A detector on a device that says something is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The device's id; for a whole wire, the devices' ids stand in [`Finding::affected`].
+    pub device: String,
+    pub since: Timestamp,
+    pub evidence: Evidence,
+    /// Devices concerned beyond `device`.
+    pub affected: Vec<String>,
+    /// The device has fallen silent: nobody can tell whether it still holds.
+    pub is_silent: bool,
+}
+
+/// An event that is not over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    pub data: EventData,
+    pub started: Timestamp,
+    people: u32,
+    reopen_within: Duration,
+    cleared: Option<Timestamp>,
+    /// By device and detector.
+    findings: BTreeMap<String, Finding>,
+    /// What the last message said.
+    told: Told,
+}
+
+/// What the last message said, as far as it decides whether another one is due.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Told {
+    state: Option<State>,
+    level: u8,
+    speakers: BTreeSet<String>,
+    affected: BTreeSet<String>,
+    at: Timestamp,
+}
+
+/// What a new event is about; fixed for its life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concern {
+    /// With `event`, `level`, `state`, `started`, `detected`, `cause` and `affected` still to be filled.
+    pub data: EventData,
+    pub people: u32,
+    pub reopen_within: Duration,
+}
+
+/// Something that the world should hear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub key: Key,
+    pub transition: Transition,
+    pub data: EventData,
+    /// The event's state to keep, to be found again after a restart.
+    pub live: Live,
+}
+
+/// The book.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    live: BTreeMap<Key, Live>,
+    dirty: BTreeSet<Key>,
+    next: Option<Timestamp>,
+}
+
+impl Book {
+    /// Events that are open or unknown.
+    pub fn open(&self) -> impl Iterator<Item = (&Key, &Live)> {
+        self.live.iter().filter(|(_, live)| live.told.state.is_some_and(|s| s != State::Cleared))
+    }
+
+    /// Every event that is not over, cleared ones that may reopen included.
+    pub fn all(&self) -> impl Iterator<Item = (&Key, &Live)> {
+        self.live.iter()
+    }
+
+    /// Puts an event back that was alive before a restart.
+    pub fn restore(&mut self, key: Key, live: Live) {
+        self.dirty.insert(key.clone());
+        self.live.insert(key, live);
+    }
+
+    /// Gives an event its id.
+    pub fn name(&mut self, key: &Key, id: &str) {
+        if let Some(live) = self.live.get_mut(key) {
+            id.clone_into(&mut live.data.event);
+        }
+    }
+
+    /// Notes a finding; the first one of its key makes an event of the `concern`.
+    ///
+    /// `echo` belongs to the frame that raised it; an event keeps that of the frame which opened or
+    /// reopened it.
+    pub fn raise(
+        &mut self,
+        key: Key,
+        finding: Finding,
+        echo: BTreeMap<String, serde_json::Value>,
+        concern: impl FnOnce() -> Concern,
+    ) {
+        let live = self.live.entry(key.clone()).or_insert_with(|| {
+            let Concern { data, people, reopen_within } = concern();
+            Live {
+                data,
+                started: finding.since,
+                people,
+                reopen_within,
+                cleared: None,
+                findings: BTreeMap::new(),
+                told: Told::default(),
+            }
+        });
+        if live.findings.is_empty() {
+            live.data.echo = echo;
+        }
+        live.findings.insert(speaker(&finding.device, &finding.evidence.detector), finding);
+        self.dirty.insert(key);
+    }
+
+    /// Brings a finding's evidence up to date, if it is in the book. An event explains itself by the
+    /// worst that was seen: what is less bad than what is known changes nothing.
+    pub fn refresh(&mut self, key: &Key, device: &str, evidence: Evidence) {
+        if let Some(live) = self.live.get_mut(key)
+            && let Some(finding) = live.findings.get_mut(&speaker(device, &evidence.detector))
+            && evidence.over >= finding.evidence.over
+        {
+            finding.evidence = evidence;
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// How far over the limit a finding was when it was last noted.
+    pub fn over(&self, key: &Key, device: &str, detector: &str) -> Option<f64> {
+        let finding = self.live.get(key)?.findings.get(&speaker(device, detector))?;
+        Some(finding.evidence.over)
+    }
+
+    /// Notes that all findings of an event are over.
+    pub fn drop_all(&mut self, key: &Key) {
+        if let Some(live) = self.live.get_mut(key)
+            && !live.findings.is_empty()
+        {
+            live.findings.clear();
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// Notes that a finding is over.
+    pub fn drop_finding(&mut self, key: &Key, device: &str, detector: &str) {
+        if let Some(live) = self.live.get_mut(key)
+            && live.findings.remove(&speaker(device, detector)).is_some()
+        {
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// Notes whether anybody can still tell what holds at that device.
+    pub fn set_silent(&mut self, key: &Key, device: &str, is_silent: bool) {
+        let Some(live) = self.live.get_mut(key) else { return };
+        for finding in live.findings.values_mut().filter(|f| f.device == device) {
+            if finding.is_silent != is_silent {
+                finding.is_silent = is_silent;
+                self.dirty.insert(key.clone());
+            }
+        }
+    }
+
+    /// Ends events whose scene or devices are no longer configured.
+    pub fn retain_findings(&mut self, mut is_known: impl FnMut(&Key, &Finding) -> bool) {
+        for (key, live) in &mut self.live {
+            let before = live.findings.len();
+            live.findings.retain(|_, finding| is_known(key, finding));
+            if live.findings.len() != before {
+                self.dirty.insert(key.clone());
+            }
+        }
+    }
+
+    /// When [`Book::poll_changes`] is wanted again, if nothing else happens.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.next
+    }
+
+    /// What has changed since the last call. `grade` gives the level of a scene's event.
+    ///
+    /// Events whose time to reopen has passed are forgotten; their keys stand in `over`.
+    pub fn poll_changes(
+        &mut self,
+        grade: impl Fn(&str, &GradeQuestion) -> u8,
+        over: &mut Vec<Key>,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        if self.next.is_some_and(|due| now >= due) {
+            self.dirty.extend(self.live.keys().cloned());
+        }
+        let mut changes = Vec::new();
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(live) = self.live.get_mut(&key) else { continue };
+            live.judge(|question| grade(&key.scene, question), now);
+            if let Some(transition) = live.transition(now) {
+                live.tell(now);
+                let (data, live) = (live.data.clone(), live.clone());
+                changes.push(Change { key, transition, data, live });
+            } else if live.is_over(now) {
+                self.live.remove(&key);
+                over.push(key);
+            }
+        }
+        self.next = self.live.values().map(|live| live.due(now)).min();
+        changes
+    }
+}
+
+/// The name of a detector on a device within an event.
+fn speaker(device: &str, detector: &str) -> String {
+    format!("{device}/{detector}")
+}
+
+impl Live {
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.values()
+    }
+
+    /// Whether it is over for good at `now`: cleared, and too long ago to reopen.
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.cleared.is_some_and(|at| now >= at + self.reopen_within)
+    }
+
+    fn due(&self, now: Timestamp) -> Timestamp {
+        match self.cleared {
+            Some(at) => at + self.reopen_within,
+            None if self.has_news() => self.told.at + CALM,
+            None => (self.told.at + REGRADE).max(now + REGRADE),
+        }
+    }
+
+    /// Brings level, state and cause up to what the findings say.
+    fn judge(&mut self, grade: impl Fn(&GradeQuestion) -> u8, now: Timestamp) {
+        let Some(leading) = self
+            .findings
+            .values()
+            .max_by(|a, b| f64::total_cmp(&a.evidence.over, &b.evidence.over))
+        else {
+            self.data.state = State::Cleared;
+            self.data.urgency = Urgency::Past;
+            self.cleared.get_or_insert(now);
+            return;
+        };
+        if self.cleared.take().is_some() {
+            self.started = self.findings.values().map(|f| f.since).min().unwrap_or(now);
+            self.told.level = 5;
+        }
+        let affected: BTreeSet<String> = self
+            .findings
+            .values()
+            .flat_map(|f| std::iter::once(&f.device).chain(&f.affected))
+            .cloned()
+            .collect();
+        let certainty = self.findings.values().map(|f| f.evidence.certainty).fold(0.0, f64::max);
+        let grading = Grading {
+            over: leading.evidence.over,
+            lasted: now.since(self.started).as_secs_f64(),
+            people: self.people,
+            certainty,
+            devices: u32::try_from(affected.len()).unwrap_or(u32::MAX),
+        };
+        let question = GradeQuestion {
+            over: grading.over,
+            lasted: grading.lasted,
+            people: f64::from(grading.people),
+            certainty,
+            devices: f64::from(grading.devices),
+            detectors: self.findings.values().map(|f| f.evidence.detector.clone()).collect(),
+        };
+        // An event keeps the worst level that it has had while it lasts.
+        let level = grade(&question).clamp(1, 4);
+        self.data.level = if self.told.level == 0 { level } else { level.min(self.told.level) };
+        let all_silent = self.findings.values().all(|f| f.is_silent);
+        self.data.state = if all_silent { State::Unknown } else { State::Open };
+        self.data.urgency = match self.data.level {
+            1 | 2 => Urgency::Immediate,
+            _ => Urgency::Expected,
+        };
+        self.data.certainty = match certainty {
+            c if all_silent || c < 0.5 => Certainty::Possible,
+            c if c < 0.9 => Certainty::Likely,
+            _ => Certainty::Observed,
+        };
+        let shares = self.findings.len() as f64;
+        let evidence = leading.evidence.clone();
+        self.data.cause = Cause {
+            detector: evidence.detector,
+            model: evidence.model,
+            score: evidence.score,
+            threshold: evidence.threshold,
+            false_alarms_per_week: None,
+            why: evidence.why,
+            contributions: self
+                .findings
+                .values()
+                .flat_map(|f| &f.evidence.contributions)
+                .map(|c| message::Contribution { share: c.share / shares, ..c.clone() })
+                .collect(),
+            grading,
+            quality: evidence.quality,
+        };
+        self.data.started = self.started.rfc3339();
+        self.data.affected = affected.into_iter().collect();
+    }
+
+    /// What the world should hear, if anything, and if it may be told already.
+    fn transition(&self, now: Timestamp) -> Option<Transition> {
+        match (self.told.state, self.data.state) {
+            // Raised and dropped within one step: nobody needs to know.
+            (None | Some(State::Cleared), State::Cleared) => None,
+            (None, State::Open | State::Unknown) => Some(Transition::Opened),
+            (Some(State::Cleared), State::Open | State::Unknown) => Some(Transition::Reopened),
+            (Some(State::Open | State::Unknown), State::Cleared) => Some(Transition::Cleared),
+            (Some(State::Open), State::Unknown) => Some(Transition::Unknown),
+            (Some(State::Unknown), State::Open) => Some(Transition::Updated),
+            (Some(_), State::Open | State::Unknown) => {
+                let is_worse = self.data.level < self.told.level;
+                let may_tell = now >= self.told.at + CALM;
+                (is_worse || self.has_news() && may_tell).then_some(Transition::Updated)
+            }
+        }
+    }
+
+    /// More devices or detectors speak than the last message named.
+    fn has_news(&self) -> bool {
+        self.cleared.is_none()
+            && (self.findings.keys().any(|speaker| !self.told.speakers.contains(speaker))
+                || self.data.affected.iter().any(|device| !self.told.affected.contains(device)))
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        self.told = Told {
+            state: Some(self.data.state),
+            level: self.data.level,
+            speakers: self.findings.keys().cloned().collect(),
+            affected: self.data.affected.iter().cloned().collect(),
+            at: now,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,4 @@
-//! The one state machine: told what happened and what time it is, it answers with what to do.
-//!
-//! `handle` takes an [`Input`], `handle_timeout` the time, `poll_output` hands out what should be
-//! done, `poll_timeout` says when to come back. The caller drains `poll_output` after each of them
-//! and never lets time run backwards.
+//! What goes into the pipeline and what comes out of it: plain data, no behaviour.
 
 use std::sync::Arc;
 

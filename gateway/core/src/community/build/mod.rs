@@ -1,0 +1,298 @@
+//! From the text of the files to a checked [`Community`], or to all their faults at once.
+//!
+//! Every file is read by itself first ([`super::document`]); then each kind is held against what it
+//! refers to. A reference into a file that is itself faulty is not a fault of its own.
+//!
+//! 1. [`device_types`]: places, scales and limits of points,
+//! 2. [`examples`]: what a device sent, run through the decoder,
+//! 3. [`scenes`]: detectors, grades and the shape of stories,
+//! 4. [`site`]: areas, devices and their addresses,
+//! 5. [`simulation`]: what the simulator plays.
+
+mod device_types;
+mod examples;
+mod scenes;
+mod simulation;
+mod site;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::device_type::{At, DeviceType, Point};
+use super::document::Document;
+use super::fault::{Fault, nearest};
+use super::scene::Scene;
+use super::site::{Simulation, Site};
+use super::{Community, ModelSpec, Source};
+
+/// A file as the shell found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// As faults name it, such as `device-types/acme-th20.toml`.
+    pub name: String,
+    pub text: String,
+}
+
+/// Everything that a community is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    pub community: File,
+    pub device_types: Vec<File>,
+    pub scenes: Vec<File>,
+}
+
+/// What stands around the community: `gateway.toml` and the installed models.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Surroundings {
+    pub township: String,
+    pub gateway: String,
+    /// `None` when they could not be read; references to them then go unchecked.
+    pub sources: Option<Vec<Source>>,
+    /// `None` when they could not be read; references to them then go unchecked.
+    pub models: Option<Vec<ModelSpec>>,
+}
+
+/// A checked community, and where it was written.
+#[derive(Debug, Clone)]
+pub struct Built {
+    pub community: Arc<Community>,
+    pub simulation: Option<Simulation>,
+    /// In the order of [`Community::scenes`].
+    scene_documents: Vec<Document>,
+}
+
+impl Built {
+    /// How many examples the device types carry; all of them hold.
+    pub fn examples(&self) -> usize {
+        self.community.device_types.iter().map(|device_type| device_type.examples.len()).sum()
+    }
+
+    /// The fault of a story that did not go as it says, at one of its expected lines or as a whole.
+    pub fn story_fault(
+        &self,
+        scene: usize,
+        story: usize,
+        line: Option<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Option<Fault> {
+        let document = self.scene_documents.get(scene)?;
+        let path = match line {
+            Some(line) => format!("story.{story}.expect.{line}"),
+            None => format!("story.{story}"),
+        };
+        Some(Fault {
+            file: document.file().to_owned(),
+            span: document.span(&path),
+            message: message.into(),
+            help,
+        })
+    }
+}
+
+/// Reads, checks and joins the files.
+///
+/// # Errors
+/// Every fault of every file, in the order of the files and of their lines.
+pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> {
+    let mut device_types = read_all::<DeviceType>(&files.device_types);
+    let mut scenes = read_all::<Scene>(&files.scenes);
+    let (mut site_document, site) =
+        Document::read::<Site>(&files.community.name, &files.community.text);
+
+    unique_ids(&mut device_types, "device-type.id", |device_type| &device_type.head.id);
+    unique_ids(&mut scenes, "scene.id", |scene| &scene.head.id);
+    for (document, device_type) in &mut device_types {
+        if let Some(device_type) = device_type {
+            device_types::check(document, device_type);
+            examples::check(document, device_type);
+        }
+    }
+    let types = Known::new(&device_types, "device-type.id", |device_type| &device_type.head.id);
+    for (document, scene) in &mut scenes {
+        if let Some(scene) = scene {
+            scenes::check(document, scene, &types, around.models.as_deref());
+        }
+    }
+    let scene_ids = Known::new(&scenes, "scene.id", |scene| &scene.head.id);
+    let mut devices = Vec::new();
+    if let Some(site) = &site {
+        devices = site::check(&mut site_document, site, &types, around.sources.as_deref());
+        if let Some(simulation) = &site.simulation {
+            simulation::check(&mut site_document, simulation, site, &types, &scene_ids);
+        }
+    }
+
+    let documents = device_types.iter().map(|(document, _)| document);
+    let documents = documents.chain(scenes.iter().map(|(document, _)| document));
+    let faults = all_faults(std::iter::once(&site_document).chain(documents));
+    let Some(site) = site.filter(|_| faults.is_empty()) else { return Err(faults) };
+
+    let (scene_documents, scenes): (Vec<_>, Vec<_>) = scenes.into_iter().unzip();
+    Ok(Built {
+        community: Arc::new(Community {
+            id: site.community.id,
+            title: site.community.title,
+            township: around.township.clone(),
+            gateway: around.gateway.clone(),
+            areas: site.areas,
+            feeders: site.feeders,
+            sources: around.sources.clone().unwrap_or_default(),
+            device_types: types.values.into_values().cloned().collect(),
+            devices,
+            scenes: scenes
+                .into_iter()
+                .flatten()
+                .map(|scene| (*scene).clone())
+                .map(Arc::new)
+                .collect(),
+            models: around.models.clone().unwrap_or_default(),
+        }),
+        simulation: site.simulation,
+        scene_documents,
+    })
+}
+
+/// The device type of a recording with these columns: one point per column, in their order. A column
+/// that the type does not know is a number without unit or limits.
+pub fn recording_type(device_type: &DeviceType, columns: &[String]) -> DeviceType {
+    let point = |name: &String| match device_type.point(name) {
+        Some(position) => device_type.points[position].clone(),
+        None => unlimited(name),
+    };
+    DeviceType { points: columns.iter().map(point).collect(), ..device_type.clone() }
+}
+
+fn unlimited(name: &str) -> Point {
+    Point {
+        name: name.to_owned(),
+        title: None,
+        at: At::default(),
+        scale: 1.0,
+        offset: 0.0,
+        unit: "1".to_owned(),
+        range: None,
+        max_rate: None,
+        stuck_after: None,
+        stale: None,
+        no_data: Vec::new(),
+        words: BTreeMap::new(),
+        optional: true,
+    }
+}
+
+/// A file and what could be read of it.
+type Read<T> = (Document, Option<Arc<T>>);
+
+fn read_all<T: serde::de::DeserializeOwned>(files: &[File]) -> Vec<Read<T>> {
+    let read = |file: &File| {
+        let (document, value) = Document::read::<T>(&file.name, &file.text);
+        (document, value.map(Arc::new))
+    };
+    files.iter().map(read).collect()
+}
+
+/// What other files may refer to.
+struct Known<'r, T> {
+    values: BTreeMap<&'r str, &'r Arc<T>>,
+    /// Ids of files that could not be read to the end.
+    unread: Vec<&'r str>,
+    /// Some file does not even tell its id.
+    has_nameless: bool,
+}
+
+impl<'r, T> Known<'r, T> {
+    fn new(files: &'r [Read<T>], path: &str, id: impl Fn(&T) -> &String) -> Self {
+        let mut known = Self { values: BTreeMap::new(), unread: Vec::new(), has_nameless: false };
+        for (document, value) in files {
+            match value {
+                Some(value) if !document.is_mended(path) => {
+                    known.values.entry(id(value).as_str()).or_insert(value);
+                }
+                Some(_) => known.has_nameless = true,
+                None => match document.text_at(path) {
+                    Some(id) => known.unread.push(id),
+                    None => known.has_nameless = true,
+                },
+            }
+        }
+        known
+    }
+
+    fn get(&self, id: &str) -> Option<&'r Arc<T>> {
+        self.values.get(id).copied()
+    }
+
+    /// Reports an id that no file has.
+    fn check(&self, document: &mut Document, path: &str, what: &str, id: &str) {
+        if !self.has_nameless && !self.values.contains_key(id) && !self.unread.contains(&id) {
+            let help = nearest(id, self.values.keys().copied());
+            document.fault(path, format!("there is no {what} `{id}`"), help);
+        }
+    }
+}
+
+fn unique_ids<T>(files: &mut [Read<T>], path: &str, id: impl Fn(&T) -> &String) {
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for (document, value) in files {
+        let Some(value) = value else { continue };
+        let id = id(value);
+        check_id(document, path, id);
+        if document.is_mended(path) {
+            continue;
+        }
+        if let Some(other) = first.get(id) {
+            document.fault(path, format!("the id `{id}` is taken by {other}"), None);
+        } else {
+            first.insert(id.clone(), document.file().to_owned());
+        }
+    }
+}
+
+/// Reports ids that come twice in a list of one file.
+fn unique<'a>(
+    document: &mut Document,
+    list: &str,
+    key: &str,
+    ids: impl Iterator<Item = &'a String>,
+) {
+    let mut seen: BTreeMap<&String, usize> = BTreeMap::new();
+    for (position, id) in ids.enumerate() {
+        let path = format!("{list}.{position}.{key}");
+        if let Some(first) = seen.get(id) {
+            let (line, _) = document.line_and_column(&format!("{list}.{first}.{key}"));
+            document.fault(&path, format!("`{id}` is taken already, in line {line}"), None);
+        } else {
+            seen.insert(id, position);
+        }
+    }
+}
+
+fn check_id(document: &mut Document, path: &str, id: &str) {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || !id.chars().all(is_plain) || id.starts_with('-') || id.ends_with('-') {
+        let message =
+            format!("`{id}` is not an id; expected lower case letters, digits and dashes");
+        document.fault(path, message, plain_id(id).map(|plain| format!("`{plain}` would do")));
+    }
+}
+
+/// The nearest thing to an id that a text can be turned into.
+fn plain_id(text: &str) -> Option<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let id: String = text.chars().map(plain).collect();
+    let words: Vec<&str> = id.split('-').filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then(|| words.join("-"))
+}
+
+fn all_faults<'d>(documents: impl Iterator<Item = &'d Document>) -> Vec<Fault> {
+    let sorted = |document: &Document| {
+        let mut faults = document.faults().to_vec();
+        faults.sort_by_key(|fault| fault.span.start);
+        faults
+    };
+    documents.flat_map(sorted).collect()
+}
+
+#[cfg(test)]
+mod tests;

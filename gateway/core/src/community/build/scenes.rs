@@ -1,0 +1,297 @@
+//! Does a scene hold together: its detectors, its grades, and the shape of its stories.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::super::ModelSpec;
+use super::super::device_type::DeviceType;
+use super::super::document::Document;
+use super::super::expectation::Expectation;
+use super::super::fault::{listed, nearest};
+use super::super::quantity::Quantity;
+use super::super::rule::{RuleFault, check_detector, check_grade};
+use super::super::scene::{Detector, Scene, Story};
+use super::{Known, check_id, unique};
+
+pub(super) fn check(
+    document: &mut Document,
+    scene: &Scene,
+    types: &Known<'_, DeviceType>,
+    models: Option<&[ModelSpec]>,
+) {
+    for (position, id) in scene.head.device_types.iter().enumerate() {
+        types.check(document, &format!("scene.device-types.{position}"), "device type", id);
+    }
+    if scene.detectors.is_empty() {
+        document.fault("scene", "a scene needs at least one `[[detector]]`", None);
+    }
+    let range = Range::of(scene, types);
+    unique(document, "detector", "id", scene.detectors.iter().map(|detector| &detector.id));
+    for (position, detector) in scene.detectors.iter().enumerate() {
+        let path = format!("detector.{position}");
+        check_id(document, &format!("{path}.id"), &detector.id);
+        check_kind(document, &path, detector);
+        check_keys(document, &path, detector);
+        check_points(document, &path, detector, &range);
+        check_limit(document, &path, detector, &range);
+        check_rules(document, &path, detector, &range);
+        check_model(document, &path, detector, models);
+    }
+    let detectors: Vec<&str> = scene.detectors.iter().map(|d| d.id.as_str()).collect();
+    for (position, grade) in scene.grades.iter().enumerate() {
+        let path = format!("grade.{position}");
+        if !(1..=4).contains(&grade.level) {
+            let message = format!("`level` is 1 (most urgent) to 4, found {}", grade.level);
+            document.fault(&format!("{path}.level"), message, None);
+        }
+        if let Err(fault) = check_grade(&grade.when, &detectors) {
+            rule_fault(document, &format!("{path}.when"), fault);
+        }
+    }
+    for (position, story) in scene.stories.iter().enumerate() {
+        check_story(document, &format!("story.{position}"), story, scene, types);
+    }
+}
+
+/// The device types that a scene looks at.
+struct Range<'t> {
+    types: Vec<&'t Arc<DeviceType>>,
+    /// None of them is in a file that could not be read.
+    is_complete: bool,
+}
+
+impl<'t> Range<'t> {
+    fn of(scene: &Scene, types: &Known<'t, DeviceType>) -> Self {
+        if scene.head.device_types.is_empty() {
+            let is_complete = types.unread.is_empty() && !types.has_nameless;
+            return Self { types: types.values.values().copied().collect(), is_complete };
+        }
+        let named = scene.head.device_types.iter().map(|id| types.get(id));
+        Self {
+            types: named.clone().flatten().collect(),
+            is_complete: named.clone().all(|t| t.is_some()),
+        }
+    }
+
+    fn names(&self) -> BTreeSet<&'t str> {
+        let points = self.types.iter().flat_map(|device_type| &device_type.points);
+        points.map(|point| point.name.as_str()).collect()
+    }
+
+    /// Reports a point that no device type has.
+    fn check(&self, document: &mut Document, path: &str, name: &str) {
+        let names = self.names();
+        if self.is_complete && !names.contains(name) {
+            let message = format!("no device type of this scene has a point `{name}`");
+            document.fault(path, message, nearest(name, names));
+        }
+    }
+}
+
+fn kinds(detector: &Detector) -> Vec<&'static str> {
+    let kinds = [
+        ("limit-high", detector.limit_high.is_some()),
+        ("limit-low", detector.limit_low.is_some()),
+        ("when", detector.when.is_some()),
+        ("model", detector.model.is_some()),
+    ];
+    kinds.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect()
+}
+
+fn check_kind(document: &mut Document, path: &str, detector: &Detector) {
+    match kinds(detector).as_slice() {
+        [_] => {}
+        [] => {
+            let message =
+                "a detector has one of `limit-high`, `limit-low`, `when` and `model`, found none";
+            document.fault(path, message, None);
+        }
+        [_, second, ..] => {
+            let found = listed(&kinds(detector));
+            let message = format!(
+                "a detector has one of `limit-high`, `limit-low`, `when` and `model`, found {found}"
+            );
+            let help = Some("make each of them a `[[detector]]` of its own".to_owned());
+            document.key_fault(&format!("{path}.{second}"), message, help);
+        }
+    }
+}
+
+/// Keys that have no meaning for this kind of detector.
+fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
+    let [kind] = kinds(detector)[..] else { return };
+    let is_limit = kind.starts_with("limit");
+    let keys = [
+        ("point", detector.point.is_some(), is_limit, "limits"),
+        ("deadband", detector.deadband.is_some(), is_limit, "limits"),
+        ("clear-when", detector.clear_when.is_some(), kind == "when", "`when`"),
+        ("points", !detector.points.is_empty(), kind == "model", "`model`"),
+        ("threshold", detector.threshold.is_some(), kind == "model", "`model`"),
+        ("every", detector.every.is_some(), kind == "model", "`model`"),
+    ];
+    for (key, is_set, has_meaning, whose) in keys {
+        if is_set && !has_meaning {
+            let message = format!("`{key}` belongs to {whose}, not to `{kind}`");
+            document.key_fault(&format!("{path}.{key}"), message, None);
+        }
+    }
+    for (key, share) in [("threshold", detector.threshold), ("certainty", detector.certainty)] {
+        if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            let message = format!("`{key}` is a share from 0 to 1");
+            document.fault(&format!("{path}.{key}"), message, None);
+        }
+    }
+    if is_limit && detector.point.is_none() {
+        document.fault(
+            path,
+            "missing key `point`",
+            Some(format!("which point does `{kind}` judge?")),
+        );
+    }
+}
+
+fn check_points(document: &mut Document, path: &str, detector: &Detector, range: &Range<'_>) {
+    if let Some(point) = &detector.point {
+        range.check(document, &format!("{path}.point"), point);
+    }
+    for (position, point) in detector.points.iter().enumerate() {
+        range.check(document, &format!("{path}.points.{position}"), point);
+    }
+}
+
+fn check_limit(document: &mut Document, path: &str, detector: &Detector, range: &Range<'_>) {
+    let Some(name) = &detector.point else { return };
+    let limits = [("limit-high", &detector.limit_high), ("limit-low", &detector.limit_low)];
+    let quantities = limits.into_iter().chain([("deadband", &detector.deadband)]);
+    for (key, quantity) in quantities {
+        let Some(quantity) = quantity else { continue };
+        let path = format!("{path}.{key}");
+        for device_type in &range.types {
+            let Some(position) = device_type.point(name) else { continue };
+            let point = &device_type.points[position];
+            if point.unit != quantity.unit && !(point.unit == "1" && quantity.unit.is_empty()) {
+                let right = Quantity { value: quantity.value, unit: point.unit.clone() };
+                let message = format!(
+                    "`{key}` is in `{}`, but `{name}` of `{}` is in `{}`",
+                    quantity.unit, device_type.head.id, point.unit
+                );
+                document.fault(&path, message, Some(format!("write \"{right}\" if that is meant")));
+                break;
+            }
+            let Some((lowest, highest)) = point.range.filter(|_| key != "deadband") else {
+                continue;
+            };
+            let never = match key {
+                "limit-high" => quantity.value >= highest,
+                _ => quantity.value <= lowest,
+            };
+            if never {
+                let message = format!(
+                    "`{key}` can never be passed: `{name}` of `{}` is within [{lowest}, {highest}]",
+                    device_type.head.id
+                );
+                document.fault(&path, message, None);
+                break;
+            }
+        }
+    }
+    if detector.deadband.as_ref().is_some_and(|deadband| deadband.value < 0.0) {
+        document.fault(&format!("{path}.deadband"), "`deadband` is a distance, 0 or more", None);
+    }
+}
+
+fn check_rules(document: &mut Document, path: &str, detector: &Detector, range: &Range<'_>) {
+    if !range.is_complete {
+        return;
+    }
+    let names = range.names();
+    for (key, rule) in [("when", &detector.when), ("clear-when", &detector.clear_when)] {
+        let Some(rule) = rule else { continue };
+        let path = format!("{path}.{key}");
+        let uses = match check_detector(rule, &names) {
+            Ok(uses) => uses,
+            Err(fault) => {
+                rule_fault(document, &path, fault);
+                continue;
+            }
+        };
+        let has_all = |of: &&&Arc<DeviceType>| uses.iter().all(|point| of.point(point).is_some());
+        if !range.types.iter().any(|of| has_all(&of)) {
+            let uses: Vec<String> = uses.into_iter().collect();
+            let message = format!("no device type of this scene has all of {}", listed(&uses));
+            document.fault(&path, message, None);
+        }
+    }
+}
+
+fn rule_fault(document: &mut Document, path: &str, fault: RuleFault) {
+    document.fault_inside(path, fault.inside, fault.message, fault.help);
+}
+
+fn check_model(
+    document: &mut Document,
+    path: &str,
+    detector: &Detector,
+    models: Option<&[ModelSpec]>,
+) {
+    let (Some(name), Some(models)) = (&detector.model, models) else { return };
+    if !models.iter().any(|model| model.name == *name) {
+        let message = format!("there is no model `{name}`");
+        let help =
+            nearest(name, models.iter().map(|model| model.name.as_str())).unwrap_or_else(|| {
+                "the models folder is empty; see `models.path` in gateway.toml".to_owned()
+            });
+        document.fault(&format!("{path}.model"), message, Some(help));
+    }
+}
+
+fn check_story(
+    document: &mut Document,
+    path: &str,
+    story: &Story,
+    scene: &Scene,
+    types: &Known<'_, DeviceType>,
+) {
+    types.check(document, &format!("{path}.device-type"), "device type", &story.device_type);
+    let listed_types = &scene.head.device_types;
+    if types.get(&story.device_type).is_some()
+        && !listed_types.is_empty()
+        && !listed_types.contains(&story.device_type)
+    {
+        let message = format!("the scene does not look at device type `{}`", story.device_type);
+        let help = Some(format!("it lists {}", listed(listed_types)));
+        document.fault(&format!("{path}.device-type"), message, help);
+    }
+    if story.every.0.is_zero() {
+        document.fault(&format!("{path}.every"), "`every` must be longer than nothing", None);
+    }
+    let mut before = std::time::Duration::ZERO;
+    for (position, step) in story.steps.iter().enumerate() {
+        let path = format!("{path}.steps.{position}");
+        if step.at.0 < before || step.at > story.lasts {
+            let message = "steps stand in the order of time and within `lasts`";
+            document.fault(&format!("{path}.at"), message, None);
+        }
+        before = step.at.0;
+        let Some(device_type) = types.get(&story.device_type) else { continue };
+        for name in step.set.keys().filter(|name| device_type.point(name).is_none()) {
+            let message = format!("device type `{}` has no point `{name}`", story.device_type);
+            let names = device_type.points.iter().map(|point| point.name.as_str());
+            document.key_fault(&format!("{path}.set.{name}"), message, nearest(name, names));
+        }
+    }
+    let mut before = std::time::Duration::ZERO;
+    for (position, line) in story.expect.iter().enumerate() {
+        let path = format!("{path}.expect.{position}");
+        match line.parse::<Expectation>() {
+            Ok(expectation) => {
+                if expectation.at < before || expectation.at > story.lasts.0 {
+                    let message = "expectations stand in the order of time and within `lasts`";
+                    document.fault(&path, message, None);
+                }
+                before = expectation.at;
+            }
+            Err(fault) => document.fault(&path, fault.to_string(), fault.help),
+        }
+    }
+}

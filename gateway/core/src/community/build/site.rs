@@ -1,0 +1,264 @@
+//! Does the community hold together: areas, feeders, devices, and where each device is found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::device_type::{DeviceType, Via};
+use super::super::document::Document;
+use super::super::fault::nearest;
+use super::super::quantity::Text;
+use super::super::site::{DeviceEntry, Site};
+use super::super::{Address, Device, Source, SourceKind};
+use super::{Known, check_id, unique};
+use crate::reading::SourceIndex;
+
+/// Checks the site and resolves its devices; those with faults are left out.
+pub(super) fn check(
+    document: &mut Document,
+    site: &Site,
+    types: &Known<'_, DeviceType>,
+    sources: Option<&[Source]>,
+) -> Vec<Device> {
+    check_id(document, "community.id", &site.community.id);
+    if site.areas.is_empty() {
+        document.fault("community", "a community needs at least one `[[area]]`", None);
+    }
+    unique(document, "area", "id", site.areas.iter().map(|area| &area.id));
+    unique(document, "feeder", "id", site.feeders.iter().map(|feeder| &feeder.id));
+    unique(document, "device", "id", site.devices.iter().map(|device| &device.id));
+    let lists = [
+        ("area", site.areas.iter().map(|area| &area.id).collect::<Vec<_>>()),
+        ("feeder", site.feeders.iter().map(|feeder| &feeder.id).collect()),
+        ("device", site.devices.iter().map(|device| &device.id).collect()),
+    ];
+    for (list, ids) in lists {
+        for (position, id) in ids.into_iter().enumerate() {
+            check_id(document, &format!("{list}.{position}.id"), id);
+        }
+    }
+
+    let mut taken = BTreeMap::new();
+    let mut devices = Vec::new();
+    for (position, entry) in site.devices.iter().enumerate() {
+        let path = format!("device.{position}");
+        let device = check_device(document, &path, entry, site, types, sources);
+        if let Some((device, place)) = device {
+            check_address(document, &path, &place, &device, &mut taken);
+            devices.push(device);
+        }
+    }
+    check_overlaps(document, site, &devices);
+    devices
+}
+
+fn check_device(
+    document: &mut Document,
+    path: &str,
+    entry: &DeviceEntry,
+    site: &Site,
+    types: &Known<'_, DeviceType>,
+    sources: Option<&[Source]>,
+) -> Option<(Device, String)> {
+    types.check(document, &format!("{path}.type"), "device type", &entry.device_type);
+    let area = site.areas.iter().position(|area| area.id == entry.area);
+    if area.is_none() {
+        let help = nearest(&entry.area, site.areas.iter().map(|area| area.id.as_str()));
+        document.fault(&format!("{path}.area"), format!("there is no area `{}`", entry.area), help);
+    }
+    let feeder = entry.feeder.as_ref().map(|id| {
+        let feeder = site.feeders.iter().position(|feeder| feeder.id == *id);
+        if feeder.is_none() {
+            let help = nearest(id, site.feeders.iter().map(|feeder| feeder.id.as_str()));
+            document.fault(&format!("{path}.feeder"), format!("there is no feeder `{id}`"), help);
+        }
+        feeder
+    });
+    let device_type = types.get(&entry.device_type)?;
+    let (source, address) = match device_type.head.via {
+        Via::Mqtt => at_broker(document, path, entry, site, sources)?,
+        Via::Modbus => on_line(document, path, entry, sources)?,
+        Via::Replay => {
+            let message =
+                format!("`{}` is for recordings and cannot be installed", entry.device_type);
+            document.fault(&format!("{path}.type"), message, None);
+            return None;
+        }
+    };
+    let place = match &address {
+        Address::Topic(topic) => format!("{} {topic}", source.0),
+        Address::Unit(unit) => format!("{} {unit}", source.0),
+        Address::Replay => String::new(),
+    };
+    let device = Device {
+        id: entry.id.clone(),
+        title: entry.title.clone().unwrap_or_else(|| Text::new(&entry.id, &entry.id)),
+        device_type: Arc::clone(device_type),
+        area: area?,
+        location: entry.location.clone(),
+        feeder: feeder.flatten(),
+        source,
+        address,
+    };
+    Some((device, place))
+}
+
+fn at_broker(
+    document: &mut Document,
+    path: &str,
+    entry: &DeviceEntry,
+    site: &Site,
+    sources: Option<&[Source]>,
+) -> Option<(SourceIndex, Address)> {
+    let needless = [("line", entry.line.is_some()), ("unit", entry.unit.is_some())];
+    for (key, _) in needless.iter().filter(|(_, is_set)| *is_set) {
+        let message = format!("`{key}` is for Modbus, but `{}` speaks MQTT", entry.device_type);
+        document.key_fault(&format!("{path}.{key}"), message, None);
+    }
+    let topic =
+        entry.topic.clone().unwrap_or_else(|| format!("sense/{}/{}", site.community.id, entry.id));
+    if let Some(what) = wrong_filter(&topic) {
+        let message = format!("`{topic}` is not a topic filter: {what}");
+        document.fault(&format!("{path}.topic"), message, None);
+        return None;
+    }
+    let brokers = of_kind(sources?, SourceKind::Broker);
+    let source = match (&entry.broker, brokers.as_slice()) {
+        (Some(id), _) => find(document, &format!("{path}.broker"), "broker", id, &brokers)?,
+        (None, [(index, _)]) => *index,
+        (None, []) => {
+            let help = "add a `[[broker]]` to gateway.toml".to_owned();
+            document.fault(path, "there is no broker for this device", Some(help));
+            return None;
+        }
+        (None, [_, ..]) => {
+            let help = nearest("", brokers.iter().map(|(_, id)| *id));
+            document.fault(path, "missing key `broker`; there are several", help);
+            return None;
+        }
+    };
+    Some((source, Address::Topic(topic)))
+}
+
+fn on_line(
+    document: &mut Document,
+    path: &str,
+    entry: &DeviceEntry,
+    sources: Option<&[Source]>,
+) -> Option<(SourceIndex, Address)> {
+    let needless = [("broker", entry.broker.is_some()), ("topic", entry.topic.is_some())];
+    for (key, _) in needless.iter().filter(|(_, is_set)| *is_set) {
+        let message = format!("`{key}` is for MQTT, but `{}` speaks Modbus", entry.device_type);
+        document.key_fault(&format!("{path}.{key}"), message, None);
+    }
+    for (key, is_set) in [("line", entry.line.is_some()), ("unit", entry.unit.is_some())] {
+        if !is_set {
+            let message = format!("missing key `{key}`; `{}` speaks Modbus", entry.device_type);
+            document.fault(path, message, None);
+        }
+    }
+    let unit = entry.unit;
+    if let Some(unit) = unit.filter(|unit| !(1..=247).contains(unit)) {
+        let message = format!("`unit` is 1 to 247, found {unit}");
+        document.fault(&format!("{path}.unit"), message, None);
+    }
+    let lines = of_kind(sources?, SourceKind::Line);
+    let source = find(document, &format!("{path}.line"), "line", entry.line.as_ref()?, &lines)?;
+    Some((source, Address::Unit(unit?)))
+}
+
+fn of_kind(sources: &[Source], kind: SourceKind) -> Vec<(SourceIndex, &str)> {
+    let all = sources.iter().enumerate().filter(|(_, source)| source.kind == kind);
+    all.map(|(index, source)| (SourceIndex(index), source.id.as_str())).collect()
+}
+
+fn find(
+    document: &mut Document,
+    path: &str,
+    what: &str,
+    id: &str,
+    among: &[(SourceIndex, &str)],
+) -> Option<SourceIndex> {
+    let found = among.iter().find(|(_, known)| *known == id).map(|(index, _)| *index);
+    if found.is_none() {
+        let help = nearest(id, among.iter().map(|(_, known)| *known));
+        document.fault(path, format!("there is no {what} `{id}` in gateway.toml"), help);
+    }
+    found
+}
+
+/// Two devices at one place would answer for each other.
+fn check_address(
+    document: &mut Document,
+    path: &str,
+    place: &str,
+    device: &Device,
+    taken: &mut BTreeMap<String, String>,
+) {
+    let key = match &device.address {
+        Address::Topic(_) => "topic",
+        Address::Unit(_) => "unit",
+        Address::Replay => return,
+    };
+    if let Some(other) = taken.get(place) {
+        let message = format!("`{other}` has this `{key}` already");
+        document.fault(&format!("{path}.{key}"), message, None);
+    } else {
+        taken.insert(place.to_owned(), device.id.clone());
+    }
+}
+
+/// A filter with wildcards must not take in another device's topic.
+fn check_overlaps(document: &mut Document, site: &Site, devices: &[Device]) {
+    for device in devices {
+        let Address::Topic(filter) = &device.address else { continue };
+        if !filter.contains(['+', '#']) {
+            continue;
+        }
+        let other = devices.iter().find(|other| {
+            let Address::Topic(topic) = &other.address else { return false };
+            other.id != device.id
+                && other.source == device.source
+                && topic != filter
+                && overlap(filter, topic)
+        });
+        if let Some(other) = other
+            && let Some(position) = site.devices.iter().position(|entry| entry.id == device.id)
+        {
+            let message = format!("`{filter}` takes in messages of `{}` too", other.id);
+            document.fault(&format!("device.{position}.topic"), message, None);
+        }
+    }
+}
+
+/// Whether some topic fits both filters (MQTT 3.1.1, section 4.7).
+fn overlap(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.split('/'), b.split('/'));
+    loop {
+        match (a.next(), b.next()) {
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            (Some(_) | None, Some(_)) | (Some(_), None) => return false,
+        }
+    }
+}
+
+/// What is wrong with a topic filter, if anything (MQTT 3.1.1, section 4.7).
+fn wrong_filter(filter: &str) -> Option<&'static str> {
+    if filter.is_empty() {
+        return Some("it is empty");
+    }
+    if filter.len() > 65_535 || filter.contains('\0') {
+        return Some("it is too long or contains a zero");
+    }
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        if level.contains('#') && (level != "#" || levels.peek().is_some()) {
+            return Some("`#` stands alone, as the last level");
+        }
+        if level.contains('+') && level != "+" {
+            return Some("`+` stands alone between two `/`");
+        }
+    }
+    None
+}

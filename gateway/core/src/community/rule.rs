@@ -1,0 +1,322 @@
+//! CEL expressions in scenes: what they may speak of, and whether they hold together.
+//!
+//! A detector's rule sees the device's points by name and the maps `rate`, `mean` and `held`, all of
+//! them decimal numbers. A grade sees the numbers of [`Grading`](crate::event::message::Grading).
+//! Whole and decimal numbers do not mix in CEL's arithmetic, so every rule is tried once on made-up
+//! values; what does not fit together is found at the desk and not at night.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::{Context, ExecutionError, Program, Value};
+
+use super::fault::nearest;
+use crate::detect::rule::GRADE_WORDS;
+
+/// The maps that a detector's rule may use, by point.
+pub const MAPS: [&str; 3] = ["rate", "mean", "held"];
+
+/// The one word of [`GRADE_WORDS`] that is a list of detector ids; the others are decimal numbers.
+const GRADE_LIST: &str = "detector";
+
+/// Words that CEL keeps for itself, so that no point can have them.
+pub const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
+/// What is wrong in a rule, and where in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFault {
+    pub inside: Range<usize>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// Checks a detector's rule over these points; answers with those that it looks at.
+pub fn check_detector(text: &str, points: &BTreeSet<&str>) -> Result<BTreeSet<String>, RuleFault> {
+    let program = compile(text)?;
+    let mut uses = Uses::default();
+    uses.collect(program.expression());
+    if let Some(macro_word) = uses.loops {
+        let message = "a detector's rule cannot go through lists";
+        let help = "name the points one by one, as in `fill > 90.0 || weight > 80.0`";
+        return Err(at_word(text, macro_word, message.to_owned(), Some(help.to_owned())));
+    }
+    if let Some(map) = uses.bare {
+        let message = format!("`{map}` is followed by a dot and a point");
+        let example = points.first().map(|point| format!("as in `{map}.{point}`"));
+        return Err(at_word(text, map, message, example));
+    }
+    let known = || points.iter().copied();
+    if let Some(name) = uses.names.iter().find(|name| !known().any(|known| known == **name)) {
+        let message = format!("no device type of this scene has a point `{name}`");
+        return Err(at_word(text, name, message, nearest(name, known())));
+    }
+    if let Some(point) = uses.keys.iter().find(|point| !points.contains(point.as_str())) {
+        let message = format!("no device type of this scene has a point `{point}`");
+        return Err(at_word(text, point, message, nearest(point, known())));
+    }
+
+    let mut context = Context::default();
+    let mut map = HashMap::new();
+    for point in points {
+        add(&mut context, point, Value::Float(1.0));
+        map.insert((*point).to_owned(), 1.0);
+    }
+    for name in MAPS {
+        add(&mut context, name, Value::from(map.clone()));
+    }
+    try_on(text, &program, &context)?;
+
+    Ok(uses.names.into_iter().chain(uses.keys).collect())
+}
+
+/// Checks the condition of a grade.
+pub fn check_grade(text: &str, detectors: &[&str]) -> Result<(), RuleFault> {
+    let program = compile(text)?;
+    let mut uses = Uses::default();
+    uses.collect(program.expression());
+    if let Some(name) = uses.names.iter().find(|name| !GRADE_WORDS.contains(&name.as_str())) {
+        let message = format!("a grade does not know `{name}`");
+        return Err(at_word(text, name, message, nearest(name, GRADE_WORDS)));
+    }
+
+    let mut context = Context::default();
+    for name in GRADE_WORDS.into_iter().filter(|name| *name != GRADE_LIST) {
+        add(&mut context, name, Value::Float(1.0));
+    }
+    let ids: Vec<Value> = detectors.iter().map(|id| Value::from(*id)).collect();
+    add(&mut context, GRADE_LIST, Value::from(ids));
+    try_on(text, &program, &context)
+}
+
+fn add(context: &mut Context<'_, '_>, name: &str, value: Value) {
+    context.add_variable_from_value(name, value);
+}
+
+fn compile(text: &str) -> Result<Program, RuleFault> {
+    Program::compile(text).map_err(|errors| {
+        let first = errors.errors.first();
+        let (line, column) = first.map_or((1, 1), |error| error.pos);
+        let message = first.map_or_else(|| "it is empty".to_owned(), |error| error.msg.clone());
+        RuleFault {
+            inside: character(text, line, column),
+            message: format!("the rule cannot be read: {message}"),
+            help: Some("a rule is a CEL expression, as in `fill > 90.0 && tilt < 30.0`".to_owned()),
+        }
+    })
+}
+
+/// The bytes of one character; line and column are counted from 1.
+fn character(text: &str, line: isize, column: isize) -> Range<usize> {
+    let from_one = |number: isize| usize::try_from(number - 1).unwrap_or(0);
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(from_one(line))
+        .map(str::len)
+        .sum::<usize>()
+        .min(text.len());
+    let mut rest = text[start..].char_indices().skip(from_one(column));
+    match rest.next() {
+        Some((at, found)) => start + at..start + at + found.len_utf8(),
+        None => text.len()..text.len(),
+    }
+}
+
+fn try_on(text: &str, program: &Program, context: &Context<'_, '_>) -> Result<(), RuleFault> {
+    let (message, help) = match program.execute(context) {
+        Ok(Value::Bool(_)) => return Ok(()),
+        Ok(other) => {
+            let message = format!("the rule gives {other:?}, which is neither true nor false");
+            (message, Some("compare it, as in `rate.temperature > 2.0`".to_owned()))
+        }
+        Err(ExecutionError::UndeclaredReference(name)) => {
+            return Err(at_word(text, &name, format!("there is no function `{name}`"), None));
+        }
+        Err(
+            error @ (ExecutionError::NoSuchOverload(_)
+            | ExecutionError::UnsupportedBinaryOperator(..)
+            | ExecutionError::ValuesNotComparable(..)
+            | ExecutionError::UnexpectedType { .. }),
+        ) => {
+            let help = "whole and decimal numbers do not mix: write `2.0` for 2";
+            (format!("the rule does not hold together: {error}"), Some(help.to_owned()))
+        }
+        // What depends on the values (a division by zero) is no fault of the rule.
+        Err(_) => return Ok(()),
+    };
+    Err(RuleFault { inside: 0..text.len(), message, help })
+}
+
+/// A fault at the first place where the word stands by itself.
+fn at_word(text: &str, word: &str, message: String, help: Option<String>) -> RuleFault {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let stands_alone = |at: &usize| {
+        !text[..*at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    };
+    let at = text.match_indices(word).map(|(at, _)| at).find(stands_alone);
+    let inside = at.map_or(0..text.len(), |at| at..at + word.len());
+    RuleFault { inside, message, help }
+}
+
+/// The names that an expression looks at.
+#[derive(Default)]
+struct Uses {
+    names: BTreeSet<String>,
+    /// What follows one of [`MAPS`] and a dot.
+    keys: BTreeSet<String>,
+    /// One of [`MAPS`] that no dot follows.
+    bare: Option<&'static str>,
+    /// A macro that goes through a list.
+    loops: Option<&'static str>,
+}
+
+impl Uses {
+    fn collect(&mut self, node: &IdedExpr) {
+        match &node.expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) => match map_of(name) {
+                Some(map) => self.bare = Some(map),
+                None => {
+                    self.names.insert(name.clone());
+                }
+            },
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(name) if map_of(name).is_some() => {
+                    self.keys.insert(select.field.clone());
+                }
+                _ => self.collect(&select.operand),
+            },
+            Expr::Call(call) => {
+                call.target.iter().for_each(|target| self.collect(target));
+                call.args.iter().for_each(|argument| self.collect(argument));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|element| self.collect(element)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.collect_entry(&entry.expr)),
+            Expr::Struct(of) => of.entries.iter().for_each(|entry| self.collect_entry(&entry.expr)),
+            Expr::Comprehension(loops) => {
+                self.loops = Some("exists");
+                self.collect(&loops.iter_range);
+            }
+        }
+    }
+
+    fn collect_entry(&mut self, entry: &EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.collect(&field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.collect(&entry.key);
+                self.collect(&entry.value);
+            }
+        }
+    }
+}
+
+fn map_of(name: &str) -> Option<&'static str> {
+    MAPS.into_iter().find(|map| *map == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_tells_which_points_it_looks_at() {
+        let points = BTreeSet::from(["temperature", "fill", "tilt"]);
+        let uses =
+            |text| check_detector(text, &points).map(|uses| uses.into_iter().collect::<Vec<_>>());
+
+        assert_eq!(
+            uses("rate.temperature > 8.0 || held.fill > 60.0"),
+            Ok(vec!["fill".into(), "temperature".into()])
+        );
+    }
+
+    #[test]
+    fn a_faulty_rule_says_where_and_what_was_meant() {
+        let points = BTreeSet::from(["temperature", "fill"]);
+        let cases = [
+            (
+                "fil > 90.0",
+                "fil",
+                "no device type of this scene has a point `fil`",
+                Some("did you mean `fill`?"),
+            ),
+            (
+                "fill > rate.temprature",
+                "temprature",
+                "no device type of this scene has a point `temprature`",
+                Some("did you mean `temperature`?"),
+            ),
+            (
+                "fill * 2 > 90.0",
+                "fill * 2 > 90.0",
+                "the rule does not hold together: ",
+                Some("whole and decimal"),
+            ),
+            (
+                "fill + 1.0",
+                "fill + 1.0",
+                "the rule gives Float(2.0), which is neither",
+                Some("compare it"),
+            ),
+            (
+                "[fill].exists(x, x > 90.0)",
+                "exists",
+                "a detector's rule cannot go through lists",
+                Some("name the points"),
+            ),
+            (
+                "held['fill'] > 5.0",
+                "held",
+                "`held` is followed by a dot",
+                Some("as in `held.fill`"),
+            ),
+            ("fill > maxx(1.0)", "maxx", "there is no function `maxx`", None),
+            ("fill > > 3.0", ">", "the rule cannot be read: ", Some("a rule is a CEL")),
+            ("", "", "the rule cannot be read: ", Some("a rule is a CEL")),
+        ];
+        for (text, place, message, help) in cases {
+            let fault = check_detector(text, &points).unwrap_err();
+            assert_eq!(&text[fault.inside.clone()], place, "{text}: {fault:?}");
+            assert!(fault.message.starts_with(message), "{text}: {fault:?}");
+            let starts = fault.help.as_deref().zip(help).map(|(is, should)| is.starts_with(should));
+            assert_eq!(starts.is_some(), help.is_some(), "{text}: {fault:?}");
+            assert_ne!(starts, Some(false), "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_grade_knows_its_own_words() {
+        assert_eq!(
+            check_grade("over >= 1.0 && people > 500 && 'hot' in detector", &["hot"]),
+            Ok(())
+        );
+        assert_eq!(check_grade("lasted > 1800.0 || devices >= 3", &[]), Ok(()));
+
+        let fault = check_grade("peple > 500", &[]).unwrap_err();
+        assert_eq!(fault.message, "a grade does not know `peple`");
+        assert_eq!(fault.help.as_deref(), Some("did you mean `people`?"));
+    }
+}

@@ -1,0 +1,416 @@
+//! A scene's detectors, compiled once, and fastened to each device that has the points.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cel::Env;
+
+use super::Evidence;
+use super::condition::{Change, Delays, Phase};
+use super::rule::{Feature, Need, NotARule, Rule};
+use super::score::Series;
+use crate::admission::Gate;
+use crate::community::ModelSpec;
+use crate::community::device_type::{DeviceType, Point};
+use crate::community::quantity::Text;
+use crate::community::scene::{Detector, Scene};
+use crate::event::message::Contribution;
+use crate::reading::{Quality, Reading, Timestamp};
+use crate::window::Recent;
+
+/// A detector of a scene, ready to be fastened to devices.
+pub struct Compiled {
+    /// Position in [`crate::community::Community::scenes`].
+    pub scene: usize,
+    pub id: String,
+    title: Option<Text>,
+    pub delays: Delays,
+    certainty: Option<f64>,
+    judge: Judge,
+}
+
+enum Judge {
+    High { point: String, limit: f64, deadband: f64 },
+    Low { point: String, limit: f64, deadband: f64 },
+    Rule { text: String, when: Rule, clear: Option<Rule> },
+    Model { spec: ModelSpec, points: Vec<String>, threshold: f64, every: Duration },
+}
+
+/// The detector names no way of judging, or one that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("detector `{0}` needs exactly one of `limit-high`, `limit-low`, `when` and `model`")]
+    NoJudge(String),
+    #[error("detector `{0}`: a limit needs a `point`")]
+    NoPoint(String),
+    #[error("detector `{0}`: {1}")]
+    Rule(String, NotARule),
+    #[error("detector `{0}`: model `{1}` is not installed")]
+    NoModel(String, String),
+}
+
+impl Compiled {
+    /// # Errors
+    /// The detector cannot work; `check` tells this with its place in the file.
+    pub fn new(
+        scene: usize,
+        detector: &Detector,
+        models: &[ModelSpec],
+        env: &Arc<Env>,
+    ) -> Result<Self, Unusable> {
+        let id = detector.id.clone();
+        let rule = |text: &str| {
+            Rule::compile(text, env).map_err(|why| Unusable::Rule(detector.id.clone(), why))
+        };
+        let point = || detector.point.clone().ok_or_else(|| Unusable::NoPoint(id.clone()));
+        let deadband = detector.deadband.as_ref().map_or(0.0, |q| q.value);
+        let judge =
+            match (&detector.limit_high, &detector.limit_low, &detector.when, &detector.model) {
+                (Some(limit), None, None, None) => {
+                    Judge::High { point: point()?, limit: limit.value, deadband }
+                }
+                (None, Some(limit), None, None) => {
+                    Judge::Low { point: point()?, limit: limit.value, deadband }
+                }
+                (None, None, Some(text), None) => Judge::Rule {
+                    text: text.clone(),
+                    when: rule(text)?,
+                    clear: detector.clear_when.as_deref().map(rule).transpose()?,
+                },
+                (None, None, None, Some(name)) => Judge::Model {
+                    spec: models
+                        .iter()
+                        .find(|m| m.name == *name)
+                        .cloned()
+                        .ok_or_else(|| Unusable::NoModel(id.clone(), name.clone()))?,
+                    points: detector.points.clone(),
+                    threshold: detector.threshold.unwrap_or(0.999_9),
+                    every: detector.every.map_or(Duration::ZERO, |p| p.0),
+                },
+                _ => return Err(Unusable::NoJudge(id)),
+            };
+        let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
+        let (title, certainty) = (detector.title.clone(), detector.certainty);
+        Ok(Self { scene, id, title, delays, certainty, judge })
+    }
+
+    /// Fastens the detector to devices of that type, if they are meant and have its points.
+    pub fn bind(&self, index: usize, scene: &Scene, device_type: &DeviceType) -> Option<Bound> {
+        let wanted = &scene.head.device_types;
+        if !wanted.is_empty() && !wanted.contains(&device_type.head.id) {
+            return None;
+        }
+        let position = |name: &String| device_type.point(name);
+        let points: Vec<usize> = match &self.judge {
+            Judge::High { point, .. } | Judge::Low { point, .. } => vec![position(point)?],
+            Judge::Rule { when, clear, .. } => {
+                let mut points = Vec::new();
+                for need in when.needs().iter().chain(clear.iter().flat_map(Rule::needs)) {
+                    let point = position(&need.point)?;
+                    if !points.contains(&point) {
+                        points.push(point);
+                    }
+                }
+                points
+            }
+            Judge::Model { points, .. } if points.is_empty() => {
+                (0..device_type.points.len()).collect()
+            }
+            Judge::Model { points, .. } => points.iter().map(position).collect::<Option<_>>()?,
+        };
+        let series = match &self.judge {
+            Judge::Model { spec, every, .. } => {
+                points.iter().map(|point| Series::new(*point, spec.window, *every)).collect()
+            }
+            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => Vec::new(),
+        };
+        (!points.is_empty()).then(|| Bound {
+            detector: index,
+            points,
+            series,
+            phase: Phase::default(),
+            timer: None,
+            armed: None,
+        })
+    }
+
+    /// The model that it asks.
+    pub fn model(&self) -> Option<&ModelSpec> {
+        match &self.judge {
+            Judge::Model { spec, .. } => Some(spec),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => None,
+        }
+    }
+
+    /// Whether rules look at the past of the points.
+    pub fn looks_back(&self) -> bool {
+        let back = |rule: &Rule| {
+            rule.needs().iter().any(|n| matches!(n.feature, Feature::Rate | Feature::Mean))
+        };
+        match &self.judge {
+            Judge::Rule { when, clear, .. } => back(when) || clear.as_ref().is_some_and(back),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
+        }
+    }
+}
+
+/// A detector on one device, with its state.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Position in the list of [`Compiled`].
+    pub detector: usize,
+    /// The points that it looks at, by position in the device type.
+    pub points: Vec<usize>,
+    /// What its model looks at.
+    pub series: Vec<Series>,
+    pub phase: Phase,
+    /// When its delay will have passed, in the device's time.
+    pub timer: Option<Timestamp>,
+    /// The running delay that is on record: since when it runs, and when it was written.
+    pub armed: Option<(Timestamp, Timestamp)>,
+}
+
+/// What a device has said, as far as detectors may see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    pub device_type: &'a DeviceType,
+    pub gate: &'a Gate,
+    /// Per point; empty when no rule looks back.
+    pub recent: &'a [Recent],
+}
+
+impl Sight<'_> {
+    fn value(&self, point: usize) -> Option<f64> {
+        self.gate.point(point).good.map(|(_, value)| value)
+    }
+
+    fn lookup(&self, need: &Need, at: Timestamp) -> Option<f64> {
+        let point = self.device_type.point(&need.point)?;
+        let value = self.value(point)?;
+        match need.feature {
+            Feature::Value => Some(value),
+            Feature::Held => Some(self.gate.point(point).held(at).as_secs_f64()),
+            Feature::Rate => self.recent.get(point).map(Recent::rate),
+            Feature::Mean => self.recent.get(point).map(Recent::mean),
+        }
+    }
+}
+
+impl Bound {
+    /// Looks at the readings of one frame; windows for the model are appended to `features`, and the
+    /// positions in [`Bound::series`] that they belong to are returned in `asks`.
+    pub fn handle_readings(
+        &mut self,
+        compiled: &Compiled,
+        sight: Sight<'_>,
+        readings: &[Reading],
+        asks: &mut Vec<usize>,
+        features: &mut Vec<f32>,
+        at: Timestamp,
+    ) -> Option<Change> {
+        let concerned =
+            readings.iter().any(|r| r.quality == Quality::Good && self.points.contains(&r.point));
+        if !concerned {
+            return None;
+        }
+        let is_true = match &compiled.judge {
+            Judge::High { limit, deadband, .. } => {
+                let edge = if self.phase.is_active() { limit - deadband } else { *limit };
+                fresh(readings, self.points[0])? > edge
+            }
+            Judge::Low { limit, deadband, .. } => {
+                let edge = if self.phase.is_active() { limit + deadband } else { *limit };
+                fresh(readings, self.points[0])? < edge
+            }
+            Judge::Rule { when, clear, .. } => match clear {
+                Some(clear) if self.phase.is_active() => !clear.test(|n| sight.lookup(n, at))?,
+                Some(_) | None => when.test(|n| sight.lookup(n, at))?,
+            },
+            Judge::Model { .. } => {
+                for (index, series) in self.series.iter_mut().enumerate() {
+                    if let Some(value) = fresh(readings, series.point)
+                        && series.handle(at, value, features)
+                    {
+                        asks.push(index);
+                    }
+                }
+                return None;
+            }
+        };
+        self.phase.handle(is_true, compiled.delays, at)
+    }
+
+    /// Takes a model's answer about one of its series.
+    pub fn handle_answer(
+        &mut self,
+        compiled: &Compiled,
+        series: usize,
+        quantiles: &[f32],
+    ) -> Option<Change> {
+        let Judge::Model { threshold, .. } = &compiled.judge else { return None };
+        let verdict = self.series.get_mut(series)?.handle_answer(quantiles)?;
+        let is_true = self
+            .series
+            .iter()
+            .filter_map(|s| s.verdict)
+            .any(|v| v.at == verdict.at && v.score >= *threshold);
+        self.phase.handle(is_true, compiled.delays, verdict.at)
+    }
+
+    /// The highest score of the newest sample; `None` for rules and before the first answer.
+    pub fn score(&self) -> Option<f64> {
+        let newest = self.series.iter().filter_map(|s| s.verdict).map(|v| v.at).max()?;
+        self.series
+            .iter()
+            .filter_map(|s| s.verdict)
+            .filter(|v| v.at == newest)
+            .map(|v| v.score)
+            .max_by(f64::total_cmp)
+    }
+
+    /// How far past the limit it is now, as a share of it; for a model, the score.
+    pub fn over(&self, compiled: &Compiled, sight: Sight<'_>) -> f64 {
+        let past = |limit: f64, by: f64| if limit == 0.0 { by } else { by / limit.abs() };
+        let value = self.points.first().and_then(|p| sight.value(*p));
+        match (&compiled.judge, value) {
+            (Judge::High { limit, .. }, Some(value)) => past(*limit, value - limit).max(0.0),
+            (Judge::Low { limit, .. }, Some(value)) => past(*limit, limit - value).max(0.0),
+            (Judge::Model { .. }, _) => self.score().unwrap_or(0.0),
+            (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
+        }
+    }
+
+    /// What it has to show for itself.
+    pub fn evidence(&self, compiled: &Compiled, sight: Sight<'_>) -> Evidence {
+        let over = self.over(compiled, sight);
+        let (model, score, threshold, certainty) = match &compiled.judge {
+            Judge::High { limit, .. } | Judge::Low { limit, .. } => {
+                ("rule".into(), over, *limit, 0.9)
+            }
+            Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
+            Judge::Model { spec, threshold, .. } => {
+                (format!("{}@{}", spec.name, spec.version), over, *threshold, over)
+            }
+        };
+        let quality = self.points.iter().map(|p| sight.gate.point(*p).share_good()).sum::<f64>()
+            / self.points.len() as f64;
+        let contributions = self.contributions(compiled, sight);
+        Evidence {
+            detector: compiled.id.clone(),
+            why: why(compiled, sight, &contributions),
+            model,
+            score,
+            threshold,
+            over,
+            certainty: compiled.certainty.unwrap_or(certainty),
+            contributions,
+            quality,
+        }
+    }
+
+    fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
+        let count = self.points.len() as f64;
+        let contribution = |point: usize, observed, expected, share| Contribution {
+            point: sight.device_type.points[point].name.clone(),
+            observed,
+            expected,
+            unit: sight.device_type.points[point].unit.clone(),
+            share,
+        };
+        match &compiled.judge {
+            Judge::High { limit, .. } => {
+                let point = self.points[0];
+                vec![contribution(point, sight.value(point), (None, Some(*limit)), 1.0)]
+            }
+            Judge::Low { limit, .. } => {
+                let point = self.points[0];
+                vec![contribution(point, sight.value(point), (Some(*limit), None), 1.0)]
+            }
+            Judge::Rule { .. } => self
+                .points
+                .iter()
+                .map(|p| contribution(*p, sight.value(*p), (None, None), 1.0 / count))
+                .collect(),
+            Judge::Model { .. } => {
+                // A point's share is its surprise, -ln p, of the surprise of all.
+                let surprise = |score: f64| -(1.0 - score).max(1e-12).ln();
+                let verdicts: Vec<_> =
+                    self.series.iter().filter_map(|s| s.verdict.map(|v| (s.point, v))).collect();
+                let total: f64 = verdicts.iter().map(|(_, v)| surprise(v.score)).sum();
+                verdicts
+                    .iter()
+                    .map(|(point, v)| {
+                        let share = if total > 0.0 {
+                            surprise(v.score) / total
+                        } else {
+                            1.0 / verdicts.len() as f64
+                        };
+                        let (low, high) = v.expected;
+                        contribution(*point, Some(v.observed), (Some(low), Some(high)), share)
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The whole sentence.
+fn why(compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
+    let told: Vec<Text> = parts
+        .iter()
+        .filter(|part| part.share >= 0.2)
+        .filter_map(|part| {
+            let point = &sight.device_type.points[sight.device_type.point(&part.point)?];
+            Some(sentence(point, part))
+        })
+        .collect();
+    let join = |language: fn(&Text) -> &str, comma: &str| {
+        told.iter().map(language).collect::<Vec<_>>().join(comma)
+    };
+    let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
+    match (&compiled.title, &compiled.judge) {
+        (Some(title), _) => Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en)),
+        (None, Judge::Rule { text, .. }) => {
+            Text::new(format!("规则“{text}”成立：{zh}"), format!("rule `{text}` holds: {en}"))
+        }
+        (None, Judge::Model { .. }) => {
+            Text::new(format!("与往常不同：{zh}"), format!("not as usual: {en}"))
+        }
+        (None, Judge::High { .. } | Judge::Low { .. }) => Text::new(zh, en),
+    }
+}
+
+fn fresh(readings: &[Reading], point: usize) -> Option<f64> {
+    readings.iter().find(|r| r.point == point && r.quality == Quality::Good).map(|r| r.value)
+}
+
+/// One point's part in it, as in `PM2.5 182 ug/m3, above 150 ug/m3`.
+fn sentence(point: &Point, part: &Contribution) -> Text {
+    let name = point.title.clone().unwrap_or_else(|| Text::new(&point.name, &point.name));
+    let unit = if point.unit == "1" { String::new() } else { format!(" {}", point.unit) };
+    let observed = part.observed.map_or("?".into(), number);
+    let observed = format!("{observed}{unit}");
+    match part.expected {
+        (None, Some(high)) => Text::new(
+            format!("{} {observed}，高于 {}{unit}", name.zh, number(high)),
+            format!("{} {observed}, above {}{unit}", name.en, number(high)),
+        ),
+        (Some(low), None) => Text::new(
+            format!("{} {observed}，低于 {}{unit}", name.zh, number(low)),
+            format!("{} {observed}, below {}{unit}", name.en, number(low)),
+        ),
+        (Some(low), Some(high)) => Text::new(
+            format!("{} {observed}，预期 {} 至 {}", name.zh, number(low), number(high)),
+            format!("{} {observed}, expected {} to {}", name.en, number(low), number(high)),
+        ),
+        (None, None) => {
+            Text::new(format!("{} {observed}", name.zh), format!("{} {observed}", name.en))
+        }
+    }
+}
+
+/// A number as people read it: at most three decimals, no trailing zeros.
+pub fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

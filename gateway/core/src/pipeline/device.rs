@@ -1,0 +1,164 @@
+//! What the pipeline holds per device.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admission::Gate;
+use crate::community::Device;
+use crate::decode::Decoder;
+use crate::detect::bound::{Bound, Sight};
+use crate::reading::Timestamp;
+use crate::window::Recent;
+
+/// This many refusals within [`REFUSALS_WITHIN`] are worth one event.
+const REFUSALS_MANY: usize = 5;
+
+/// Also how long it must stay quiet for the event to be over.
+pub(super) const REFUSALS_WITHIN: Duration = Duration::from_mins(10);
+
+/// One device's live state.
+#[derive(Debug, Clone)]
+pub(super) struct DeviceState {
+    pub(super) decoder: Arc<Decoder>,
+    pub(super) gate: Gate,
+    /// Per point, when a rule looks back; else empty.
+    pub(super) recent: Vec<Recent>,
+    pub(super) bounds: Vec<Bound>,
+    /// How far the device's time lies behind ours, by its last frame.
+    lag_ms: i64,
+    /// The entry in the pipeline's timers.
+    pub(super) timer: Option<Timestamp>,
+    pub(super) echo: BTreeMap<String, serde_json::Value>,
+    pub(super) frames: u64,
+    /// Since start, by the reason's word.
+    pub(super) refused: BTreeMap<&'static str, u64>,
+    pub(super) refusals: Refusals,
+}
+
+impl DeviceState {
+    pub(super) fn new(device: &Device, decoder: Arc<Decoder>, looks_back: bool) -> Self {
+        let points = device.device_type.points.len();
+        Self {
+            decoder,
+            gate: Gate::new(points),
+            recent: vec![Recent::default(); if looks_back { points } else { 0 }],
+            bounds: Vec::new(),
+            lag_ms: 0,
+            timer: None,
+            echo: BTreeMap::new(),
+            frames: 0,
+            refused: BTreeMap::new(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Takes over what was known of the device under an earlier configuration, where points match.
+    pub(super) fn inherit(&mut self, before: Self, same_points: bool, same_detectors: bool) {
+        self.lag_ms = before.lag_ms;
+        self.echo = before.echo;
+        self.frames = before.frames;
+        self.refused = before.refused;
+        self.refusals = before.refusals;
+        if same_points {
+            self.gate = before.gate;
+            if before.recent.len() == self.recent.len() {
+                self.recent = before.recent;
+            }
+            if same_detectors {
+                self.bounds = before.bounds;
+            }
+        }
+    }
+
+    pub(super) fn sight<'a>(&'a self, device: &'a Device) -> Sight<'a> {
+        Sight { device_type: &device.device_type, gate: &self.gate, recent: &self.recent }
+    }
+
+    /// Questions about its series will not be answered any more.
+    pub(super) fn give_up_questions(&mut self) {
+        for series in self.bounds.iter_mut().flat_map(|b| &mut b.series) {
+            series.give_up();
+        }
+    }
+
+    /// The gateway's clock was set forward. A device with a clock of its own only lags more.
+    pub(super) fn handle_clock_step(&mut self, by_ms: i64, has_own_time: bool) {
+        if has_own_time {
+            self.lag_ms = self.lag_ms.saturating_add(by_ms);
+            return;
+        }
+        let by = Duration::from_millis(by_ms.unsigned_abs());
+        self.gate.shift(by);
+        self.recent.fill(Recent::default());
+        for bound in &mut self.bounds {
+            bound.phase = bound.phase.shifted(by);
+            bound.timer = bound.timer.map(|due| due + by);
+        }
+    }
+
+    pub(super) fn note_lag(&mut self, at: Timestamp, now: Timestamp) {
+        self.lag_ms = now.0.saturating_sub(at.0);
+    }
+
+    /// A moment of the device's time, in ours.
+    pub(super) fn here(&self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.saturating_add(self.lag_ms))
+    }
+
+    /// Our time, in the device's.
+    pub(super) fn there(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_sub(self.lag_ms))
+    }
+
+    /// When the first of its delays will have passed, in our time.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.bounds.iter().filter_map(|b| b.timer).min().map(|at| self.here(at))
+    }
+}
+
+/// Recent refusals of one device.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Refusals {
+    recent: VecDeque<Timestamp>,
+    by_reason: BTreeMap<&'static str, u64>,
+    last: Option<Timestamp>,
+    pub(super) is_raised: bool,
+}
+
+impl Refusals {
+    /// Notes one; true when they have just become too many.
+    pub(super) fn handle(&mut self, word: &'static str, now: Timestamp) -> bool {
+        while self.recent.len() >= REFUSALS_MANY
+            || self.recent.front().is_some_and(|then| now.since(*then) > REFUSALS_WITHIN)
+        {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        self.last = Some(now);
+        *self.by_reason.entry(word).or_default() += 1;
+        let too_many = self.recent.len() >= REFUSALS_MANY && !self.is_raised;
+        self.is_raised |= too_many;
+        too_many
+    }
+
+    /// Takes up an event that was open before a restart.
+    pub(super) fn recall(&mut self, now: Timestamp) {
+        self.is_raised = true;
+        self.last = Some(now);
+    }
+
+    /// True when it has been quiet for long enough after too many.
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) -> bool {
+        let is_over =
+            self.is_raised && self.last.is_none_or(|last| now.since(last) >= REFUSALS_WITHIN);
+        if is_over {
+            *self = Self::default();
+        }
+        is_over
+    }
+
+    pub(super) fn by_reason(&self) -> &BTreeMap<&'static str, u64> {
+        &self.by_reason
+    }
+}

@@ -1,0 +1,122 @@
+//! The gateway's own scenes: silent devices and wires, refused readings, a disk that fails.
+//!
+//! They need no file: every community has them.
+
+use std::collections::BTreeMap;
+
+use crate::community::quantity::Text;
+use crate::community::scene::Tier;
+use crate::detect::Evidence;
+
+/// A scene that the gateway brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    DeviceSilent,
+    SourceSilent,
+    FeederSilent,
+    DeviceRefused,
+    StoreFailed,
+}
+
+impl Health {
+    pub(super) const ALL: [Self; 5] = [
+        Self::DeviceSilent,
+        Self::SourceSilent,
+        Self::FeederSilent,
+        Self::DeviceRefused,
+        Self::StoreFailed,
+    ];
+
+    /// The scene's id in its events.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Self::DeviceSilent => "device-silent",
+            Self::SourceSilent => "source-silent",
+            Self::FeederSilent => "feeder-silent",
+            Self::DeviceRefused => "device-refused",
+            Self::StoreFailed => "store-failed",
+        }
+    }
+
+    pub(super) fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|health| health.id() == id)
+    }
+
+    pub(super) fn title(self) -> Text {
+        match self {
+            Self::DeviceSilent => Text::new("设备失联", "Device silent"),
+            Self::SourceSilent => Text::new("整条线路或代理失联", "Whole line or broker silent"),
+            Self::FeederSilent => Text::new("整路供电或网络失联", "Whole feeder silent"),
+            Self::DeviceRefused => Text::new("设备数据异常", "Device sends bad data"),
+            Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
+        }
+    }
+
+    pub(super) fn advice(self) -> Text {
+        match self {
+            Self::DeviceSilent => Text::new(
+                "检查设备供电、电池和信号；恢复后事件自动消除。",
+                "Check the device's power, battery and signal; the event clears when it speaks again.",
+            ),
+            Self::SourceSilent => Text::new(
+                "检查该线路的接线、串口服务器或代理是否在线。",
+                "Check the line's wiring, its serial server or the broker.",
+            ),
+            Self::FeederSilent => Text::new(
+                "检查该路供电和网络；所列设备同时失联。",
+                "Check that supply and its network; the listed devices fell silent together.",
+            ),
+            Self::DeviceRefused => Text::new(
+                "核对设备型号配置与接线；必要时更换传感器。",
+                "Compare the device type with the product and its wiring; replace the sensor if need be.",
+            ),
+            Self::StoreFailed => Text::new(
+                "立即检查磁盘空间和存储卡；在恢复之前新事件只保存在内存中。",
+                "Check disk space and the storage card at once; until then new events live in memory only.",
+            ),
+        }
+    }
+
+    pub(super) fn tier(self) -> Tier {
+        match self {
+            Self::DeviceSilent | Self::DeviceRefused => Tier::Grid,
+            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed => Tier::Community,
+        }
+    }
+
+    pub(super) fn level(self) -> u8 {
+        match self {
+            Self::DeviceSilent | Self::DeviceRefused => 4,
+            Self::SourceSilent | Self::FeederSilent => 3,
+            Self::StoreFailed => 1,
+        }
+    }
+
+    /// Evidence that is a sentence and nothing else.
+    pub(super) fn evidence(self, why: Text) -> Evidence {
+        Evidence {
+            detector: self.id().to_owned(),
+            model: "rule".to_owned(),
+            score: 1.0,
+            threshold: 1.0,
+            over: 0.0,
+            certainty: 1.0,
+            why,
+            contributions: Vec::new(),
+            quality: 0.0,
+        }
+    }
+}
+
+/// How many were refused, for which reasons, most frequent first.
+pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
+    let total: u64 = by_reason.values().sum();
+    let mut reasons: Vec<_> = by_reason.iter().collect();
+    reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let list: Vec<String> = reasons.iter().map(|(word, n)| format!("{word} {n}")).collect();
+    let list = list.join(", ");
+    Text::new(
+        format!("拒收 {total} 条数据：{list}"),
+        format!("{total} frames or readings were refused: {list}"),
+    )
+}

@@ -1,0 +1,472 @@
+//! Findings become events, events become records: what the world hears, and when.
+
+use std::sync::Arc;
+
+use super::boundary::{Batch, Output};
+use super::health::{Health, told_refusals};
+use super::{Pipeline, TICK};
+use crate::community::Community;
+use crate::community::quantity::Text;
+use crate::community::scene::{Per, Status};
+use crate::detect::Evidence;
+use crate::detect::condition::Phase;
+use crate::detect::rule::GradeQuestion;
+use crate::detect::silence::{Change as SilenceChange, Subject};
+use crate::event::identity::Kind;
+use crate::event::message::{
+    Cause, Certainty, EventData, Grading, Message, Record, Review, State, Transition, Urgency,
+};
+use crate::event::{Change, Concern, Finding, Key};
+use crate::reading::{DeviceIndex, Quality, Reading, Ticket, Timestamp};
+
+/// Version of the event message; a change that breaks a reader raises it.
+const SCHEMA: &str = "urn:gatehouse:schema:event:v1";
+
+impl Pipeline {
+    /// A detector on a device counts from now on.
+    pub(super) fn raise(
+        &mut self,
+        index: DeviceIndex,
+        position: usize,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        let state = &self.devices[index.0];
+        let device = self.community.device(index);
+        let bound = &state.bounds[position];
+        let compiled = &self.compiled[bound.detector];
+        let finding = Finding {
+            device: device.id.clone(),
+            since,
+            evidence: bound.evidence(compiled, state.sight(device)),
+            affected: Vec::new(),
+            is_silent: false,
+        };
+        let key = self.key_of(index, compiled.scene);
+        let echo = state.echo.clone();
+        let community = &self.community;
+        let scene = compiled.scene;
+        self.book.raise(key, finding, echo, || scene_concern(community, index, scene, now));
+        self.speaking.insert(index);
+        self.tick.get_or_insert(now + TICK);
+    }
+
+    /// A detector on a device is over.
+    pub(super) fn drop_finding(&mut self, index: DeviceIndex, position: usize) {
+        let compiled = &self.compiled[self.devices[index.0].bounds[position].detector];
+        let key = self.key_of(index, compiled.scene);
+        let device = &self.community.device(index).id;
+        self.book.drop_finding(&key, device, &compiled.id);
+        if !self.devices[index.0].bounds.iter().any(|b| b.phase.is_active()) {
+            self.speaking.remove(&index);
+        }
+    }
+
+    /// Keeps the events of a device that still speaks up to date with its newest readings.
+    pub(super) fn follow(&mut self, index: DeviceIndex, readings: &[Reading]) {
+        let community = Arc::clone(&self.community);
+        let device = community.device(index);
+        let state = &self.devices[index.0];
+        let mut fresh = Vec::new();
+        for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
+            let is_seen = readings
+                .iter()
+                .any(|r| r.quality == Quality::Good && bound.points.contains(&r.point));
+            if is_seen {
+                let compiled = &self.compiled[bound.detector];
+                let over = bound.over(compiled, state.sight(device));
+                fresh.push((bound.detector, over));
+            }
+        }
+        for (detector, over) in fresh {
+            let compiled = &self.compiled[detector];
+            let key = self.key_of(index, compiled.scene);
+            self.book.set_silent(&key, &device.id, false);
+            // A tenth worse than what was told: worth another look at the level.
+            if self
+                .book
+                .over(&key, &device.id, &compiled.id)
+                .is_some_and(|told| over > told * 1.1 + 0.01)
+            {
+                self.refresh(index, detector);
+            }
+        }
+    }
+
+    fn refresh(&mut self, index: DeviceIndex, detector: usize) {
+        let state = &self.devices[index.0];
+        let device = self.community.device(index);
+        let compiled = &self.compiled[detector];
+        if let Some(bound) = state.bounds.iter().find(|b| b.detector == detector) {
+            let key = self.key_of(index, compiled.scene);
+            self.book.refresh(&key, &device.id, bound.evidence(compiled, state.sight(device)));
+        }
+    }
+
+    /// Once a minute while something is open: brings evidence up to date, finds values that have
+    /// grown too old to tell, and ends what has been quiet for long enough.
+    pub(super) fn look_again(&mut self, now: Timestamp) {
+        for index in self.speaking.clone() {
+            let state = &self.devices[index.0];
+            let device = self.community.device(index);
+            let there = state.there(now);
+            let is_stale = |point: &usize| {
+                let limit = Community::stale_after(&device.device_type, *point);
+                state.gate.point(*point).good.is_some_and(|(at, _)| there.since(at) > limit)
+            };
+            let active: Vec<(usize, bool)> = state
+                .bounds
+                .iter()
+                .filter(|b| matches!(b.phase, Phase::Active { .. }))
+                .map(|b| (b.detector, b.points.iter().any(is_stale)))
+                .collect();
+            for (detector, is_stale) in active {
+                if is_stale && self.settings.is_live {
+                    let key = self.key_of(index, self.compiled[detector].scene);
+                    self.book.set_silent(&key, &self.community.device(index).id, true);
+                } else {
+                    self.refresh(index, detector);
+                }
+            }
+        }
+        for index in self.refusing.clone() {
+            if self.devices[index.0].refusals.handle_timeout(now) {
+                self.refusing.remove(&index);
+                self.drop_health(Health::DeviceRefused, &self.community.device(index).id.clone());
+            } else {
+                self.raise_refusals(index, now);
+            }
+        }
+        let is_calm = self.speaking.is_empty() && self.refusing.is_empty();
+        self.tick = (!is_calm).then(|| now + TICK);
+    }
+
+    pub(super) fn raise_refusals(&mut self, index: DeviceIndex, now: Timestamp) {
+        self.refusing.insert(index);
+        self.tick.get_or_insert(now + TICK);
+        let why = told_refusals(self.devices[index.0].refusals.by_reason());
+        let device = self.community.device(index).id.clone();
+        self.raise_health(Health::DeviceRefused, &device, index, Vec::new(), why, now, now);
+    }
+
+    pub(super) fn handle_silence(&mut self, change: SilenceChange, now: Timestamp) {
+        match change {
+            SilenceChange::Fell { subject, since, devices } => {
+                let Some(first) = devices.first().copied() else { return };
+                self.set_silent(&devices, true);
+                let (health, id, name) = self.silent_subject(subject);
+                let list: Vec<&str> =
+                    devices.iter().map(|d| self.community.device(*d).id.as_str()).collect();
+                let list = list.join(", ");
+                let down = match subject {
+                    Subject::Source(source) => self.sources[source.0].down.clone(),
+                    Subject::Device(_) | Subject::Feeder(_) => None,
+                };
+                let down = down.map(|why| format!(" ({why})")).unwrap_or_default();
+                let why = match health {
+                    Health::DeviceSilent => Text::new(
+                        format!("{}自 {since} 起没有数据", name.zh),
+                        format!("{} has said nothing since {since}", name.en),
+                    ),
+                    _ => Text::new(
+                        format!("{}失联{down}，涉及 {} 台设备：{list}", name.zh, devices.len()),
+                        format!(
+                            "{} is silent{down}, with {} devices: {list}",
+                            name.en,
+                            devices.len()
+                        ),
+                    ),
+                };
+                let affected =
+                    devices.iter().map(|d| self.community.device(*d).id.clone()).collect();
+                if health != Health::DeviceSilent {
+                    for device in &devices {
+                        let id = self.community.device(*device).id.clone();
+                        self.drop_health(Health::DeviceSilent, &id);
+                    }
+                }
+                self.raise_health(health, &id, first, affected, why, since, now);
+            }
+            SilenceChange::Spoke { subject } => {
+                let (health, id, _) = self.silent_subject(subject);
+                self.drop_health(health, &id);
+            }
+        }
+    }
+
+    /// What silence means for what those devices have told before.
+    fn set_silent(&mut self, devices: &[DeviceIndex], is_silent: bool) {
+        for index in devices {
+            let state = &self.devices[index.0];
+            for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
+                let key = self.key_of(*index, self.compiled[bound.detector].scene);
+                self.book.set_silent(&key, &self.community.device(*index).id, is_silent);
+            }
+        }
+    }
+
+    fn silent_subject(&self, subject: Subject) -> (Health, String, Text) {
+        match subject {
+            Subject::Device(index) => {
+                let device = self.community.device(index);
+                (Health::DeviceSilent, device.id.clone(), device.title.clone())
+            }
+            Subject::Source(index) => {
+                let id = self.community.sources[index.0].id.clone();
+                let name = Text::new(format!("“{id}”"), format!("`{id}`"));
+                (Health::SourceSilent, id, name)
+            }
+            Subject::Feeder(index) => {
+                let feeder = &self.community.feeders[index];
+                (Health::FeederSilent, feeder.id.clone(), feeder.title.clone())
+            }
+        }
+    }
+
+    pub(super) fn handle_store_failed(&mut self, why: &str, now: Timestamp) {
+        if self.community.devices.is_empty() {
+            return;
+        }
+        let why = Text::new(format!("写入失败：{why}"), format!("writing failed: {why}"));
+        let subject = self.community.gateway.clone();
+        self.raise_health(Health::StoreFailed, &subject, DeviceIndex(0), Vec::new(), why, now, now);
+    }
+
+    pub(super) fn handle_store_works(&mut self) {
+        let subject = self.community.gateway.clone();
+        self.drop_health(Health::StoreFailed, &subject);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every one of them is a word of the sentence")]
+    fn raise_health(
+        &mut self,
+        health: Health,
+        subject: &str,
+        at_device: DeviceIndex,
+        affected: Vec<String>,
+        why: Text,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
+        let finding = Finding {
+            device: self.community.device(at_device).id.clone(),
+            since,
+            evidence: health.evidence(why),
+            affected,
+            is_silent: false,
+        };
+        let community = &self.community;
+        self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
+            health_concern(community, at_device, health, now)
+        });
+    }
+
+    pub(super) fn drop_health(&mut self, health: Health, subject: &str) {
+        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
+        self.book.drop_all(&key);
+    }
+
+    /// What makes findings of this scene on this device one event.
+    pub(super) fn key_of(&self, index: DeviceIndex, scene: usize) -> Key {
+        let device = self.community.device(index);
+        let head = &self.community.scenes[scene].head;
+        let subject = match head.per {
+            Per::Device => device.id.clone(),
+            Per::Area => self.community.areas[device.area].id.clone(),
+        };
+        Key { scene: head.id.clone(), subject }
+    }
+
+    /// Ends a step: tells what changed, hands the batch to the store, settles the frame.
+    pub(super) fn finish(&mut self, ticket: Option<Ticket>, now: Timestamp) {
+        for question in self.asking.poll_questions(now) {
+            self.counts.asked += question.rows as u64;
+            self.outputs.push_back(Output::Ask(question));
+        }
+        let mut over = Vec::new();
+        let changes = {
+            let (community, grades) = (&self.community, &self.grades);
+            let grade = |scene: &str, question: &GradeQuestion| {
+                level_of(community, grades, scene, question)
+            };
+            self.book.poll_changes(grade, &mut over, now)
+        };
+        for change in changes {
+            self.tell(change, now);
+        }
+        for key in over {
+            self.batch.states.push((state_key(&key), None));
+        }
+        let mut needs = 0;
+        if !self.batch.records.is_empty() || !self.batch.states.is_empty() {
+            self.batches += 1;
+            needs = self.batches;
+            let batch = std::mem::take(&mut self.batch);
+            self.outputs.push_back(Output::Store(Batch { number: needs, ..batch }));
+        }
+        if let Some(ticket) = ticket
+            && self.settling.handle(ticket, needs)
+        {
+            self.outputs.push_back(Output::Settle(ticket));
+        }
+    }
+
+    fn tell(&mut self, change: Change, now: Timestamp) {
+        let Change { key, transition, mut data, mut live } = change;
+        if transition == Transition::Opened {
+            data.event = self.mint.id(Kind::Event, self.mint.next(), now);
+            live.data.event.clone_from(&data.event);
+            self.book.name(&key, &data.event);
+        }
+        if !matches!(transition, Transition::Opened | Transition::Reopened) {
+            data.echo.clear();
+        }
+        if !self.is_told(&key.scene) {
+            *self.counts.records.entry("withheld").or_default() += 1;
+            return;
+        }
+        let sequence = self.mint.take();
+        let record = self.record(sequence, transition, data, now);
+        self.batch.records.extend(record);
+        self.batch
+            .states
+            .extend(serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json))));
+        *self.counts.records.entry(transition.word()).or_default() += 1;
+    }
+
+    /// Scenes on trial, and those that need a person's yes first, are sent to nobody.
+    fn is_told(&self, scene: &str) -> bool {
+        let scene = self.community.scenes.iter().find(|s| s.head.id == scene);
+        scene.is_none_or(|s| s.head.status == Status::Live && !s.head.review)
+    }
+
+    fn record(
+        &self,
+        sequence: u64,
+        transition: Transition,
+        data: EventData,
+        now: Timestamp,
+    ) -> Option<Record> {
+        let (event, level) = (data.event.clone(), data.level);
+        let message = Message {
+            specversion: "1.0".to_owned(),
+            id: self.mint.id(Kind::Message, sequence, now),
+            source: format!(
+                "/townships/{}/gateways/{}",
+                self.community.township, self.community.gateway
+            ),
+            kind: format!("gatehouse.event.{}", transition.word()),
+            subject: event.clone(),
+            time: now.rfc3339(),
+            datacontenttype: "application/json".to_owned(),
+            dataschema: SCHEMA.to_owned(),
+            sequence: format!("{sequence:020}"),
+            bootid: format!("{:010}", self.boot),
+            timequality: self.time_quality,
+            data,
+        };
+        // Numbers in it are finite and keys are strings: serde_json has nothing to refuse.
+        serde_json::to_vec(&message).ok().map(|json| Record { sequence, level, event, json })
+    }
+}
+
+/// The key under which an event that is not over is kept.
+pub(super) fn state_key(key: &Key) -> String {
+    format!("event/{}/{}", key.scene, key.subject)
+}
+
+fn level_of(
+    community: &Community,
+    grades: &[Option<crate::detect::rule::Grades>],
+    scene: &str,
+    question: &GradeQuestion,
+) -> u8 {
+    if let Some(health) = Health::from_id(scene) {
+        return health.level();
+    }
+    let position = community.scenes.iter().position(|s| s.head.id == scene);
+    position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question))
+}
+
+fn scene_concern(
+    community: &Community,
+    index: DeviceIndex,
+    scene: usize,
+    now: Timestamp,
+) -> Concern {
+    let head = &community.scenes[scene].head;
+    let mut concern = empty_concern(community, index, now);
+    concern.reopen_within = head.reopen_within.0;
+    concern.data.scene.clone_from(&head.id);
+    concern.data.category = head.category;
+    concern.data.title = head.title.clone();
+    concern.data.tier = head.tier;
+    concern.data.advice = head.advice.clone();
+    concern.data.review.required = head.review;
+    concern
+}
+
+fn health_concern(
+    community: &Community,
+    index: DeviceIndex,
+    health: Health,
+    now: Timestamp,
+) -> Concern {
+    let mut concern = empty_concern(community, index, now);
+    health.id().clone_into(&mut concern.data.scene);
+    concern.data.title = health.title();
+    concern.data.tier = health.tier();
+    concern.data.advice = health.advice();
+    concern
+}
+
+fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> Concern {
+    let device = community.device(index);
+    let area = &community.areas[device.area];
+    let nothing = Evidence {
+        detector: String::new(),
+        model: String::new(),
+        score: 0.0,
+        threshold: 0.0,
+        over: 0.0,
+        certainty: 0.0,
+        why: Text::default(),
+        contributions: Vec::new(),
+        quality: 0.0,
+    };
+    let data = EventData {
+        event: String::new(),
+        scene: String::new(),
+        category: crate::community::scene::Category::Facility,
+        title: Text::default(),
+        level: 4,
+        urgency: Urgency::Expected,
+        certainty: Certainty::Possible,
+        state: State::Open,
+        tier: crate::community::scene::Tier::Grid,
+        area: area.id.clone(),
+        device: device.id.clone(),
+        location: device.location.clone().unwrap_or_else(|| area.title.clone()),
+        started: String::new(),
+        detected: now.rfc3339(),
+        cause: Cause {
+            detector: nothing.detector,
+            model: nothing.model,
+            score: nothing.score,
+            threshold: nothing.threshold,
+            false_alarms_per_week: None,
+            why: nothing.why,
+            contributions: nothing.contributions,
+            grading: Grading::default(),
+            quality: nothing.quality,
+        },
+        affected: Vec::new(),
+        advice: Text::default(),
+        evidence: Vec::new(),
+        review: Review::default(),
+        drill: false,
+        echo: std::collections::BTreeMap::new(),
+    };
+    Concern { data, people: area.people, reopen_within: std::time::Duration::from_mins(10) }
+}

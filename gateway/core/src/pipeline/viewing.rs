@@ -1,0 +1,72 @@
+//! A snapshot for the console.
+
+use super::Pipeline;
+use crate::community::Community;
+use crate::event::message::State;
+use crate::reading::{DeviceIndex, Quality, Timestamp};
+use crate::view::{Counts, DeviceView, EventView, SourceView, View};
+
+impl Pipeline {
+    /// Everything that the console may see, at `now`.
+    pub fn view(&self, now: Timestamp) -> View {
+        let mut events: Vec<EventView> = self
+            .book
+            .open()
+            .filter(|(_, live)| live.data.state != State::Cleared)
+            .map(|(_, live)| EventView { started: live.started, data: live.data.clone() })
+            .collect();
+        events.sort_by_key(|event| (event.data.level, event.started));
+        View {
+            at: now,
+            time_quality: self.time_quality,
+            events,
+            devices: (0..self.devices.len())
+                .map(|i| self.device_view(DeviceIndex(i), now))
+                .collect(),
+            sources: self
+                .community
+                .sources
+                .iter()
+                .zip(&self.sources)
+                .map(|(source, state)| SourceView {
+                    id: source.id.clone(),
+                    down: state.down.clone(),
+                    dropped: state.dropped.clone(),
+                })
+                .collect(),
+            counts: Counts {
+                unstored: self.batches.saturating_sub(self.stored),
+                ..self.counts.clone()
+            },
+        }
+    }
+
+    fn device_view(&self, index: DeviceIndex, now: Timestamp) -> DeviceView {
+        let device = self.community.device(index);
+        let state = &self.devices[index.0];
+        let there = state.there(now);
+        let points = (0..device.device_type.points.len())
+            .map(|point| {
+                let memory = state.gate.point(point);
+                let limit = Community::stale_after(&device.device_type, point);
+                let quality = match (memory.good, memory.quality) {
+                    (Some((at, _)), Some(Quality::Good)) if there.since(at) > limit => {
+                        Quality::Stale
+                    }
+                    (_, Some(quality)) => quality,
+                    (_, None) => Quality::Missing,
+                };
+                (memory.good.map(|(_, value)| value), quality)
+            })
+            .collect();
+        DeviceView {
+            id: device.id.clone(),
+            index: index.0,
+            last_frame: self.silence.last_heard(index),
+            silent: self.silence.is_silent(index),
+            frames: state.frames,
+            points,
+            refused: state.refused.clone(),
+        }
+    }
+}

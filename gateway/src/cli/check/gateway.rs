@@ -1,0 +1,282 @@
+//! Contradictions in `gateway.toml` that its types cannot rule out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_core::community::document::Document;
+use gatehouse_core::community::fault::nearest;
+
+use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
+
+/// Speeds that serial ports have.
+const BAUDS: [u32; 12] =
+    [300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
+
+/// MQTT 3.1.1, section 2.2.3: the longest packet there can be.
+const LONGEST_PACKET: usize = 268_435_455;
+
+/// Makes the paths of secrets relative to the folder of `gateway.toml`.
+pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
+    let brokers = config.brokers.iter_mut().map(|broker| &mut broker.access);
+    for access in brokers.chain(config.uplink.iter_mut().map(|uplink| &mut uplink.access)) {
+        let Access { user: _, password_file, ca_file, cert_file, key_file } = access;
+        for path in [password_file, ca_file, cert_file, key_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
+    for (key, name) in [("id", &config.gateway.id), ("township", &config.gateway.township)] {
+        check_name(document, &format!("gateway.{key}"), name);
+    }
+    let mut ids = BTreeMap::new();
+    for (position, broker) in config.brokers.iter().enumerate() {
+        let path = format!("broker.{position}");
+        check_name(document, &format!("{path}.id"), &broker.id);
+        check_unique(document, &format!("{path}.id"), &broker.id, &mut ids);
+        check_broker(document, &path, broker);
+    }
+    for (position, line) in config.lines.iter().enumerate() {
+        let path = format!("line.{position}");
+        check_name(document, &format!("{path}.id"), &line.id);
+        check_unique(document, &format!("{path}.id"), &line.id, &mut ids);
+        check_line(document, &path, line);
+    }
+    check_endpoints(document, config);
+    if let Some(uplink) = &config.uplink {
+        check_uplink(document, uplink);
+    }
+    if config.store.max_waiting == 0 {
+        let message = "`max-waiting` is 0, so no event could ever be delivered";
+        document.fault("store.max-waiting", message, None);
+    } else if config.store.max_journal < config.store.max_waiting {
+        let message = "`max-journal` is at least `max-waiting`, or waiting records would be lost";
+        document.fault("store.max-journal", message, None);
+    }
+    if let Some(library) = &config.models.onnxruntime {
+        check_file(document, "models.onnxruntime", library);
+    }
+}
+
+/// Names become levels of topics.
+fn check_name(document: &mut Document, path: &str, name: &str) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        let message = format!("`{name}` is not a name; expected letters, digits, dashes and dots");
+        document.fault(path, message, None);
+    }
+}
+
+fn check_unique<'c>(
+    document: &mut Document,
+    path: &str,
+    id: &'c str,
+    ids: &mut BTreeMap<&'c str, usize>,
+) {
+    let (line, _) = document.line_and_column(path);
+    if let Some(first) = ids.get(id) {
+        document.fault(path, format!("`{id}` is taken already, in line {first}"), None);
+    } else {
+        ids.insert(id, line);
+    }
+}
+
+fn check_broker(document: &mut Document, path: &str, broker: &BrokerConfig) {
+    let is_tls = check_url(document, &format!("{path}.url"), &broker.url);
+    check_access(document, &format!("{path}.access"), &broker.access, is_tls);
+    if !(1..=LONGEST_PACKET).contains(&broker.max_payload_bytes) {
+        let message = format!("`max-payload-bytes` is 1 to {LONGEST_PACKET}");
+        document.fault(&format!("{path}.max-payload-bytes"), message, None);
+    }
+}
+
+/// Whether the URL asks for TLS; `None` when it is no URL.
+fn check_url(document: &mut Document, path: &str, url: &str) -> Option<bool> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let is_tls = match scheme {
+        "mqtt" => false,
+        "mqtts" => true,
+        _ => {
+            let message = format!(
+                "`{url}` is not a broker; expected `mqtt://host:1883` or `mqtts://host:8883`"
+            );
+            let help = match scheme {
+                "tcp" | "" => Some(format!("did you mean `mqtt://{rest}`?")),
+                "ssl" | "tls" => Some(format!("did you mean `mqtts://{rest}`?")),
+                _ => nearest(scheme, ["mqtt", "mqtts"]),
+            };
+            document.fault(path, message, help);
+            return None;
+        }
+    };
+    let address = rest.trim_end_matches('/');
+    let has_port = address.rsplit_once(':').is_some_and(|(host, _)| !host.ends_with(':'))
+        && !address.ends_with(']');
+    if address.contains(['/', '@', '?']) || !is_endpoint(address, has_port) {
+        let help = address.contains('@').then(|| "user and password go to `access`".to_owned());
+        document.fault(path, format!("`{url}` has no host, or no port that exists"), help);
+    }
+    Some(is_tls)
+}
+
+/// `host:port`, or `host` alone where a port may be left out; IPv6 in brackets.
+fn is_endpoint(text: &str, has_port: bool) -> bool {
+    if !has_port {
+        return !text.is_empty();
+    }
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+fn check_access(document: &mut Document, path: &str, access: &Access, is_tls: Option<bool>) {
+    let pairs = [
+        ("user", access.user.is_some(), "password-file", access.password_file.is_some()),
+        ("cert-file", access.cert_file.is_some(), "key-file", access.key_file.is_some()),
+    ];
+    for (one, has_one, other, has_other) in pairs {
+        if has_one != has_other {
+            let (given, missing) = if has_one { (one, other) } else { (other, one) };
+            let message = format!("`{given}` needs `{missing}` too");
+            document.key_fault(&format!("{path}.{given}"), message, None);
+        }
+    }
+    let files = [
+        ("password-file", &access.password_file, false),
+        ("ca-file", &access.ca_file, true),
+        ("cert-file", &access.cert_file, true),
+        ("key-file", &access.key_file, true),
+    ];
+    for (key, file, is_for_tls) in files {
+        let Some(file) = file else { continue };
+        let path = format!("{path}.{key}");
+        if is_for_tls && is_tls == Some(false) {
+            let message =
+                format!("`{key}` is for TLS, but the broker's `url` begins with `mqtt://`");
+            document.key_fault(&path, message, Some("did you mean `mqtts://`?".to_owned()));
+        }
+        check_file(document, &path, file);
+    }
+}
+
+fn check_file(document: &mut Document, path: &str, file: &PathBuf) {
+    if let Err(error) = std::fs::File::open(file) {
+        let message = format!("`{}` cannot be read: {error}", file.display());
+        document.fault(path, message, None);
+    }
+}
+
+fn check_line(document: &mut Document, path: &str, line: &LineConfig) {
+    let ends = [
+        ("tcp", line.tcp.is_some()),
+        ("rtu-over-tcp", line.rtu_over_tcp.is_some()),
+        ("serial", line.serial.is_some()),
+    ];
+    let set: Vec<&str> = ends.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect();
+    match set.as_slice() {
+        [_] => {}
+        [] => {
+            let message = "a line has one of `tcp`, `rtu-over-tcp` and `serial`, found none";
+            document.fault(path, message, None);
+        }
+        [first, second, ..] => {
+            let message = format!(
+                "a line has one of `tcp`, `rtu-over-tcp` and `serial`, found `{first}` and `{second}`"
+            );
+            document.key_fault(&format!("{path}.{second}"), message, None);
+        }
+    }
+    for (key, address) in [("tcp", &line.tcp), ("rtu-over-tcp", &line.rtu_over_tcp)] {
+        if let Some(address) = address.as_ref().filter(|address| !is_endpoint(address, true)) {
+            let message = format!("`{address}` is not an address; expected `host:502`");
+            document.fault(&format!("{path}.{key}"), message, None);
+        }
+    }
+    if line.serial.is_none() {
+        for key in ["baud", "parity", "stop-bits"] {
+            if document.has(&format!("{path}.{key}")) {
+                let message = format!("`{key}` is for `serial` lines");
+                document.key_fault(&format!("{path}.{key}"), message, None);
+            }
+        }
+    }
+    if !BAUDS.contains(&line.baud) {
+        let closest = BAUDS.into_iter().min_by_key(|baud| baud.abs_diff(line.baud));
+        let help = closest.map(|baud| format!("did you mean {baud}?"));
+        let message = format!("serial ports do not run at {} baud", line.baud);
+        document.fault(&format!("{path}.baud"), message, help);
+    }
+    if !(1..=2).contains(&line.stop_bits) {
+        document.fault(&format!("{path}.stop-bits"), "`stop-bits` is 1 or 2", None);
+    }
+    if line.timeout.0.is_zero() {
+        let message = "`timeout` must be longer than nothing, or no slave could answer";
+        document.fault(&format!("{path}.timeout"), message, None);
+    }
+    if let Some(gap) = line.gap
+        && line.serial.is_some()
+        && gap.0 < shortest_gap(line.baud)
+    {
+        let shortest = shortest_gap(line.baud).as_secs_f64() * 1_000.0;
+        let message = format!("`gap` is at least 3.5 characters, {shortest:.2} ms at this speed");
+        document.fault(&format!("{path}.gap"), message, None);
+    }
+}
+
+/// Modbus over serial line V1.02, section 2.5.1.1: 3.5 characters of 11 bits; above 19200 baud fixed.
+fn shortest_gap(baud: u32) -> Duration {
+    if baud > 19_200 {
+        return Duration::from_micros(1_750);
+    }
+    Duration::from_secs_f64(38.5 / f64::from(baud.max(1)))
+}
+
+/// Two tasks at one end would disturb each other.
+fn check_endpoints(document: &mut Document, config: &GatewayConfig) {
+    let mut ends: BTreeMap<String, String> = BTreeMap::new();
+    let brokers = config.brokers.iter().enumerate().map(|(position, broker)| {
+        let client = broker.client_id.clone().unwrap_or_default();
+        let end = format!("{} {client}", broker.url.trim_end_matches('/'));
+        (format!("broker.{position}.url"), end, &broker.id)
+    });
+    let lines = config.lines.iter().enumerate().filter_map(|(position, line)| {
+        let (key, end) = match (&line.tcp, &line.rtu_over_tcp, &line.serial) {
+            (Some(end), None, None) => ("tcp", end.clone()),
+            (None, Some(end), None) => ("rtu-over-tcp", end.clone()),
+            (None, None, Some(end)) => ("serial", end.display().to_string()),
+            _ => return None,
+        };
+        Some((format!("line.{position}.{key}"), end, &line.id))
+    });
+    for (path, end, id) in brokers.chain(lines) {
+        if let Some(other) = ends.get(&end) {
+            let help = "one connection serves all devices behind it".to_owned();
+            document.fault(&path, format!("`{other}` is at this end already"), Some(help));
+        } else {
+            ends.insert(end, id.clone());
+        }
+    }
+}
+
+fn check_uplink(document: &mut Document, uplink: &UplinkConfig) {
+    let is_tls = check_url(document, "uplink.url", &uplink.url);
+    check_access(document, "uplink.access", &uplink.access, is_tls);
+    if let Some(topic) = &uplink.events_topic
+        && (topic.is_empty() || topic.contains(['+', '#', '\0']))
+    {
+        let message = format!("`{topic}` is not a topic to publish to; it has no `+` and no `#`");
+        document.fault("uplink.events-topic", message, None);
+    }
+    if uplink.retry_min.0.is_zero() {
+        document.fault("uplink.retry-min", "`retry-min` must be longer than nothing", None);
+    }
+    if uplink.retry_min > uplink.retry_max {
+        let message = format!(
+            "`retry-min`, {}, is longer than `retry-max`, {}",
+            uplink.retry_min, uplink.retry_max
+        );
+        let key = if document.has("uplink.retry-min") { "retry-min" } else { "retry-max" };
+        document.fault(&format!("uplink.{key}"), message, None);
+    }
+}

@@ -1,0 +1,55 @@
+//! The three files that pages load: style, script and icon, built into the program.
+//!
+//! Their addresses carry a fingerprint of their content, so a browser keeps them for good and still
+//! takes new ones after an update.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::figures::fingerprint;
+
+/// One embedded file.
+pub(super) struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    content: &'static str,
+    tag: u64,
+}
+
+const fn asset(name: &'static str, kind: &'static str, content: &'static str) -> Asset {
+    Asset { name, kind, content, tag: fingerprint(content.as_bytes()) }
+}
+
+pub(super) static STYLE: Asset =
+    asset("style.css", "text/css; charset=utf-8", include_str!("static/style.css"));
+pub(super) static SCRIPT: Asset =
+    asset("live.js", "text/javascript; charset=utf-8", include_str!("static/live.js"));
+pub(super) static ICON: Asset = asset("icon.svg", "image/svg+xml", include_str!("static/icon.svg"));
+
+impl Asset {
+    /// Where a page finds it.
+    pub(super) fn address(&self) -> String {
+        format!("/static/{}?v={:016x}", self.name, self.tag)
+    }
+
+    fn etag(&self) -> String {
+        format!("\"{:016x}\"", self.tag)
+    }
+}
+
+/// `/static/{name}`; anybody may have them.
+pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Some(asset) = [&STYLE, &SCRIPT, &ICON].into_iter().find(|a| a.name == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let known = [
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+        (header::ETAG, asset.etag()),
+    ];
+    let has = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+    if has.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.etag())) {
+        return (StatusCode::NOT_MODIFIED, known).into_response();
+    }
+    (known, [(header::CONTENT_TYPE, asset.kind)], asset.content).into_response()
+}

@@ -1,0 +1,145 @@
+//! What is said to a request that gets nothing: a page for a browser, JSON for a script.
+
+use std::time::Duration;
+
+use axum::extract::Extension;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Redirect, Response};
+use gatehouse_core::community::quantity::Language;
+
+use super::guard::Reader;
+use super::page;
+
+/// Why a request gets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    NotFound,
+    WrongMethod,
+    /// Nobody is logged in; a browser is shown the way.
+    NoLogin,
+    WrongToken,
+    Locked(Duration),
+    /// The request names another host than this one: a page elsewhere points its name at us.
+    ForeignHost,
+    /// A page elsewhere sent it.
+    ForeignOrigin,
+    BadForm,
+    TooManyStreams,
+    NoRandom,
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoLogin | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::BadForm => StatusCode::BAD_REQUEST,
+            Self::TooManyStreams | Self::NoRandom => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What happened, and what to do next.
+    fn say(&self, language: Language) -> (&'static str, String) {
+        let (zh, en) = match self {
+            Self::NotFound => (
+                ("没有这个页面", "地址可能有误，请从事件列表重新进入。"),
+                ("There is no such page", "The address may be mistyped; start from the events."),
+            ),
+            Self::WrongMethod => (
+                ("不支持这种请求方式", "该地址只支持另一种请求方法。"),
+                ("That cannot be done here", "This address takes another request method."),
+            ),
+            Self::NoLogin => (
+                ("请先登录", "脚本请使用 `Authorization: Bearer <密码>`。"),
+                ("Please sign in", "A script sends `Authorization: Bearer <password>`."),
+            ),
+            Self::WrongToken => (
+                ("令牌不正确", "网关每次启动都会打印新的密码，请使用最新的。"),
+                (
+                    "That token is wrong",
+                    "The gateway prints a new password at every start; use the latest.",
+                ),
+            ),
+            Self::Locked(wait) => return locked(*wait, language),
+            Self::ForeignHost => (
+                ("此地址不可用", "请用 localhost 或网关的 IP 地址打开控制台。"),
+                (
+                    "Not under this name",
+                    "Open the console as localhost or by the gateway's IP address.",
+                ),
+            ),
+            Self::ForeignOrigin => (
+                ("已拒绝来自其他网站的请求", "请直接打开控制台操作。"),
+                ("Refused: it came from another site", "Open the console itself and try again."),
+            ),
+            Self::BadForm => (
+                ("表单无法识别", "请返回重新填写。"),
+                ("That form makes no sense", "Go back and fill it in again."),
+            ),
+            Self::TooManyStreams => (
+                ("实时连接过多", "请关闭不用的页面后重试。"),
+                ("Too many live connections", "Close pages that you do not need and try again."),
+            ),
+            Self::NoRandom => (
+                ("暂时无法登录", "系统无法提供随机数，请查看网关日志。"),
+                (
+                    "Nobody can sign in now",
+                    "The system has no random numbers to give; see the gateway's log.",
+                ),
+            ),
+        };
+        let (title, hint) = match language {
+            Language::Zh => zh,
+            Language::En => en,
+        };
+        (title, hint.to_owned())
+    }
+
+    /// The answer, in the reader's form and language.
+    pub(super) fn answer(&self, reader: &Reader) -> Response {
+        if *self == Self::NoLogin && reader.wants_page {
+            return Redirect::to(&reader.login_address()).into_response();
+        }
+        let (title, hint) = self.say(reader.language);
+        let mut response = if reader.wants_page {
+            let html = page::notice(reader.language, title, &hint);
+            (self.status(), page::html(html)).into_response()
+        } else {
+            let body = serde_json::json!({ "error": title, "hint": hint });
+            (self.status(), Json(body)).into_response()
+        };
+        if let Self::Locked(wait) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds(*wait).into());
+        }
+        if matches!(self, Self::NoLogin | Self::WrongToken) {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+fn locked(wait: Duration, language: Language) -> (&'static str, String) {
+    let wait = seconds(wait);
+    match language {
+        Language::Zh => ("密码错误次数过多", format!("请在 {wait} 秒后重试。")),
+        Language::En => ("Too many wrong passwords", format!("Try again in {wait} s.")),
+    }
+}
+
+/// Rounded up, so that who waits that long does not come too early.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+pub(super) async fn not_found(Extension(reader): Extension<Reader>) -> Response {
+    Failure::NotFound.answer(&reader)
+}
+
+pub(super) async fn wrong_method(Extension(reader): Extension<Reader>) -> Response {
+    Failure::WrongMethod.answer(&reader)
+}

@@ -1,0 +1,59 @@
+//! `/healthz` and `/readyz`: for a supervisor that wants one answer, without a login.
+//!
+//! They name what is not ready but not why: the reasons (addresses, file paths) are for those who
+//! are logged in.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json;
+use gatehouse_core::reading::Timestamp;
+use serde::Serialize;
+
+use super::{Console, Snapshot};
+
+/// `GET /healthz`: the program answers.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_ready: Vec<Part>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Part {
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// `GET /readyz`: 200 when configured, all sources up and the store writing; 503 otherwise.
+pub(super) async fn ready(State(console): State<Arc<Console>>) -> (StatusCode, Json<Readiness>) {
+    let not_ready = lacking(&console.snapshot());
+    let ready = not_ready.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, not_ready }))
+}
+
+fn lacking(snapshot: &Snapshot) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if snapshot.community.devices.is_empty() {
+        parts.push(Part { part: "configuration", id: None });
+    }
+    if snapshot.view.at == Timestamp::default() {
+        parts.push(Part { part: "pipeline", id: None });
+    }
+    for source in snapshot.view.sources.iter().filter(|s| s.down.is_some()) {
+        parts.push(Part { part: "source", id: Some(source.id.clone()) });
+    }
+    if snapshot.store.fault.is_some() {
+        parts.push(Part { part: "store", id: None });
+    }
+    parts
+}

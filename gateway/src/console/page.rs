@@ -1,0 +1,216 @@
+//! What stands around every page: head, header strip, navigation.
+//!
+//! Pages are whole without JavaScript; `live.js` only keeps the parts marked `data-live` fresh.
+
+use axum::response::Html;
+use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::{Language, Text};
+use gatehouse_core::reading::{TimeQuality, Timestamp};
+use gatehouse_core::view::DeviceView;
+use maud::{DOCTYPE, Markup, html};
+
+use super::Snapshot;
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::figures::count;
+use super::terms;
+use super::words::Words;
+
+/// Which page it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Here {
+    Events,
+    Devices,
+}
+
+pub(super) fn html(markup: Markup) -> Html<String> {
+    Html(markup.into_string())
+}
+
+/// A page for somebody who is logged in.
+pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &Markup) -> Markup {
+    let words = Words::of(language);
+    let (title, path) = match here {
+        Here::Events => (words.events, "/"),
+        Here::Devices => (words.devices, "/devices"),
+    };
+    let community = translated(&snapshot.community.title, language);
+    let body = html! {
+        header .top {
+            div .name {
+                a .brand href="/" { (mark()) span { "Gatehouse" } }
+                @if !community.is_empty() { span .community { (community) } }
+            }
+            nav aria-label=(words.pages) {
+                a href="/" aria-current=[(here == Here::Events).then_some("page")] { (words.events) }
+                a href="/devices" aria-current=[(here == Here::Devices).then_some("page")] {
+                    (words.devices)
+                }
+            }
+            div .tools {
+                a href={ (path) "?lang=" (words.other.0) } lang=(words.other.0) { (words.other.1) }
+                form method="post" action="/logout" { button type="submit" { (words.leave) } }
+            }
+        }
+        (strip(snapshot, language))
+        p #lost .notice hidden role="alert" data-text=(words.lost) {}
+        (main)
+        p #news .quiet role="status" aria-live="polite" {}
+    };
+    document(language, title, Some(here), &body)
+}
+
+/// A page for anybody: the login, an error.
+pub(super) fn bare(language: Language, title: &str, main: &Markup) -> Markup {
+    let body = html! {
+        header .top.alone { a .brand href="/" { (mark()) span { "Gatehouse" } } }
+        (main)
+    };
+    document(language, title, None, &body)
+}
+
+/// One message and the way back.
+pub(super) fn notice(language: Language, title: &str, hint: &str) -> Markup {
+    let main = html! {
+        main #main .door {
+            h1 { (title) }
+            p { (hint) }
+            p { a href="/" { (Words::of(language).back) } }
+        }
+    };
+    bare(language, title, &main)
+}
+
+fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) -> Markup {
+    let words = Words::of(language);
+    let feed = here.map(|here| match here {
+        Here::Events => "/live",
+        Here::Devices => "",
+    });
+    html! {
+        (DOCTYPE)
+        html lang=(words.tag) {
+            head {
+                meta charset="utf-8";
+                title { (title) " · Gatehouse" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href=(ICON.address()) type="image/svg+xml";
+                link rel="stylesheet" href=(STYLE.address());
+                @if here.is_some() { script src=(SCRIPT.address()) defer {} }
+            }
+            body data-feed=[feed] data-ages=(words.ages.join("|")) {
+                a .skip href="#main" { (words.skip) }
+                (body)
+            }
+        }
+    }
+}
+
+/// The gateway at a glance: one line of figures over every page.
+pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
+    let words = Words::of(language);
+    let view = &snapshot.view;
+    let heard = view.devices.iter().filter(|d| is_heard(d)).count();
+    let silent = view.devices.iter().filter(|d| d.silent).count();
+    let down = view.sources.iter().filter(|s| s.down.is_some()).count();
+    let refused = view.counts.refused.values().sum();
+    let clock_is_right = view.time_quality == TimeQuality::Synced;
+    html! {
+        section #strip .strip data-live aria-label=(words.glance)
+            data-now=(snapshot.now.0) data-speed=(snapshot.speed) {
+            dl {
+                (figure(words.heard, silent > 0, &html! {
+                    (heard) small { " / " (view.devices.len()) }
+                    @if silent > 0 { span .aside { (silent) " " (words.silent) } }
+                }))
+                (figure(words.sources, down > 0, &html! {
+                    (view.sources.len() - down) small { " / " (view.sources.len()) }
+                }))
+                (figure(words.last_reading, false, &html! {
+                    @match last_frame(snapshot) {
+                        Some(at) => (ago(snapshot, at, language)),
+                        None => "–",
+                    }
+                }))
+                (figure(words.readings, false, &html! { (count(view.counts.readings)) }))
+                (figure(words.refused, false, &html! { (count(refused)) }))
+                (figure(words.waiting, snapshot.store.fault.is_some(), &html! {
+                    (count(snapshot.store.waiting))
+                }))
+                (figure(words.clock, !clock_is_right, &html! {
+                    (terms::clock(language, view.time_quality))
+                }))
+            }
+            @if let Some(fault) = &snapshot.store.fault {
+                p .notice role="alert" { (words.store_fault) (fault) }
+            }
+        }
+    }
+}
+
+fn figure(name: &str, is_odd: bool, value: &Markup) -> Markup {
+    html! { div .odd[is_odd] { dt { (name) } dd { (value) } } }
+}
+
+/// Whether the device has spoken and has not fallen silent since.
+pub(super) fn is_heard(device: &DeviceView) -> bool {
+    device.last_frame.is_some() && !device.silent
+}
+
+/// When any device last spoke.
+pub(super) fn last_frame(snapshot: &Snapshot) -> Option<Timestamp> {
+    snapshot.view.devices.iter().filter_map(|d| d.last_frame).max()
+}
+
+/// How long ago, as `live.js` will keep it.
+pub(super) fn ago(snapshot: &Snapshot, at: Timestamp, language: Language) -> Markup {
+    let (before, after) = Words::of(language).ago;
+    html! { span .whole { (before) (age(snapshot, at, language)) (after) } }
+}
+
+/// How long since.
+pub(super) fn age(snapshot: &Snapshot, at: Timestamp, language: Language) -> Markup {
+    html! {
+        time datetime=(at.rfc3339()) data-since=(at.0) {
+            (Words::of(language).age(snapshot.now.since(at)))
+        }
+    }
+}
+
+/// The text in that language, or in the other one when it has none.
+pub(super) fn translated(text: &Text, language: Language) -> &str {
+    let wanted = text.get(language);
+    if !wanted.is_empty() {
+        return wanted;
+    }
+    match language {
+        Language::Zh => &text.en,
+        Language::En => &text.zh,
+    }
+}
+
+/// What people call an area; its id when the configuration knows none.
+pub(super) fn area_title<'a>(community: &'a Community, id: &'a str, language: Language) -> &'a str {
+    let area = community.areas.iter().find(|a| a.id == id);
+    area.map(|a| translated(&a.title, language)).filter(|t| !t.is_empty()).unwrap_or(id)
+}
+
+/// What people call a device; its id when the configuration knows none.
+pub(super) fn device_title<'a>(
+    community: &'a Community,
+    id: &'a str,
+    language: Language,
+) -> &'a str {
+    let device = community.devices.iter().find(|d| d.id == id);
+    device.map(|d| translated(&d.title, language)).filter(|t| !t.is_empty()).unwrap_or(id)
+}
+
+fn mark() -> Markup {
+    html! {
+        svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true" {
+            rect .mark width="32" height="32" rx="7" {}
+            path .arch d="M8 25V14a8 8 0 0 1 16 0v11" {}
+            circle .lamp cx="16" cy="18" r="2.6" {}
+        }
+    }
+}

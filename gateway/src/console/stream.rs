@@ -1,0 +1,108 @@
+//! The open events as server-sent events: as JSON for scripts, as ready HTML for our own page.
+//!
+//! A stream carries states, not steps: each message is the whole picture, so a reader that was slow
+//! or away misses nothing by getting only the newest. It says something when the picture has changed
+//! and ends when the program stops or the session that opened it does.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use gatehouse_core::view::View;
+use maud::html;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::guard::{Pass, Reader};
+use super::{Console, Snapshot, events, page};
+
+/// A comment this often shows proxies and browsers that the line is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// `GET /api/v1/events/stream`: `event: events`, the list of `/api/v1/events`, on each change.
+pub(super) async fn events(
+    console: State<Arc<Console>>,
+    pass: Extension<Pass>,
+    reader: Extension<Reader>,
+) -> Response {
+    stream(console, pass, reader, |snapshot, _| {
+        ("events", serde_json::to_string(&events::data(snapshot)))
+    })
+}
+
+/// `GET /live`: the header strip and the list of events as a page has them, in the reader's language.
+pub(super) async fn fragments(
+    console: State<Arc<Console>>,
+    pass: Extension<Pass>,
+    reader: Extension<Reader>,
+) -> Response {
+    stream(console, pass, reader, |snapshot, reader| {
+        let strip = page::strip(snapshot, reader.language);
+        let list = events::open(snapshot, reader.language);
+        // As a JSON string: HTML may hold line ends that server-sent events cannot carry.
+        ("page", serde_json::to_string(html! { (strip) (list) }.0.as_str()))
+    })
+}
+
+/// The name of a message and its content.
+type Picture = (&'static str, serde_json::Result<String>);
+
+struct Watching<F> {
+    console: Arc<Console>,
+    pass: Pass,
+    reader: Reader,
+    view: watch::Receiver<Arc<View>>,
+    picture: F,
+    last: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+fn stream<F>(
+    State(console): State<Arc<Console>>,
+    Extension(pass): Extension<Pass>,
+    Extension(reader): Extension<Reader>,
+    picture: F,
+) -> Response
+where
+    F: Fn(&Snapshot, &Reader) -> Picture + Send + 'static,
+{
+    let Ok(permit) = Arc::clone(&console.streams).try_acquire_owned() else {
+        return Failure::TooManyStreams.answer(&reader);
+    };
+    let mut view = console.sources.view.clone();
+    view.mark_changed();
+    let watching =
+        Watching { console, pass, reader, view, picture, last: String::new(), _permit: permit };
+    Sse::new(messages(watching)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+fn messages<F>(watching: Watching<F>) -> impl Stream<Item = Result<Event, Infallible>>
+where
+    F: Fn(&Snapshot, &Reader) -> Picture + Send + 'static,
+{
+    unfold(watching, async |mut watching| {
+        loop {
+            let stop = watching.console.stop.clone();
+            let changed = stop.run_until_cancelled(watching.view.changed()).await;
+            // Stopping, or the engine is gone: nothing will ever change again.
+            changed?.ok()?;
+            if !watching.pass.holds(&watching.console, Instant::now()) {
+                return None;
+            }
+            watching.view.mark_unchanged();
+            let snapshot = watching.console.snapshot();
+            let (name, content) = (watching.picture)(&snapshot, &watching.reader);
+            let content = content.ok()?;
+            if content != watching.last {
+                watching.last.clone_from(&content);
+                return Some((Ok(Event::default().event(name).data(content)), watching));
+            }
+        }
+    })
+}

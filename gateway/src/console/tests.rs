@@ -1,0 +1,377 @@
+//! The console as a browser and a script meet it: over a socket, from outside.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::console::sample::{NOW, community, event, quiet, troubled};
+use gatehouse_core::event::message::State;
+
+/// A console on a port of its own, and what it is told.
+struct Served {
+    at: SocketAddr,
+    password: String,
+    view: watch::Sender<Arc<View>>,
+    _community: watch::Sender<Arc<Community>>,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+async fn serve_view(view: View) -> Served {
+    serve_both(view, community(), StoreState { waiting: 5, sequence: 41, fault: None }).await
+}
+
+async fn serve_both(view: View, community: Community, store: StoreState) -> Served {
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (access, password) = Access::generate().unwrap();
+    let (view, seen) = watch::channel(Arc::new(view));
+    let (held, configured) = watch::channel(Arc::new(community));
+    let sources = Sources {
+        view: seen,
+        community: configured,
+        store: Box::new(move || store.clone()),
+        clock: Clock::new(1.0),
+        language: Language::En,
+    };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, access, sources, stop.clone()));
+    Served { at, password, view, _community: held, stop, task }
+}
+
+impl Served {
+    /// Sends one request and reads all of the answer. `Host` is ours unless the headers say another.
+    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let mut stream = self.open(method, path, headers, body).await;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    async fn open(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.at).await.unwrap();
+        let host = if headers.contains("Host:") {
+            String::new()
+        } else {
+            format!("Host: {}\r\n", self.at)
+        };
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &self.bearer(), "").await
+    }
+
+    fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.password)
+    }
+
+    async fn login(&self, password: &str, next: &str) -> Answer {
+        let origin = format!("Origin: http://{}\r\nAccept: text/html\r\n", self.at);
+        self.ask("POST", "/login", &origin, &format!("password={password}&next={next}")).await
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+}
+
+#[tokio::test]
+async fn a_browser_exchanges_the_password_for_a_session_and_can_leave() {
+    let served = serve_view(quiet()).await;
+    let page = "Accept: text/html\r\n";
+
+    let stranger = served.ask("GET", "/devices?show=trouble", page, "").await;
+    assert_eq!(stranger.status, 303);
+    assert_eq!(stranger.header("location"), Some("/login?next=/devices%3Fshow%3Dtrouble"));
+    assert_eq!(served.ask("GET", "/api/v1/events", page, "").await.status, 401);
+
+    let login = served.login(&served.password, "/devices?show=trouble").await;
+    assert_eq!((login.status, login.header("location")), (303, Some("/devices?show=trouble")));
+    let cookie = login.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"), "{cookie}");
+    let session = format!("{page}Cookie: a=b; {}\r\n", cookie.split(';').next().unwrap());
+    let inside = served.ask("GET", "/", &session, "").await;
+    assert_eq!((inside.status, inside.header("cache-control")), (200, Some("no-store")));
+
+    let out = format!("{session}Origin: http://{}\r\n", served.at);
+    assert_eq!(served.ask("POST", "/logout", &out, "").await.status, 303);
+    assert_eq!(served.ask("GET", "/", &session, "").await.status, 303);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_lock_the_login_but_not_those_who_are_inside() {
+    let served = serve_view(quiet()).await;
+
+    for _ in 0..4 {
+        assert_eq!(served.login("guess", "/").await.status, 401);
+    }
+    let locked = served.login("guess", "/").await;
+    assert_eq!((locked.status, locked.header("retry-after")), (429, Some("60")));
+    assert!(locked.body.contains("Try again in 60 s."));
+    assert_eq!(served.login(&served.password, "/").await.status, 429);
+    assert_eq!(served.get("/api/v1/events").await.status, 200);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn requests_that_are_not_meant_for_us_are_refused() {
+    let served = serve_view(quiet()).await;
+    let at = served.at;
+    let bearer = served.bearer();
+    let cases = [
+        ("another name", "GET", "/", format!("Host: evil.example\r\n{bearer}"), 421),
+        ("another name, open page", "GET", "/readyz", "Host: evil.example\r\n".into(), 421),
+        ("another site's form", "POST", "/login", "Origin: http://evil.example\r\n".into(), 403),
+        ("another port's form", "POST", "/login", "Origin: http://127.0.0.1:1\r\n".into(), 403),
+        ("a sandboxed form", "POST", "/login", "Origin: null\r\n".into(), 403),
+        ("a form of unknown origin", "POST", "/logout", String::new(), 403),
+        (
+            "another site's script",
+            "GET",
+            "/api/v1/events",
+            "Sec-Fetch-Site: cross-site\r\n".into(),
+            403,
+        ),
+        (
+            "a link from another site",
+            "GET",
+            "/login",
+            "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n".into(),
+            200,
+        ),
+        ("a wrong token", "GET", "/metrics", "Authorization: Bearer x\r\n".into(), 401),
+        ("no such page", "GET", "/nowhere", bearer.clone(), 404),
+        ("no such file", "GET", "/static/..%2fmod.rs", String::new(), 404),
+        ("another method", "PUT", "/", format!("Origin: http://{at}\r\n{bearer}"), 405),
+        ("no form", "POST", "/login", format!("Origin: http://{at}\r\n"), 400),
+    ];
+    for (why, method, path, headers, expected) in cases {
+        let answer = served.ask(method, path, &headers, "").await;
+        assert_eq!(answer.status, expected, "{why}: {}", answer.body);
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'"), "{why}");
+    }
+    let endless = "x".repeat(5_000);
+    assert_eq!(served.login(&endless, "/").await.status, 400);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_first_page_lists_what_needs_somebody_and_says_when_nothing_does() {
+    let served = serve_view(troubled()).await;
+
+    let page = served.get("/?lang=en").await;
+    let order = ["Fire lane blocked", "Poor air", "Bin nearly full"];
+    let found: Vec<_> =
+        order.iter().filter_map(|title| page.body.find(&format!(">{title}<"))).collect();
+    assert!(found.len() == 3 && found.is_sorted(), "{found:?}");
+    for part in ["<b>I</b> Extraordinary", "Unknown: sensor silent", "above 75 µg/m³ for 5 min"] {
+        assert!(page.body.contains(part), "{part}");
+    }
+    assert!(page.header("set-cookie").unwrap().starts_with("lang=en;"));
+
+    served.view.send_replace(Arc::new(quiet()));
+    let chinese = format!("{}Accept-Language: zh-CN,en;q=0.5\r\n", served.bearer());
+    let calm = served.ask("GET", "/", &chinese, "").await;
+    assert!(calm.body.contains("一切正常") && calm.body.contains("<html lang=\"zh-CN\">"));
+    assert!(calm.body.len() < 20_000);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_devices_page_tells_what_each_device_said_and_what_is_wrong_with_it() {
+    let served = serve_view(troubled()).await;
+
+    let all = served.get("/devices").await.body;
+    let troubled = served.get("/devices?show=trouble").await.body;
+
+    for part in ["East air station 1", "no answer within 500 ms", "not JSON 14", "Never heard"] {
+        assert!(all.contains(part), "{part}");
+    }
+    assert!(!troubled.contains("East air station 1") && troubled.contains("West air station 1"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_script_in_a_name_is_text_and_nothing_else() {
+    let mut community = community();
+    community.devices[0].title.en = "<script>alert(1)</script>".into();
+    community.title.en = "\"><img src=x>".into();
+    let mut view = troubled();
+    let evil = ("x", "<b onclick=\"alert(1)\">\r\nlane");
+    view.events = vec![event(2, "east-air-1", evil, State::Open, 1)];
+    let served = serve_both(view, community, StoreState::default()).await;
+
+    for path in ["/", "/devices"] {
+        let page = served.get(path).await.body;
+        assert!(!page.contains("<script>") && !page.contains("<img") && !page.contains("<b onc"));
+        assert!(page.contains("&lt;script&gt;alert(1)"), "{path}");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_stream_shows_each_change_and_ends_with_the_program() {
+    let served = serve_view(quiet()).await;
+    let mut script = served.open("GET", "/api/v1/events/stream", &served.bearer(), "").await;
+    let mut page = served.open("GET", "/live", &served.bearer(), "").await;
+
+    read_until(&mut script, "data: []").await;
+    read_until(&mut page, "Nothing needs you").await;
+    served.view.send_replace(Arc::new(troubled()));
+    let change = read_until(&mut script, "}]\n\n").await;
+    let page_change = read_until(&mut page, "Poor air").await;
+
+    let data = change.split("data: ").nth(1).unwrap().split('\n').next().unwrap();
+    let events: Vec<gatehouse_core::event::message::EventData> =
+        serde_json::from_str(data).unwrap();
+    let expected: Vec<_> = troubled().events.into_iter().map(|event| event.data).collect();
+    assert_eq!(events, expected);
+    assert!(page_change.contains("event: page"));
+    served.end().await;
+    let mut rest = Vec::new();
+    script.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "it ends as it should, not torn off");
+}
+
+async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+    let mut text = String::new();
+    let mut chunk = [0; 4_096];
+    while !text.contains(wanted) {
+        let got = stream.read(&mut chunk).await.unwrap();
+        assert!(got > 0, "ended before `{wanted}` came: {text}");
+        text.push_str(&String::from_utf8_lossy(&chunk[..got]));
+    }
+    text
+}
+
+#[tokio::test]
+async fn metrics_have_our_names_base_units_and_bounded_labels() {
+    let served = serve_view(troubled()).await;
+
+    let answer = served.get("/metrics").await;
+
+    assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(answer.body.ends_with("# EOF\n"));
+    for line in [
+        "gatehouse_readings_total 18240",
+        "gatehouse_refused_total{reason=\"not-json\"} 14",
+        "gatehouse_device_refused_total{device=\"west-air-2\",reason=\"out-of-range\"} 3",
+        "gatehouse_dropped_total{source=\"sensors\",reason=\"queue-full\"} 12",
+        "gatehouse_records_total{transition=\"escalated\"} 1",
+        "gatehouse_events_open{level=\"1\"} 1",
+        "gatehouse_events_open{level=\"2\"} 0",
+        "gatehouse_devices{state=\"silent\"} 2",
+        "gatehouse_source_up{source=\"pump-room\"} 0",
+        "gatehouse_outbox_waiting 5",
+        "gatehouse_stored_sequence 41",
+        "gatehouse_clock_synced 1",
+    ] {
+        assert!(answer.body.lines().any(|l| l == line), "{line} in:\n{}", answer.body);
+    }
+    for line in answer.body.lines().filter(|l| !l.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        assert!(series.starts_with("gatehouse_"), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    let by_device = answer.body.matches("{device=").count();
+    assert_eq!(by_device, 2, "devices without refusals have no series");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn health_is_told_to_all_and_reasons_only_to_those_inside() {
+    let served = serve_view(quiet()).await;
+    assert_eq!(served.ask("GET", "/healthz", "", "").await.status, 200);
+    let ready = served.ask("GET", "/readyz", "", "").await;
+    assert_eq!((ready.status, &*ready.body), (200, "{\"ready\":true}"));
+
+    served.view.send_replace(Arc::new(troubled()));
+    let not = served.ask("GET", "/readyz", "", "").await;
+    let expected = "{\"ready\":false,\"not_ready\":[{\"part\":\"source\",\"id\":\"pump-room\"}]}";
+    assert_eq!((not.status, &*not.body), (503, expected));
+    served.end().await;
+
+    let store = StoreState { fault: Some("disk full".into()), ..StoreState::default() };
+    let empty = Community { devices: vec![], ..community() };
+    let served = serve_both(View::default(), empty, store).await;
+    let not = served.ask("GET", "/readyz", "", "").await;
+    let parts =
+        ["configuration", "pipeline", "store"].map(|part| format!("{{\"part\":\"{part}\"}}"));
+    let expected = format!("{{\"ready\":false,\"not_ready\":[{}]}}", parts.join(","));
+    assert_eq!((not.status, not.body), (503, expected));
+    assert!(served.get("/?lang=en").await.body.contains("The store cannot write: disk full"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_device_list_is_json_with_units_and_qualities() {
+    let served = serve_view(troubled()).await;
+
+    let body = served.get("/api/v1/devices").await.body;
+
+    let devices: Vec<serde_json::Value> = serde_json::from_str(&body).unwrap();
+    assert_eq!(devices.len(), 12);
+    assert_eq!(
+        devices[4],
+        serde_json::json!({
+            "device": "west-air-2",
+            "title": { "zh": "西区2号空气站", "en": "West air station 2" },
+            "type": "air-z2m",
+            "area": "west",
+            "silent": false,
+            "last_frame": Timestamp(NOW.0 - 3_000).rfc3339(),
+            "frames": 400,
+            "points": [
+                { "point": "temperature", "value": 21.5, "unit": "degC", "quality": "good" },
+                { "point": "pm2_5", "value": null, "unit": "ug/m3", "quality": "no-data" },
+            ],
+            "refused": { "not-json": 14, "out-of-range": 3 },
+        })
+    );
+    served.end().await;
+}
+
+#[tokio::test]
+async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
+    let served = serve_view(quiet()).await;
+    let login = served.ask("GET", "/login", "", "").await.body;
+    let start = login.find("/static/style.css").unwrap();
+    let address = login[start..].split('"').next().unwrap();
+
+    let style = served.ask("GET", address, "", "").await;
+    let tag = style.header("etag").unwrap();
+    let again = served.ask("GET", address, &format!("If-None-Match: {tag}\r\n"), "").await;
+
+    assert!(style.header("cache-control").unwrap().contains("immutable"));
+    assert_eq!((again.status, &*again.body), (304, ""));
+    let script = served.ask("GET", "/static/live.js", "", "").await;
+    assert!(style.body.len() + script.body.len() < 30_000);
+    served.end().await;
+}

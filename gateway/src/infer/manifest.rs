@@ -1,0 +1,216 @@
+//! `models/<name>/model.toml`: what a model takes, what it answers, and how to tell that it is whole.
+//!
+//! Only this file is read by `check` to learn a model's shape; the network itself is loaded and put to
+//! the manifest's own test vectors in [`super::engine`] before anyone may ask it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gatehouse_core::community::ModelSpec;
+use gatehouse_core::community::quantity::Text;
+use serde::Deserialize;
+
+use super::InferError;
+
+/// The name of the manifest in a model's folder.
+const FILE: &str = "model.toml";
+
+/// `model.toml`, and the folder that it was found in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    pub(super) folder: PathBuf,
+    pub(super) content: Content,
+}
+
+/// The file as written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Content {
+    /// The folder's own name; scenes refer to it.
+    pub(super) name: String,
+    pub(super) version: String,
+    /// What it does, for lists.
+    title: Text,
+    /// The network, beside the manifest.
+    pub(super) file: PathBuf,
+    /// Of `file`, in hexadecimal.
+    pub(super) sha256: String,
+    licence: String,
+    training_data: String,
+    /// Samples of one point that it looks at.
+    pub(super) window: usize,
+    /// Numbers that it answers per window.
+    pub(super) outputs: usize,
+    /// Reading it is what refuses a kind that the gateway does not do.
+    normalisation: Normalisation,
+    #[serde(rename = "input")]
+    pub(super) inputs: Vec<Port>,
+    #[serde(rename = "output")]
+    pub(super) answers: Vec<Port>,
+    /// How good it is, by name.
+    figures: BTreeMap<String, f64>,
+    #[serde(rename = "test")]
+    pub(super) tests: Vec<TestVector>,
+}
+
+/// `[normalisation]`: what the gateway does to a window before it asks.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Normalisation {
+    kind: NormalisationKind,
+    centre: String,
+    scale: String,
+    clamp: f64,
+}
+
+/// The normalisations that the gateway knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum NormalisationKind {
+    /// The window's own median and median absolute deviation, as `gatehouse_core::window` does it.
+    MedianMad,
+}
+
+/// `[[input]]`, `[[output]]`: a tensor by name.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Port {
+    pub(super) name: String,
+    pub(super) shape: Vec<Dimension>,
+    /// Reading it is what refuses another element type.
+    r#type: ElementType,
+    unit: String,
+}
+
+/// A fixed size, or a name for one that may vary.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Dimension {
+    Fixed(i64),
+    Any(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ElementType {
+    F32,
+}
+
+/// `[[test]]`: one window and what the model must answer on every engine.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TestVector {
+    /// What the window shows, for the message when the answer is another one.
+    pub(super) why: String,
+    pub(super) input: Vec<f32>,
+    pub(super) output: Vec<f32>,
+    pub(super) tolerance: f32,
+}
+
+impl Manifest {
+    /// Reads and checks `models_dir/name/model.toml`; the network beside it is not touched.
+    pub(super) fn read(models_dir: &Path, name: &str) -> Result<Self, InferError> {
+        let known = installed(models_dir);
+        if !known.iter().any(|k| k == name) {
+            return Err(InferError::NotInstalled {
+                name: name.to_owned(),
+                folder: models_dir.to_owned(),
+                installed: known,
+            });
+        }
+        let folder = models_dir.join(name);
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| InferError::Unreadable { path: path.clone(), source })?;
+        let content: Content = toml::from_str(&text).map_err(|error| {
+            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
+            let reason = error.message().to_owned();
+            InferError::Malformed { path: path.clone(), line, column, reason }
+        })?;
+        match content.problem(name) {
+            None => Ok(Self { folder, content }),
+            Some(reason) => Err(InferError::Rejected { path, reason }),
+        }
+    }
+
+    /// What the pipeline must know of it.
+    pub fn spec(&self) -> ModelSpec {
+        ModelSpec {
+            name: self.content.name.clone(),
+            version: self.content.version.clone(),
+            window: self.content.window,
+            outputs: self.content.outputs,
+        }
+    }
+}
+
+impl Content {
+    /// The first contradiction in the manifest itself.
+    fn problem(&self, folder: &str) -> Option<String> {
+        let file_name = self.file.file_name();
+        if self.name != folder {
+            Some(format!("name is `{}`, but the folder is `{folder}`", self.name))
+        } else if file_name.is_none_or(|name| name != self.file.as_os_str()) {
+            Some(format!("file is `{}`, expected a file in this folder", self.file.display()))
+        } else if self.window == 0 || self.outputs == 0 {
+            Some("window and outputs must be at least 1".into())
+        } else if let Some(reason) = port_problem("input", &self.inputs, self.window) {
+            Some(reason)
+        } else if let Some(reason) = port_problem("output", &self.answers, self.outputs) {
+            Some(reason)
+        } else if self.tests.is_empty() {
+            Some("there is no [[test]]; at least one window with its answer is needed".into())
+        } else {
+            self.tests.iter().find_map(|test| test.problem(self.window, self.outputs))
+        }
+    }
+}
+
+impl TestVector {
+    fn problem(&self, window: usize, outputs: usize) -> Option<String> {
+        let why = &self.why;
+        if self.input.len() != window {
+            let got = self.input.len();
+            Some(format!("test `{why}` has {got} inputs, expected window = {window}"))
+        } else if self.output.len() != outputs {
+            let got = self.output.len();
+            Some(format!("test `{why}` has {got} outputs, expected outputs = {outputs}"))
+        } else if self.tolerance.is_nan() || self.tolerance <= 0.0 {
+            Some(format!("test `{why}` has the tolerance {}, expected more than 0", self.tolerance))
+        } else {
+            None
+        }
+    }
+}
+
+/// The gateway asks with one tensor of windows and reads one tensor of answers, a row per window.
+fn port_problem(kind: &str, ports: &[Port], width: usize) -> Option<String> {
+    let [port] = ports else {
+        return Some(format!("there are {} [[{kind}]] tables, expected 1", ports.len()));
+    };
+    match port.shape.as_slice() {
+        [Dimension::Any(_), Dimension::Fixed(size)] if usize::try_from(*size) == Ok(width) => None,
+        _ => Some(format!("{kind} `{}` has another shape than [\"N\", {width}]", port.name)),
+    }
+}
+
+/// The models in a folder, by name, in order; none when the folder cannot be read.
+pub fn installed(models_dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(models_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().join(FILE).is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Line and column of a byte, both from 1.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    (line, column)
+}

@@ -1,0 +1,293 @@
+//! The gateway as one service: open, connect, start, serve, stop.
+//!
+//! The one place that builds the world. Shutdown flows downstream: only the sources hear `stop`; the
+//! engine ends when they have hung up, the store's thread when the engine has, and the uplink has a
+//! few seconds to send what is left.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use gatehouse_core::community::{Address, Community, SourceKind};
+use gatehouse_core::pipeline::{Input, Pipeline, Settings};
+use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+use gatehouse_core::view::View;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::console::access::Access;
+use crate::console::{self, StoreState};
+use crate::engine::{self, Effects};
+use crate::infer::Inference;
+use crate::source::{modbus, mqtt};
+use crate::store::Store;
+use crate::uplink;
+
+/// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
+/// unacknowledged, or counted as dropped.
+const INPUTS: usize = 1_024;
+
+/// What the uplink may take after the engine has ended.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often the wall clock is compared with ours.
+const CLOCK_PACE: Duration = Duration::from_secs(10);
+
+/// Everything that must be known to start.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub config: GatewayConfig,
+    pub community: Arc<Community>,
+    /// Folder of the models.
+    pub models: PathBuf,
+}
+
+/// A gateway that runs.
+pub struct Running {
+    /// Where the console listens, and the password of this start.
+    pub console: Option<(SocketAddr, String)>,
+    /// The engine's snapshot, at most twice a second.
+    pub view: watch::Receiver<Arc<View>>,
+    /// The store, to look at.
+    pub store: Store,
+    tasks: Tasks,
+}
+
+struct Tasks {
+    sources: Vec<JoinHandle<()>>,
+    engine: JoinHandle<()>,
+    writer: std::thread::JoinHandle<()>,
+    uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    console: Option<JoinHandle<()>>,
+}
+
+/// Opens the store, takes up what was open, connects, and serves until `stop`.
+///
+/// # Errors
+/// The store, a model, a certificate or the console's address cannot be used.
+pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyhow::Result<Running> {
+    let Setup { config, community, models } = setup;
+    let (store, restored) = Store::open(&config.store)?;
+    if let Some(damage) = store.damage() {
+        tracing::error!(?damage, "the store was damaged; it was set aside and a fresh one begun");
+    }
+    let pipeline =
+        Pipeline::new(Arc::clone(&community), Settings::default(), restored, clock.now())?;
+    let (inputs, received) = mpsc::channel(INPUTS);
+    let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
+    let inference = start_inference(&community, &config, &models, &inputs)?;
+    let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
+
+    let mut sources = Vec::new();
+    let mut settlers = Vec::new();
+    for (index, source) in community.sources.iter().enumerate() {
+        let index = SourceIndex(index);
+        let settler = match source.kind {
+            SourceKind::Broker => {
+                let broker = config.brokers.iter().find(|b| b.id == source.id);
+                let broker = broker.context("a broker without configuration")?;
+                let (task, settler) = mqtt::start(
+                    broker,
+                    &config.gateway,
+                    index,
+                    topics(&community, index),
+                    inputs.clone(),
+                    stop.clone(),
+                )
+                .with_context(|| format!("broker `{}`", source.id))?;
+                sources.push(task);
+                Some(settler)
+            }
+            SourceKind::Line => {
+                let line = config.lines.iter().find(|l| l.id == source.id);
+                let line = line.context("a line without configuration")?.clone();
+                let units = units(&community, index);
+                let (inputs, clock, stop) = (inputs.clone(), clock.clone(), stop.clone());
+                sources.push(tokio::spawn(modbus::run(line, index, units, inputs, clock, stop)));
+                None
+            }
+            SourceKind::Replay => None,
+        };
+        settlers.push(settler);
+    }
+    sources.push(tokio::spawn(watch_clock(clock.clone(), inputs.clone(), stop.clone())));
+    drop(inputs);
+
+    let effects = Effects { batches, inference, settlers, view: view_sender };
+    let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
+    let uplink = config.uplink.clone().map(|uplink_config| {
+        let stop = CancellationToken::new();
+        let run = uplink::run(
+            uplink_config,
+            config.gateway.clone(),
+            store.clone(),
+            clock.clone(),
+            view.clone(),
+            stop.clone(),
+        );
+        (tokio::spawn(log_end("uplink", run)), stop)
+    });
+    let (console, console_task) =
+        start_console(&config, &community, &view, &store, &clock, &stop).await?;
+    let tasks = Tasks { sources, engine, writer, uplink, console: console_task };
+    Ok(Running { console, view, store, tasks })
+}
+
+impl Running {
+    /// Waits until the sources have heard `stop`, then for everybody downstream.
+    pub async fn finish(self) {
+        let Tasks { sources, engine, writer, uplink, console } = self.tasks;
+        for source in sources {
+            log_panic("source", source.await);
+        }
+        log_panic("engine", engine.await);
+        let written = tokio::task::spawn_blocking(move || writer.join()).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::error!("the store's thread broke down");
+        }
+        if let Some((task, stop)) = uplink {
+            stop.cancel();
+            if tokio::time::timeout(GRACE + Duration::from_secs(1), task).await.is_err() {
+                tracing::warn!("the uplink did not end in time; what is left waits in the store");
+            }
+        }
+        if let Some(console) = console {
+            log_panic("console", console.await);
+        }
+    }
+
+    /// Returns when a task that should run until `stop` has ended before.
+    pub async fn broke_down(&self) {
+        loop {
+            if self.tasks.engine.is_finished() || self.tasks.writer.is_finished() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, String)> {
+    community
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.source == source)
+        .filter_map(|(index, device)| match &device.address {
+            Address::Topic(topic) => Some((DeviceIndex(index), topic.clone())),
+            Address::Unit(_) | Address::Replay => None,
+        })
+        .collect()
+}
+
+fn units(
+    community: &Community,
+    source: SourceIndex,
+) -> Vec<(DeviceIndex, u8, Arc<gatehouse_core::community::device_type::DeviceType>)> {
+    community
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.source == source)
+        .filter_map(|(index, device)| match &device.address {
+            Address::Unit(unit) => {
+                Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
+            }
+            Address::Topic(_) | Address::Replay => None,
+        })
+        .collect()
+}
+
+fn start_inference(
+    community: &Community,
+    config: &GatewayConfig,
+    models: &std::path::Path,
+    inputs: &mpsc::Sender<Input>,
+) -> anyhow::Result<Option<Inference>> {
+    let names: BTreeSet<&str> = community
+        .scenes
+        .iter()
+        .flat_map(|scene| &scene.detectors)
+        .filter_map(|detector| detector.model.as_deref())
+        .collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let library = config.models.onnxruntime.as_deref();
+    let inference = Inference::start(models, names, library, inputs.downgrade())?;
+    tracing::info!(engine = inference.engine_name(), "models are loaded");
+    Ok(Some(inference))
+}
+
+async fn start_console(
+    config: &GatewayConfig,
+    community: &Arc<Community>,
+    view: &watch::Receiver<Arc<View>>,
+    store: &Store,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Option<(SocketAddr, String)>, Option<JoinHandle<()>>)> {
+    if !config.console.enabled {
+        return Ok((None, None));
+    }
+    let listener = console::bind(config.console.listen).await?;
+    let address = listener.local_addr()?;
+    let (access, password) = Access::generate()?;
+    // Nothing replaces the configuration yet; the receiver keeps the value.
+    let (_, community) = watch::channel(Arc::clone(community));
+    let store = store.clone();
+    let sources = console::Sources {
+        view: view.clone(),
+        community,
+        store: Box::new(move || StoreState {
+            waiting: store.depth() as u64,
+            sequence: store.span().map_or(0, |span| *span.end()),
+            fault: store.fault(),
+        }),
+        clock: clock.clone(),
+        language: config.gateway.language,
+    };
+    let serve = console::serve(listener, access, sources, stop.clone());
+    let task = tokio::spawn(async move {
+        if let Err(error) = serve.await {
+            tracing::error!(%error, "the console has ended");
+        }
+    });
+    Ok((Some((address, password)), Some(task)))
+}
+
+/// Tells the pipeline what is known about the wall clock, and when it was set.
+async fn watch_clock(clock: Clock, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+    let mut told = None;
+    loop {
+        let step = clock.check().map(|by_ms| Input::ClockStepped { by_ms });
+        let quality = Some(clock.quality()).filter(|quality| told != Some(*quality));
+        told = quality.or(told);
+        for input in step.into_iter().chain(quality.map(Input::Clock)) {
+            if inputs.send(input).await.is_err() {
+                return;
+            }
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(CLOCK_PACE)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn log_end<E: std::fmt::Display>(name: &str, task: impl Future<Output = Result<(), E>>) {
+    if let Err(error) = task.await {
+        tracing::error!(task = name, %error, "ended");
+    }
+}
+
+fn log_panic(name: &str, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(task = name, %error, "broke down");
+    }
+}

@@ -1,0 +1,336 @@
+//! The anomalies unrolled over time, and what the platform saw judged against them.
+//!
+//! The plan is the truth of a simulated night: a line of `simulate --truth` per anomaly says which
+//! device goes wrong when, and which scene must notice. An anomaly counts as missed only when it
+//! has run its course, so a run that is cut short is not blamed for what it could not see.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gatehouse_core::community::site::Anomaly;
+use gatehouse_core::event::message::{Message, Transition};
+use gatehouse_core::reading::Timestamp;
+use serde::Serialize;
+
+/// After the end of an anomaly its event may still be on its way, or open on its last reading.
+pub const GRACE: Duration = Duration::from_mins(2);
+
+/// One occurrence of one anomaly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// Position in the file and occurrence, both from 1: `3.2`.
+    pub id: String,
+    pub device: String,
+    /// The scene that must raise an event.
+    pub scene: Option<String>,
+    pub starts: Timestamp,
+    pub ends: Timestamp,
+}
+
+/// A line of the truth.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    device: &'a str,
+    scene: Option<&'a str>,
+    starts: String,
+    ends: String,
+}
+
+impl Planned {
+    /// One JSON object, without the line's end.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&Line {
+            id: &self.id,
+            device: &self.device,
+            scene: self.scene.as_deref(),
+            starts: self.starts.rfc3339(),
+            ends: self.ends.rfc3339(),
+        })
+    }
+}
+
+/// Every occurrence that begins before `until`, in the order of time.
+pub fn unroll(anomalies: &[Anomaly], start: Timestamp, until: Timestamp) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for (position, anomaly) in anomalies.iter().enumerate() {
+        let mut starts = start + anomaly.starts.0;
+        let mut turn = 1;
+        while starts < until {
+            planned.push(Planned {
+                id: format!("{}.{turn}", position + 1),
+                device: anomaly.device.clone(),
+                scene: anomaly.scene.clone(),
+                starts,
+                ends: starts + anomaly.lasts.0,
+            });
+            match anomaly.repeats {
+                Some(repeats) if !repeats.0.is_zero() => starts = starts + repeats.0,
+                Some(_) | None => break,
+            }
+            turn += 1;
+        }
+    }
+    planned.sort_by_key(|p| p.starts);
+    planned
+}
+
+/// What matters here of an event message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The message's id.
+    pub message: String,
+    pub opens: bool,
+    pub scene: String,
+    /// The event's own device first, then all that are concerned.
+    pub devices: Vec<String>,
+    pub at: Timestamp,
+}
+
+impl Seen {
+    /// Nothing for a message whose time cannot be read.
+    pub fn of(message: &Message) -> Option<Self> {
+        let transition = message.kind.rsplit('.').next();
+        let opens = [Transition::Opened, Transition::Reopened]
+            .iter()
+            .any(|opening| transition == Some(opening.word()));
+        let mut devices = vec![message.data.device.clone()];
+        devices.extend(message.data.affected.iter().cloned());
+        Some(Self {
+            message: message.id.clone(),
+            opens,
+            scene: message.data.scene.clone(),
+            devices,
+            at: message.time.parse().ok()?,
+        })
+    }
+}
+
+/// How a night went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Ids of anomalies that their scene noticed.
+    pub found: Vec<String>,
+    /// Ids of anomalies that ran their course unnoticed.
+    pub missed: Vec<String>,
+    /// Ids of anomalies that may yet be noticed.
+    pub not_due: Vec<String>,
+    /// Ids of anomalies for which more than one event was opened.
+    pub opened_twice: Vec<String>,
+    /// Ids of messages that open an event which no anomaly explains.
+    pub false_events: Vec<String>,
+}
+
+/// Judges what was seen until `now`; `seen` holds no message twice.
+///
+/// An anomaly is found when an event of its scene that names its device was opened, or grew to name
+/// it, between its start and its end, give or take [`GRACE`]. An anomaly without a scene explains
+/// what the gateway says of the device itself (that it is silent, that it sends rubbish), but no
+/// event of a scene that other anomalies are planned for.
+pub fn judge(planned: &[Planned], seen: &[Seen], now: Timestamp) -> Verdict {
+    let scenes: BTreeSet<&str> = planned.iter().filter_map(|p| p.scene.as_deref()).collect();
+    let mut verdict = Verdict::default();
+
+    for anomaly in planned.iter().filter(|p| p.scene.is_some()) {
+        let noticed = || seen.iter().filter(|event| explains(anomaly, event, &scenes));
+        let openings = noticed().filter(|event| event.opens).count();
+        let list = if openings > 0 || noticed().next().is_some() {
+            &mut verdict.found
+        } else if now >= anomaly.ends + GRACE {
+            &mut verdict.missed
+        } else {
+            &mut verdict.not_due
+        };
+        list.push(anomaly.id.clone());
+        if openings > 1 {
+            verdict.opened_twice.push(anomaly.id.clone());
+        }
+    }
+    verdict.false_events = seen
+        .iter()
+        .filter(|event| event.opens && !planned.iter().any(|p| explains(p, event, &scenes)))
+        .map(|event| event.message.clone())
+        .collect();
+    verdict
+}
+
+fn explains(anomaly: &Planned, event: &Seen, scenes: &BTreeSet<&str>) -> bool {
+    let is_of_scene = match &anomaly.scene {
+        Some(scene) => *scene == event.scene,
+        None => !scenes.contains(event.scene.as_str()),
+    };
+    is_of_scene
+        && event.devices.contains(&anomaly.device)
+        && (anomaly.starts..=anomaly.ends + GRACE).contains(&event.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::community::quantity::Period;
+
+    use super::*;
+
+    #[test]
+    fn an_anomaly_that_repeats_is_planned_until_the_end() {
+        let anomalies = [
+            anomaly("bin-1", 10, 5, Some(30), Some("bin-fire")),
+            anomaly("air-1", 20, 1, None, None),
+            anomaly("air-2", 90, 1, None, None),
+        ];
+
+        let planned = unroll(&anomalies, minute(0), minute(71));
+
+        let expected = [("1.1", 10, 15), ("2.1", 20, 21), ("1.2", 40, 45), ("1.3", 70, 75)];
+        let found: Vec<_> = planned.iter().map(|p| (p.id.as_str(), p.starts, p.ends)).collect();
+        assert_eq!(found, expected.map(|(id, from, to)| (id, minute(from), minute(to))));
+    }
+
+    #[test]
+    fn a_line_of_the_truth_can_be_read_by_anything() {
+        let planned = unroll(
+            &[anomaly("bin-1", 10, 5, None, Some("bin-fire"))],
+            Timestamp(1_767_225_600_000),
+            Timestamp(i64::MAX),
+        );
+
+        assert_eq!(
+            planned[0].json().unwrap(),
+            r#"{"id":"1.1","device":"bin-1","scene":"bin-fire","starts":"2026-01-01T00:10:00.000Z","ends":"2026-01-01T00:15:00.000Z"}"#
+        );
+    }
+
+    #[test]
+    fn events_are_judged_against_the_plan() {
+        let one = Verdict { found: vec!["1.1".into()], ..Verdict::default() };
+        let missed = Verdict { missed: vec!["1.1".into()], ..Verdict::default() };
+        let not_due = Verdict { not_due: vec!["1.1".into()], ..Verdict::default() };
+        let twice = Verdict { opened_twice: vec!["1.1".into()], ..one.clone() };
+        let with_false = |verdict: &Verdict, ids: &[&str]| Verdict {
+            false_events: ids.iter().map(ToString::to_string).collect(),
+            ..verdict.clone()
+        };
+        let grown = || Seen { opens: false, ..opened("b", "fire", &["bin-2", "bin-1"], 13) };
+        let cases = [
+            ("opened in time", vec![opened("a", "fire", &["bin-1"], 11)], 20, one.clone()),
+            ("within the grace", vec![opened("a", "fire", &["bin-1"], 17)], 20, one.clone()),
+            (
+                "an area's event",
+                vec![opened("a", "fire", &["bin-9", "bin-1"], 11)],
+                20,
+                one.clone(),
+            ),
+            ("nothing came", vec![], 20, missed.clone()),
+            ("still going on", vec![], 14, not_due.clone()),
+            ("over, but the event may be on its way", vec![], 16, not_due.clone()),
+            (
+                "noticed before it is over",
+                vec![opened("a", "fire", &["bin-1"], 11)],
+                12,
+                one.clone(),
+            ),
+            (
+                "opened twice",
+                vec![opened("a", "fire", &["bin-1"], 11), opened("b", "fire", &["bin-1"], 12)],
+                20,
+                twice,
+            ),
+            (
+                "an update is no second opening",
+                vec![
+                    opened("a", "fire", &["bin-1"], 11),
+                    Seen { opens: false, ..opened("b", "fire", &["bin-1"], 12) },
+                ],
+                20,
+                one.clone(),
+            ),
+            (
+                "an older event of the area grew to hold it",
+                vec![opened("a", "fire", &["bin-2"], 9), grown()],
+                20,
+                with_false(&one, &["a"]),
+            ),
+            (
+                "another scene",
+                vec![opened("a", "air", &["bin-1"], 11)],
+                20,
+                with_false(&missed, &["a"]),
+            ),
+            (
+                "another device",
+                vec![opened("a", "fire", &["bin-2"], 11)],
+                20,
+                with_false(&missed, &["a"]),
+            ),
+            (
+                "too early",
+                vec![opened("a", "fire", &["bin-1"], 9)],
+                14,
+                with_false(&not_due, &["a"]),
+            ),
+            (
+                "too late",
+                vec![opened("a", "fire", &["bin-1"], 18)],
+                20,
+                with_false(&missed, &["a"]),
+            ),
+        ];
+
+        for (why, seen, now, expected) in cases {
+            let plan =
+                unroll(&[anomaly("bin-1", 10, 5, None, Some("fire"))], minute(0), minute(60));
+            assert_eq!(judge(&plan, &seen, minute(now)), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_silent_device_explains_what_is_said_of_itself_and_no_scene() {
+        let plan = unroll(
+            &[anomaly("air-1", 10, 5, None, None), anomaly("bin-1", 40, 5, None, Some("fire"))],
+            minute(0),
+            minute(60),
+        );
+        let seen =
+            [opened("a", "device-silent", &["air-1"], 12), opened("b", "fire", &["air-1"], 12)];
+
+        let expected = Verdict {
+            not_due: vec!["2.1".into()],
+            false_events: vec!["b".into()],
+            ..Verdict::default()
+        };
+        assert_eq!(judge(&plan, &seen, minute(20)), expected);
+    }
+
+    fn minute(number: i64) -> Timestamp {
+        Timestamp(number * 60_000)
+    }
+
+    fn anomaly(
+        device: &str,
+        starts: u64,
+        lasts: u64,
+        repeats: Option<u64>,
+        scene: Option<&str>,
+    ) -> Anomaly {
+        let minutes = |n| Period(Duration::from_mins(n));
+        Anomaly {
+            device: device.into(),
+            starts: minutes(starts),
+            lasts: minutes(lasts),
+            repeats: repeats.map(minutes),
+            set: std::collections::BTreeMap::new(),
+            silent: scene.is_none(),
+            payload: None,
+            scene: scene.map(Into::into),
+        }
+    }
+
+    fn opened(message: &str, scene: &str, devices: &[&str], at: i64) -> Seen {
+        Seen {
+            message: message.into(),
+            opens: true,
+            scene: scene.into(),
+            devices: devices.iter().map(ToString::to_string).collect(),
+            at: minute(at),
+        }
+    }
+}

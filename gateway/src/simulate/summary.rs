@@ -1,0 +1,148 @@
+//! What a demonstration came to, in ten lines.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use gatehouse_core::community::quantity::Language;
+use gatehouse_core::view::Counts;
+
+use super::plan::Verdict;
+use super::platform::{Platform, pad};
+use super::play::Sent;
+
+/// The numbers from all ends: devices, gateway, platform, plan.
+#[derive(Debug)]
+pub struct Summary {
+    pub real: Duration,
+    pub simulated: Duration,
+    pub counts: Counts,
+    pub sent: Sent,
+    pub platform: Platform,
+    pub verdict: Verdict,
+}
+
+impl Summary {
+    /// Lines for a person.
+    pub fn text(&self, language: Language) -> String {
+        let Self { counts, sent, platform, verdict, .. } = self;
+        let refused: u64 = counts.refused.values().sum();
+        let events = platform.levels.len() as u64;
+        let levels = platform.levels.values().map(|level| (roman(*level), 1));
+        let gaps: u64 = platform.gaps().iter().map(|(from, to)| to - from + 1).sum();
+        let share = reduction(sent.bytes, platform.bytes);
+        let list = |ids: &[String]| match ids {
+            [] => "0".to_owned(),
+            some => format!("{}: {}", some.len(), some.join(" ")),
+        };
+
+        let mut text = "\n".to_owned();
+        let mut row = |zh: &str, en: &str, value: String| {
+            let label = match language {
+                Language::Zh => zh,
+                Language::En => en,
+            };
+            // Writing into a String cannot fail.
+            writeln!(text, "{} {value}", pad(label, 20)).ok();
+        };
+        let spans = format!("{:.0} s = {}", self.real.as_secs_f64(), span(self.simulated));
+        row("用时", "time", spans);
+        row("读数", "readings in", format!("{} ({} frames)", counts.readings, counts.frames));
+        row(
+            "隔离",
+            "quarantined",
+            with_parts(refused, counts.refused.iter().map(|(r, n)| (*r, *n))),
+        );
+        row("事件", "events out", with_parts(events, levels));
+        row("消息", "messages out", (platform.messages - platform.repeated).to_string());
+        row("字节", "bytes in / out", format!("{} / {}{share}", sent.bytes, platform.bytes));
+        row("计划异常 发现", "anomalies found", verdict.found.len().to_string());
+        row("计划异常 漏报", "anomalies missed", list(&verdict.missed));
+        row("计划异常 未到期", "anomalies not due", verdict.not_due.len().to_string());
+        row("误报", "false events", list(&verdict.false_events));
+        row("重复发生", "opened twice", list(&verdict.opened_twice));
+        row("重复消息", "repeated by id", platform.repeated.to_string());
+        row("序号缺口", "sequence gaps", gaps.to_string());
+        text
+    }
+}
+
+fn roman(level: u8) -> &'static str {
+    match level {
+        1 => "I",
+        2 => "II",
+        3 => "III",
+        _ => "IV",
+    }
+}
+
+fn with_parts<'a>(total: u64, parts: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let mut sums = BTreeMap::new();
+    for (name, count) in parts {
+        *sums.entry(name).or_insert(0) += count;
+    }
+    let parts: Vec<_> = sums.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    if parts.is_empty() { total.to_string() } else { format!("{total} ({})", parts.join(", ")) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for a person")]
+fn reduction(bytes_in: u64, bytes_out: u64) -> String {
+    if bytes_out == 0 {
+        return String::new();
+    }
+    format!(" ({:.0} : 1)", bytes_in as f64 / bytes_out as f64)
+}
+
+fn span(simulated: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(simulated.as_secs())).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_holds_every_number_that_a_person_would_ask_for() {
+        let mut platform = Platform::default();
+        platform.levels = (0..6).map(|n| (n.to_string(), if n == 0 { 2 } else { 4 })).collect();
+        (platform.messages, platform.repeated, platform.bytes) = (14, 2, 15_000);
+        let summary = Summary {
+            real: Duration::from_secs(30),
+            simulated: Duration::from_mins(30),
+            counts: Counts {
+                frames: 1_000,
+                readings: 4_000,
+                refused: BTreeMap::from([("not-json", 12), ("out-of-range", 3)]),
+                ..Counts::default()
+            },
+            sent: Sent { made: 1_000, confirmed: 1_000, repeated: 0, bytes: 150_000 },
+            platform,
+            verdict: Verdict {
+                found: vec!["1.1".into(), "2.1".into()],
+                missed: vec!["3.1".into()],
+                ..Verdict::default()
+            },
+        };
+
+        let expected = "
+time                 30 s = 30m
+readings in          4000 (1000 frames)
+quarantined          15 (not-json 12, out-of-range 3)
+events out           6 (II 1, IV 5)
+messages out         12
+bytes in / out       150000 / 15000 (10 : 1)
+anomalies found      2
+anomalies missed     1: 3.1
+anomalies not due    0
+false events         0
+opened twice         0
+repeated by id       2
+sequence gaps        0
+";
+        assert_eq!(summary.text(Language::En), expected);
+        assert_eq!(
+            summary.text(Language::Zh).lines().nth(4),
+            Some("事件                 6 (II 1, IV 5)")
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! The wire of one line: Modbus TCP, Modbus RTU over TCP, or Modbus RTU on a serial port.
+//!
+//! The one danger here is an answer that comes late and is taken for the answer to the next
+//! question. Only Modbus TCP numbers its questions; an RTU answer names nothing but the slave and the
+//! function. So, in this order:
+//!
+//! 1. every question runs to its own timeout and is never given up half way,
+//! 2. after any failure the connection is dropped, the port emptied, and the line left in peace for
+//!    as long as the answer may have taken,
+//! 3. whatever came in while nobody had asked is thrown away before the next question leaves,
+//! 4. on RTU, a slave that owes an answer is first asked the same question again; what it then says
+//!    may be either answer and only proves that it lives. The other one has the time of a further
+//!    timeout to arrive and be thrown away,
+//! 5. an answer must have the length that was asked for.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use gatehouse_core::community::device_type::Function;
+use gatehouse_core::reading::WireFault;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_modbus::client::{self, Client};
+use tokio_modbus::{Response, Slave};
+use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
+
+use super::fresh::Fresh;
+use super::plan::Request;
+use crate::config::{LineConfig, Parity};
+
+/// A host that is there answers within a retransmission or two.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Modbus over serial line V1.02, section 2.5.1.1: 1.75 ms instead of 3.5 characters above 19200 baud.
+const LEAST_GAP: Duration = Duration::from_micros(1_750);
+/// No slave and no wire needs longer; a config that says so would stop the line.
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What the poller needs of a wire. One question at a time, each within the wire's own time limits.
+pub(super) trait Line {
+    /// Opens the wire unless it is open.
+    async fn open(&mut self) -> io::Result<()>;
+
+    /// Asks a slave. After a fault other than an exception the wire wants to be opened again.
+    async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault>;
+}
+
+/// A [`Line`] over a real wire.
+pub(super) struct Wire {
+    config: LineConfig,
+    client: Option<Box<dyn Client>>,
+    /// No question before this time.
+    quiet_until: Instant,
+    /// The last question that each slave has left unanswered; RTU only.
+    owed: BTreeMap<u8, Request>,
+}
+
+impl Wire {
+    /// A timeout or gap of over a minute is taken for a minute.
+    pub(super) fn new(mut config: LineConfig) -> Self {
+        config.timeout.0 = config.timeout.0.min(LONGEST_TIMEOUT);
+        if let Some(gap) = &mut config.gap {
+            gap.0 = gap.0.min(LONGEST_TIMEOUT);
+        }
+        Self { config, client: None, quiet_until: Instant::now(), owed: BTreeMap::new() }
+    }
+
+    /// How long a question can hold up the line when nothing comes back, or only what was owed.
+    pub(super) fn cost(&self, request: Request) -> Duration {
+        if self.is_numbered() {
+            self.patience(request)
+        } else {
+            self.patience(request) + self.config.timeout.0
+        }
+    }
+
+    /// Whether answers carry the number of their question.
+    fn is_numbered(&self) -> bool {
+        self.config.tcp.is_some()
+    }
+
+    /// The slave's time to answer, and the wire's time for question and answer.
+    fn patience(&self, request: Request) -> Duration {
+        if self.config.serial.is_none() {
+            return self.config.timeout.0;
+        }
+        let payload = match request.function {
+            Function::Coil | Function::Discrete => u32::from(request.count).div_ceil(8),
+            Function::Holding | Function::Input => 2 * u32::from(request.count),
+        };
+        // 8 bytes there, 5 around the payload back.
+        self.config.timeout.0 + self.character() * (8 + 5 + payload)
+    }
+
+    /// How long one character takes: start bit, 8 data bits, parity, stop bits.
+    fn character(&self) -> Duration {
+        let parity = u32::from(self.config.parity != Parity::None);
+        let bits = 1 + 8 + parity + u32::from(self.config.stop_bits);
+        Duration::from_secs(1) * bits / self.config.baud.max(1)
+    }
+
+    /// The silence that parts two frames.
+    fn gap(&self) -> Duration {
+        let needed = if self.config.serial.is_some() {
+            (self.character() * 7 / 2).max(LEAST_GAP)
+        } else {
+            Duration::ZERO
+        };
+        self.config.gap.map_or(needed, |gap| gap.0.max(needed))
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn Client>> {
+        let slave = Slave(0); // set before every question
+        let context = if let Some(address) = &self.config.tcp {
+            client::tcp::attach_slave(Fresh(dial(address).await?), slave)
+        } else if let Some(address) = &self.config.rtu_over_tcp {
+            client::rtu::attach_slave(Fresh(dial(address).await?), slave)
+        } else {
+            client::rtu::attach_slave(Fresh(self.open_port().await?), slave)
+        };
+        Ok(context.into())
+    }
+
+    async fn open_port(&self) -> io::Result<SerialStream> {
+        let Some(path) = &self.config.serial else {
+            return Err(io::Error::other(
+                "the line names neither `tcp`, `rtu-over-tcp` nor `serial`",
+            ));
+        };
+        let builder = tokio_serial::new(path.to_string_lossy(), self.config.baud)
+            .data_bits(tokio_serial::DataBits::Eight)
+            .parity(match self.config.parity {
+                Parity::None => tokio_serial::Parity::None,
+                Parity::Even => tokio_serial::Parity::Even,
+                Parity::Odd => tokio_serial::Parity::Odd,
+            })
+            .stop_bits(if self.config.stop_bits == 2 {
+                tokio_serial::StopBits::Two
+            } else {
+                tokio_serial::StopBits::One
+            })
+            .flow_control(tokio_serial::FlowControl::None);
+        // Some USB adapters take their time to open.
+        tokio::task::spawn_blocking(move || {
+            let port = SerialStream::open(&builder)?;
+            port.clear(ClearBuffer::All)?;
+            Ok(port)
+        })
+        .await?
+    }
+
+    /// Asks without regard to what is owed.
+    async fn ask(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
+        if Instant::now() < self.quiet_until {
+            tokio::time::sleep_until(self.quiet_until).await;
+        }
+        let (patience, gap) = (self.patience(request), self.gap());
+        let Some(client) = &mut self.client else { return Err(WireFault::Disconnected) };
+        client.set_slave(Slave(unit));
+
+        let asked = Instant::now();
+        let answer = match tokio::time::timeout(patience, client.call(question(request))).await {
+            Err(_elapsed) => Err(WireFault::Timeout),
+            Ok(Ok(Ok(response))) => words(response, request).ok_or(WireFault::Garbled),
+            Ok(Ok(Err(exception))) => Err(WireFault::Exception(exception.into())),
+            Ok(Err(tokio_modbus::Error::Protocol(_))) => Err(WireFault::Garbled),
+            Ok(Err(tokio_modbus::Error::Transport(error))) => Err(fault(&error)),
+        };
+
+        self.quiet_until = Instant::now() + gap;
+        if matches!(answer, Err(WireFault::Timeout | WireFault::Garbled | WireFault::Disconnected))
+        {
+            self.client = None;
+            if !self.is_numbered() {
+                self.quiet_until = self.quiet_until.max(asked + patience + gap);
+            }
+        }
+        answer
+    }
+}
+
+impl Line for Wire {
+    async fn open(&mut self) -> io::Result<()> {
+        if self.client.is_none() {
+            self.client = Some(self.connect().await?);
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
+        if let Some(owed) = self.owed.get(&unit) {
+            match self.ask(unit, *owed).await {
+                Ok(_) | Err(WireFault::Exception(_)) => {
+                    self.owed.remove(&unit);
+                    self.quiet_until = Instant::now() + self.config.timeout.0;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        let answer = self.ask(unit, request).await;
+        if answer == Err(WireFault::Timeout) && !self.is_numbered() {
+            self.owed.insert(unit, request);
+        }
+        answer
+    }
+}
+
+async fn dial(address: &str) -> io::Result<TcpStream> {
+    let stream =
+        tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await.map_err(
+            |_elapsed| io::Error::new(io::ErrorKind::TimedOut, "no connection within 3 s"),
+        )??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn question(request: Request) -> tokio_modbus::Request<'static> {
+    use tokio_modbus::Request as Question;
+
+    let Request { function, start, count } = request;
+    match function {
+        Function::Coil => Question::ReadCoils(start, count),
+        Function::Discrete => Question::ReadDiscreteInputs(start, count),
+        Function::Holding => Question::ReadHoldingRegisters(start, count),
+        Function::Input => Question::ReadInputRegisters(start, count),
+    }
+}
+
+/// The words of an answer, if it is as long as it must be. Bits come in whole bytes.
+fn words(response: Response, request: Request) -> Option<Vec<u16>> {
+    let count = usize::from(request.count);
+    match response {
+        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => {
+            (words.len() == count).then_some(words)
+        }
+        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => (bits.len()
+            == count.next_multiple_of(8))
+        .then(|| bits.into_iter().take(count).map(u16::from).collect()),
+        _ => None,
+    }
+}
+
+/// Whether an error came out of bytes that make no sense or of a wire that is gone.
+fn fault(error: &io::Error) -> WireFault {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+            WireFault::Garbled
+        }
+        _ => WireFault::Disconnected,
+    }
+}

@@ -1,0 +1,118 @@
+//! What the tests need beside Rust: peers that nobody here wrote.
+//!
+//! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, pymodbus is
+//! the Modbus server. Debian's packages bring the first two; the last lives in a Python environment of
+//! its own below the target folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::step;
+
+/// Programs that the tests start, and the Debian packages that bring them.
+const PROGRAMS: [(&str, &str); 3] =
+    [("mosquitto", "mosquitto"), ("mosquitto_pub", "mosquitto-clients"), ("socat", "socat")];
+
+/// What the tests' Python needs, pinned: a newer pymodbus has another API.
+const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
+
+/// Asked by the packaging scripts whether a service may start; exit code 101 says no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs what is missing; gives the Python environment's folder.
+pub(crate) fn everything() -> Result<PathBuf> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| step::find(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
+    let venv = step::target().join("test-venv");
+    let has_venv = holds_packages(&venv);
+    if !has_venv && python().is_none() {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        eprintln!("xtask: mosquitto, socat and Python are here");
+    } else {
+        install(&missing)?;
+    }
+    if has_venv {
+        eprintln!("xtask: {} is here", venv.display());
+    } else {
+        make_venv(&venv)?;
+    }
+    Ok(venv)
+}
+
+/// Installs Debian packages without starting, or leaving enabled, what they bring.
+fn install(packages: &[&str]) -> Result<()> {
+    if step::find("apt-get").is_none() {
+        bail!("please install {}; there is no apt-get here to do it with", packages.join(", "));
+    }
+    let is_ours = !Path::new(POLICY).exists();
+    if is_ours {
+        let deny = format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}");
+        step::run(&mut as_root("sh", &["-c", &deny]))?;
+    }
+    let installed = step::run(&mut as_root("apt-get", &["update", "-q"])).and_then(|()| {
+        let options = ["install", "-q", "-y", "--no-install-recommends", "--no-remove"];
+        step::run(
+            as_root("env", &["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+                .args(options)
+                .args(packages),
+        )
+    });
+    if is_ours {
+        step::run(&mut as_root("rm", &["-f", POLICY]))?;
+    }
+    installed?;
+    if packages.contains(&"mosquitto") && step::find("systemctl").is_some() {
+        // The tests start their own; nobody asked for a broker on port 1883 after the next boot.
+        step::run(&mut as_root("systemctl", &["disable", "mosquitto.service"]))?;
+    }
+    Ok(())
+}
+
+fn as_root(program: &str, arguments: &[&str]) -> Command {
+    let is_root =
+        fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let mut command = Command::new(if is_root { program } else { "sudo" });
+    if !is_root {
+        command.arg(program);
+    }
+    command.args(arguments);
+    command
+}
+
+fn make_venv(venv: &Path) -> Result<()> {
+    let python = python().context("python3 is here, but not its modules `venv` and `ensurepip`")?;
+    if venv.exists() {
+        eprintln!("xtask: {} is not what the tests need; making it anew", venv.display());
+        fs::remove_dir_all(venv).with_context(|| format!("cannot remove {}", venv.display()))?;
+    }
+    step::run(Command::new(python).args(["-m", "venv"]).arg(venv))?;
+    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    step::run(Command::new(venv.join("bin/python")).args(options).args(PYTHON_PACKAGES))
+}
+
+/// A Python that can make environments. Debian's own comes first: its packages fit it.
+fn python() -> Option<PathBuf> {
+    [Some("/usr/bin/python3".into()), step::find("python3")]
+        .into_iter()
+        .flatten()
+        .find(|python| step::succeeds(Command::new(python).args(["-c", "import venv, ensurepip"])))
+}
+
+fn holds_packages(venv: &Path) -> bool {
+    let wanted = PYTHON_PACKAGES.map(|package| format!("'{package}'")).join(", ");
+    let check = format!(
+        "from importlib.metadata import version\n\
+         for wanted in [{wanted}]:\n    \
+             name, _, exact = wanted.partition('==')\n    \
+             assert version(name) == exact\n"
+    );
+    step::succeeds(Command::new(venv.join("bin/python")).args(["-c", &check]))
+}
