@@ -228,6 +228,11 @@ impl Store {
         self.0.queue.confirmations();
     }
 
+    /// Whether something was given up and not told yet.
+    pub fn has_gap(&self) -> bool {
+        !self.0.book().gaps.is_empty()
+    }
+
     /// How many records wait for the platform.
     pub fn depth(&self) -> usize {
         self.0.book().outbox.len()
