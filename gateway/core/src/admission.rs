@@ -192,7 +192,7 @@ fn judge(point: &Point, memory: &mut Memory, value: f64, at: Timestamp) -> Quali
     if point.range.is_some_and(|(lowest, highest)| !(lowest..=highest).contains(&value)) {
         return Quality::OutOfRange;
     }
-    if !memory.unchanged.is_some_and(|(_, same)| same.to_bits() == value.to_bits()) {
+    if memory.unchanged.is_none_or(|(_, same)| same.to_bits() != value.to_bits()) {
         memory.unchanged = Some((at, value));
     }
     if let (Some(max_rate), Some((then, before))) = (point.max_rate, memory.good)

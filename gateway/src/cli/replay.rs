@@ -350,7 +350,10 @@ mod tests {
             &Community { models: models.specs(), ..nobody() },
         );
         let mut replay = Replay::new(community, models, None::<Vec<u8>>).unwrap();
-        (0..).zip(values).map(|(i, v)| replay.row(Timestamp(i * 60_000), vec![*v]).unwrap()).collect()
+        (0..)
+            .zip(values)
+            .map(|(i, v)| replay.row(Timestamp(i * 60_000), vec![*v]).unwrap())
+            .collect()
     }
 
     fn nobody() -> Community {

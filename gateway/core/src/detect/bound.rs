@@ -297,7 +297,7 @@ impl Bound {
         let contributions = self.contributions(compiled, sight);
         Evidence {
             detector: compiled.id.clone(),
-            why: self.why(compiled, sight, &contributions),
+            why: why(compiled, sight, &contributions),
             model,
             score,
             threshold,
@@ -352,32 +352,31 @@ impl Bound {
             }
         }
     }
+}
 
-    fn why(&self, compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
-        let told: Vec<Text> = parts
-            .iter()
-            .filter(|part| part.share >= 0.2)
-            .filter_map(|part| {
-                let point = &sight.device_type.points[sight.device_type.point(&part.point)?];
-                Some(sentence(point, part))
-            })
-            .collect();
-        let join = |language: fn(&Text) -> &str, comma: &str| {
-            told.iter().map(language).collect::<Vec<_>>().join(comma)
-        };
-        let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
-        match (&compiled.title, &compiled.judge) {
-            (Some(title), _) => {
-                Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en))
-            }
-            (None, Judge::Rule { text, .. }) => {
-                Text::new(format!("规则“{text}”成立：{zh}"), format!("rule `{text}` holds: {en}"))
-            }
-            (None, Judge::Model { .. }) => {
-                Text::new(format!("与往常不同：{zh}"), format!("not as usual: {en}"))
-            }
-            (None, Judge::High { .. } | Judge::Low { .. }) => Text::new(zh, en),
+/// The whole sentence.
+fn why(compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
+    let told: Vec<Text> = parts
+        .iter()
+        .filter(|part| part.share >= 0.2)
+        .filter_map(|part| {
+            let point = &sight.device_type.points[sight.device_type.point(&part.point)?];
+            Some(sentence(point, part))
+        })
+        .collect();
+    let join = |language: fn(&Text) -> &str, comma: &str| {
+        told.iter().map(language).collect::<Vec<_>>().join(comma)
+    };
+    let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
+    match (&compiled.title, &compiled.judge) {
+        (Some(title), _) => Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en)),
+        (None, Judge::Rule { text, .. }) => {
+            Text::new(format!("规则“{text}”成立：{zh}"), format!("rule `{text}` holds: {en}"))
         }
+        (None, Judge::Model { .. }) => {
+            Text::new(format!("与往常不同：{zh}"), format!("not as usual: {en}"))
+        }
+        (None, Judge::High { .. } | Judge::Low { .. }) => Text::new(zh, en),
     }
 }
 

@@ -95,7 +95,7 @@ impl Phase {
 mod tests {
     use super::*;
 
-    const DELAYS: Delays = Delays { on: Duration::from_secs(60), off: Duration::from_secs(30) };
+    const DELAYS: Delays = Delays { on: Duration::from_mins(1), off: Duration::from_secs(30) };
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp(0) + Duration::from_secs(seconds)

@@ -1,3 +1,5 @@
+//! One night of one event, second by second.
+
 use super::*;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
@@ -67,7 +69,7 @@ fn concern() -> Concern {
             echo: BTreeMap::new(),
         },
         people: 100,
-        reopen_within: Duration::from_secs(60),
+        reopen_within: Duration::from_mins(1),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::community::quantity::Text;
-use crate::community::scene::{Category, Tier};
+use crate::community::scene::Tier;
 use crate::detect::Evidence;
 
 /// A scene that the gateway brings along.
@@ -75,10 +75,6 @@ impl Health {
                 "Check disk space and the storage card at once; until then new events live in memory only.",
             ),
         }
-    }
-
-    pub(super) fn category(self) -> Category {
-        Category::Facility
     }
 
     pub(super) fn tier(self) -> Tier {

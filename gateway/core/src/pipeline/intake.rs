@@ -26,7 +26,7 @@ pub(super) struct Scratch {
 }
 
 impl Pipeline {
-    pub(super) fn handle_frame(&mut self, frame: Frame, now: Timestamp) {
+    pub(super) fn handle_frame(&mut self, frame: &Frame, now: Timestamp) {
         let index = frame.device;
         let Some(state) = self.devices.get_mut(index.0) else { return };
         self.counts.frames += 1;

@@ -159,7 +159,7 @@ impl Pipeline {
         match input {
             Input::Frame(frame) => {
                 ticket = frame.ticket;
-                self.handle_frame(frame, now);
+                self.handle_frame(&frame, now);
             }
             Input::Source { source, down } => {
                 if let Some(state) = self.sources.get_mut(source.0) {
@@ -176,7 +176,7 @@ impl Pipeline {
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
                 self.handle_store_works();
             }
-            Input::StoreFailed { why } => self.handle_store_failed(why, now),
+            Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
             Input::Config(community) => self.replace(community, now),

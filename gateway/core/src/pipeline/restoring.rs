@@ -86,7 +86,7 @@ impl Pipeline {
                     })
                 }
                 ["armed", device, scene, detector] => serde_json::from_slice::<Armed>(&value)
-                    .is_ok_and(|armed| self.restore_armed(device, scene, detector, armed, now)),
+                    .is_ok_and(|armed| self.restore_armed(device, scene, detector, &armed, now)),
                 _ => true,
             };
             if !taken {
@@ -141,7 +141,7 @@ impl Pipeline {
         device: &str,
         scene: &str,
         detector: &str,
-        armed: Armed,
+        armed: &Armed,
         now: Timestamp,
     ) -> bool {
         let Some(index) = self.community.find_device(device) else { return false };

@@ -223,7 +223,7 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn handle_store_failed(&mut self, why: String, now: Timestamp) {
+    pub(super) fn handle_store_failed(&mut self, why: &str, now: Timestamp) {
         if self.community.devices.is_empty() {
             return;
         }
@@ -415,7 +415,6 @@ fn health_concern(
 ) -> Concern {
     let mut concern = empty_concern(community, index, now);
     health.id().clone_into(&mut concern.data.scene);
-    concern.data.category = health.category();
     concern.data.title = health.title();
     concern.data.tier = health.tier();
     concern.data.advice = health.advice();

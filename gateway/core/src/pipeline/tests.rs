@@ -478,7 +478,7 @@ mod properties {
             }
             let mut opened = std::collections::BTreeSet::new();
             for (i, message) in (1_u64..).zip(night.messages()) {
-                prop_assert_eq!(&message.sequence, &format!("{:020}", i));
+                prop_assert_eq!(&message.sequence, &format!("{i:020}"));
                 if message.kind.ends_with("opened") && !message.kind.ends_with("reopened") {
                     prop_assert!(opened.insert(message.data.event));
                 }
