@@ -109,7 +109,7 @@ impl Wire {
         self.config.gap.map_or(needed, |gap| gap.0.max(needed))
     }
 
-    async fn connect(&self) -> io::Result<Box<dyn Client>> {
+    async fn connect(&mut self) -> io::Result<Box<dyn Client>> {
         let slave = Slave(0); // set before every question
         let context = if let Some(address) = &self.config.tcp {
             client::tcp::attach_slave(Fresh(dial(address).await?), slave)
@@ -121,7 +121,7 @@ impl Wire {
         Ok(context.into())
     }
 
-    async fn open_port(&self) -> io::Result<SerialStream> {
+    async fn open_port(&mut self) -> io::Result<SerialStream> {
         let Some(path) = &self.config.serial else {
             return Err(io::Error::other(
                 "the line names neither `tcp`, `rtu-over-tcp` nor `serial`",
