@@ -156,7 +156,7 @@ async fn answer_late(kind: Kind, units: &'static [u8]) -> (usize, usize) {
     let (mut right, mut faults) = (0, 0);
 
     // While nobody asks, while the next slave or the same one is asked, and far too late.
-    for (address, late_ms) in [(10, 130), (0, 160), (10, 190), (10, 450), (0, 650), (10, 700)] {
+    for (address, late_ms) in [(10, 130), (0, 160), (10, 190), (10, 450), (0, 650), (10, 650)] {
         slaves.tell(&format!("delay 1 {address} {late_ms}")).await;
         let (mut seen_fault, mut good_after) = (false, 0);
         while good_after < 4 {
