@@ -69,7 +69,8 @@ fn max_payload_bytes() -> usize {
     64 * 1024
 }
 
-/// `[broker.access]`, `[uplink.access]`: who we are to a broker, and whom we believe.
+/// `[broker.access]`, `[uplink.access]`: who we are to a broker, and whom we believe. Paths are
+/// relative to the folder of `gateway.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Access {

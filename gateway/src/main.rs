@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gatehouse::cli::{self, Cli};
+use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(cli::run(cli.command)),
+        Ok(runtime) => LocalSet::new().block_on(&runtime, cli::run(cli.command)),
         Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
     };
     outcome.unwrap_or_else(|error| {

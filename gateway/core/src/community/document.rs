@@ -385,6 +385,17 @@ unti = "degC"
         assert_eq!(document.span_inside("b", 2..3), document.span("b"), "escaped: the whole text");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_told(text in r#"(\[{0,2}(device-type|point|modbus|x)\]{0,2}\n|(id|at|via|word|title) ?= ?['"{}\[\]0-9a-z. =,]{0,8}\n){0,8}"#) {
+            let (document, value) = Document::read::<DeviceType>("f", &text);
+            proptest::prop_assert!(value.is_some() || !document.faults().is_empty(), "{}", text);
+            for fault in document.faults() {
+                proptest::prop_assert!(fault.span.end <= text.len(), "{:?}", fault);
+            }
+        }
+    }
+
     /// `line:column message (help)`, in the order of the file.
     fn told_of<T: DeserializeOwned>(text: &str) -> Vec<String> {
         let (document, _) = Document::read::<T>("f", text);

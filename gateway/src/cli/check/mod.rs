@@ -17,6 +17,7 @@ use gatehouse_core::community::build::{Built, File, Files, Surroundings, build};
 use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::Fault;
 use gatehouse_core::community::{ModelSpec, Source, SourceKind};
+use gatehouse_core::story;
 
 use super::INVALID;
 use crate::config::GatewayConfig;
@@ -158,8 +159,31 @@ fn open_models(loaded: &Loaded) -> Vec<Fault> {
 }
 
 /// Plays every story of every scene; the one place where that happens.
-fn stories(_loaded: &Loaded) -> Vec<Fault> {
-    Vec::new()
+fn stories(loaded: &Loaded) -> Vec<Fault> {
+    let community = &loaded.built.community;
+    let mut faults = Vec::new();
+    for (at_scene, scene) in community.scenes.iter().enumerate() {
+        for (at_story, written) in scene.stories.iter().enumerate() {
+            let types = || community.device_types.iter();
+            let Some(device_type) = types().find(|t| t.head.id == written.device_type) else {
+                continue;
+            };
+            let told = match story::play(scene, written, device_type, &community.models) {
+                Ok(told) => told,
+                Err(error) => vec![error.to_string()],
+            };
+            if told == written.expect {
+                continue;
+            }
+            let line = (0..written.expect.len()).find(|i| told.get(*i) != written.expect.get(*i));
+            let told = if told.is_empty() { "nothing".to_owned() } else { told.join(", ") };
+            let message = format!("story {}, \"{}\": what happens is {told}", at_story + 1, written.title);
+            let expected = written.expect.join(", ");
+            let help = Some(format!("the story expects {expected}; are the delays right?"));
+            faults.extend(loaded.built.story_fault(at_scene, at_story, line, message, help));
+        }
+    }
+    faults
 }
 
 /// What there is, in one line.

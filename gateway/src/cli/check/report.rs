@@ -42,7 +42,10 @@ impl Faults {
             // Writing into a String cannot fail; a fault that miette cannot draw is told plainly.
             let mut drawn = String::new();
             match handler.render_report(&mut drawn, &shown) {
-                Ok(()) => out.push_str(&drawn),
+                Ok(()) => {
+                    out.push_str(&drawn);
+                    out.push('\n');
+                }
                 Err(fmt::Error) => out.push_str(&format!("{fault}\n")),
             }
         }

@@ -78,7 +78,7 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
         (
             "tcp = ",
             "serial = \"/dev/x\"\ntcp = ",
-            "10:1 a line has one of `tcp`, `rtu-over-tcp` and `serial`, found `tcp` and `serial`",
+            "9:1 a line has one of `tcp`, `rtu-over-tcp` and `serial`, found `tcp` and `serial`",
         ),
         ("127.0.0.1:5020", "127.0.0.1", "9:7 `127.0.0.1` is not an address; expected `host:502`"),
         ("[uplink]", "baud = 9600\n[uplink]", "10:1 `baud` is for `serial` lines"),
@@ -134,6 +134,8 @@ fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
     let folder = tempfile::tempdir().unwrap();
     copy(&shipped(), folder.path());
     change(folder.path(), "gateway.toml", "url = \"mqtt://127.0.0.1:1884\"", "ulr = \"x\"");
+    let models = shipped().join("../models");
+    change(folder.path(), "gateway.toml", "../models", &models.display().to_string());
     change(folder.path(), "scenes/bin-fire.toml", "[\"bin-sensor\"]", "[\"bin-senser\"]");
     change(folder.path(), "device-types/level-4851.toml", "scale = 0.001", "scale = 0.01");
 
@@ -141,7 +143,7 @@ fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
 
     let text = faults.text(GraphicalTheme::unicode_nocolor());
     for part in [
-        "scenes/bin-fire.toml:8:17]",
+        "scenes/bin-fire.toml:7:17]",
         "there is no device type `bin-senser`",
         "did you mean `bin-sensor`?",
         "example 1: `level` is 12.34 m, outside its range [-0.05, 5], expected 1.234 m",
@@ -154,7 +156,7 @@ fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
     assert!(text.ends_with(" in 3 files\n"), "{text}");
     let lines = faults.json();
     let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
-    assert_eq!(first["line"], 51, "{first}");
+    assert_eq!((&first["line"], &first["column"]), (&46.into(), &1.into()), "{first}");
     assert_eq!(lines.lines().count(), faults.faults().len());
 }
 
