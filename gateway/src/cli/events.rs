@@ -359,3 +359,6 @@ fn verify(store: &Store, is_json: bool, out: &mut impl Write) -> anyhow::Result<
     }
     Ok(code)
 }
+
+#[cfg(test)]
+mod tests;
