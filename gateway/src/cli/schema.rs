@@ -43,13 +43,12 @@ const ALL: [(&str, Of); 5] = [
 ];
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let text = match args.of {
-        Some(of) => serde_json::to_string_pretty(&schema(of))?,
-        None => {
-            let all: serde_json::Map<String, serde_json::Value> =
-                ALL.into_iter().map(|(name, of)| (name.to_owned(), schema(of).into())).collect();
-            serde_json::to_string_pretty(&all)?
-        }
+    let text = if let Some(of) = args.of {
+        serde_json::to_string_pretty(&schema(of))?
+    } else {
+        let all: serde_json::Map<String, serde_json::Value> =
+            ALL.into_iter().map(|(name, of)| (name.to_owned(), schema(of).into())).collect();
+        serde_json::to_string_pretty(&all)?
     };
     writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(ExitCode::SUCCESS)

@@ -140,7 +140,7 @@ impl Style {
             local_time(&message.time),
             self.level(data.level),
             pad(transition(&message.kind, self.language), 12),
-            pad(data.title.get(self.language), 20),
+            pad(data.title.get(self.language), 22),
             pad(area, 10),
             pad(&data.device, 14),
             data.cause.why.get(self.language),
@@ -214,11 +214,11 @@ mod tests {
 
         assert_eq!(
             english,
-            "08:00:05  III  opened        Fire lane blocked     East        lane-03         occupied for 5 min"
+            "08:00:05  III  opened        Fire lane blocked       East        lane-03         occupied for 5 min"
         );
         assert_eq!(
             chinese,
-            "08:00:05  III  发生          消防通道占用          东区        lane-03         已占用 5 分钟"
+            "08:00:05  III  发生          消防通道占用            东区        lane-03         已占用 5 分钟"
         );
     }
 

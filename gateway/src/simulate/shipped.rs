@@ -3,8 +3,35 @@
 
 use std::path::{Path, PathBuf};
 
-/// Every file of `config/` and what is needed of `models/`, by its path from the repository's root.
-const FILES: &[(&str, &[u8])] = &[];
+/// Files by their path from the repository's root, with their content.
+macro_rules! carried {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_bytes!(concat!("../../../", $path)).as_slice())),+]
+    };
+}
+
+/// Every file of `config/`, and of `models/` what is loaded.
+const FILES: &[(&str, &[u8])] = carried![
+    "config/community.toml",
+    "config/device-types/air-rs485.toml",
+    "config/device-types/air-z2m.toml",
+    "config/device-types/bin-sensor.toml",
+    "config/device-types/generic-series.toml",
+    "config/device-types/lane-geomagnetic.toml",
+    "config/device-types/level-4851.toml",
+    "config/device-types/meter-3p-f32.toml",
+    "config/device-types/parking-geomagnetic.toml",
+    "config/device-types/pump-station.toml",
+    "config/gateway.toml",
+    "config/scenes/air-quality.toml",
+    "config/scenes/bin-fire.toml",
+    "config/scenes/bin-overflow.toml",
+    "config/scenes/fire-lane-blocked.toml",
+    "config/scenes/pump-room.toml",
+    "config/scenes/water-level.toml",
+    "models/window-forecast/model.onnx",
+    "models/window-forecast/model.toml",
+];
 
 /// Writes everything below `folder`, as in the repository; returns the configuration's folder.
 pub fn unpack(folder: &Path) -> std::io::Result<PathBuf> {
@@ -16,4 +43,39 @@ pub fn unpack(folder: &Path) -> std::io::Result<PathBuf> {
         std::fs::write(path, content)?;
     }
     Ok(folder.join("config"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_demonstration_loads_was_forgotten() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut expected = BTreeSet::new();
+        for folder in ["config", "models"] {
+            collect(&root, Path::new(folder), &mut expected);
+        }
+        expected.retain(|path| {
+            let is_loaded = |name| Path::new(path).file_name().is_some_and(|n| n == name);
+            path.starts_with("config/") || is_loaded("model.onnx") || is_loaded("model.toml")
+        });
+
+        let carried: BTreeSet<_> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(carried, expected);
+    }
+
+    fn collect(root: &Path, folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                collect(root, &path, found);
+            } else {
+                found.insert(path.display().to_string());
+            }
+        }
+    }
 }

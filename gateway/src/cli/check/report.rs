@@ -46,16 +46,12 @@ impl Faults {
                     out.push_str(&drawn);
                     out.push('\n');
                 }
-                Err(fmt::Error) => out.push_str(&format!("{fault}\n")),
+                Err(fmt::Error) => out.extend([&*fault.to_string(), "\n"]),
             }
         }
         let files: BTreeSet<&str> = self.faults.iter().map(|fault| fault.file.as_str()).collect();
-        out.push_str(&format!(
-            "{} in {}\n",
-            super::counted(self.faults.len(), "fault"),
-            super::counted(files.len(), "file")
-        ));
-        out
+        let faults = super::counted(self.faults.len(), "fault");
+        out + &format!("{faults} in {}\n", super::counted(files.len(), "file"))
     }
 
     /// A JSON object a line: `file`, `line`, `column` (from 1), `message`, `help`.
