@@ -8,3 +8,5 @@ mod modbus;
 mod peers;
 #[cfg(test)]
 mod power;
+#[cfg(test)]
+mod schema;
