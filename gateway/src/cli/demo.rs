@@ -53,7 +53,8 @@ pub struct Args {
     /// End after so many seconds; Ctrl-C ends it anyway
     #[arg(long = "for", value_name = "SECS", value_parser = seconds)]
     pub lasts: Option<Duration>,
-    /// How much faster than the world time passes. At 20 the first events come within 20 seconds
+    /// How much faster than the world time passes. At 20 the first events come within 20 seconds;
+    /// from some 100 on, the machine's own delays begin to look like faults of the devices
     #[arg(long, value_name = "X", default_value_t = 20.0, value_parser = factor)]
     pub speed: f64,
     /// The configuration to demonstrate; ./config when there is one, else the one in the program

@@ -15,7 +15,7 @@ use gatehouse_core::decode::encode::encode;
 use gatehouse_core::reading::{Body, Timestamp};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::connect::{self, NotABroker};
@@ -61,8 +61,15 @@ pub fn start(
     let options = connect::options(url, access, &client_id)?;
     let (out, made) = mpsc::channel(QUEUE);
     let tally = Arc::clone(&play.tally);
-    tokio::spawn(async move { speak(&play, pace, out).await });
-    Ok(tokio::spawn(async move { publish(&options, made, &tally).await }))
+    let (connected, mut is_connected) = watch::channel(false);
+    tokio::spawn(async move {
+        // What is made before there is a connection would arrive in one burst, and a gateway that
+        // dates by arrival would see values jump.
+        if let Some(Ok(())) = play.stop.run_until_cancelled(is_connected.changed()).await {
+            speak(&play, pace, out).await;
+        }
+    });
+    Ok(tokio::spawn(async move { publish(&options, made, &tally, &connected).await }))
 }
 
 /// Makes every device's frames at their time, until `play.stop` or until nobody listens.
@@ -138,12 +145,19 @@ impl<'a> Voice<'a> {
 }
 
 /// Publishes until `made` is closed and everything is confirmed.
-async fn publish(options: &MqttOptions, mut made: mpsc::Receiver<Message>, tally: &Tally) {
+async fn publish(
+    options: &MqttOptions,
+    mut made: mpsc::Receiver<Message>,
+    tally: &Tally,
+    connected: &watch::Sender<bool>,
+) {
     let mut again = VecDeque::new();
     let mut pause = RETRY_MIN;
     loop {
         let confirmed = tally.read().confirmed;
-        let Err(error) = session(options, &mut made, &mut again, tally).await else { return };
+        let Err(error) = session(options, &mut made, &mut again, tally, connected).await else {
+            return;
+        };
         if tally.read().confirmed > confirmed {
             pause = RETRY_MIN;
         }
@@ -169,8 +183,9 @@ async fn session(
     made: &mut mpsc::Receiver<Message>,
     again: &mut VecDeque<Message>,
     tally: &Tally,
+    connected: &watch::Sender<bool>,
 ) -> Result<(), String> {
-    let (client, wire) = AsyncClient::new(options.clone(), WINDOW);
+    let (client, wire) = connect::client(options.clone(), WINDOW);
     let (tell, mut told) = mpsc::channel(WINDOW);
     let polling = tokio::spawn(poll(wire, tell));
     let mut flight = Flight::default();
@@ -189,7 +204,10 @@ async fn session(
         // Cancel-safe: both are receptions from a channel.
         tokio::select! {
             news = told.recv() => match news {
-                Some(Told::Connected) => is_connected = true,
+                Some(Told::Connected) => {
+                    is_connected = true;
+                    connected.send_replace(true);
+                }
                 Some(Told::Handed(id)) => flight.handed(id),
                 Some(Told::Confirmed(id)) => if flight.confirmed(id) {
                     tally.confirmed();
@@ -371,7 +389,13 @@ mod tests {
         drop(out);
 
         let tally = Tally::default();
-        publish(&MqttOptions::new("devices", "127.0.0.1", port), made, &tally).await;
+        publish(
+            &MqttOptions::new("devices", "127.0.0.1", port),
+            made,
+            &tally,
+            &watch::channel(false).0,
+        )
+        .await;
 
         let mut numbers = BTreeSet::new();
         while numbers.len() < COUNT {
