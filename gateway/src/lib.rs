@@ -12,7 +12,7 @@
 //! 8. [`service`]: the world built from all of these, and its end,
 //! 9. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 10. [`cli`]: one file per command.
-//! 8. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//!
 //! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
 //! again).
 

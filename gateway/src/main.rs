@@ -9,8 +9,11 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet =
-        if cli.command.is_a_service() { "gatehouse=info,warn" } else { "gatehouse=warn,error" };
+    let quiet = if cli.command.is_a_service() {
+        "gatehouse=info,rumqttd=off,warn"
+    } else {
+        "gatehouse=warn,rumqttd=off,error"
+    };
     let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // One core is enough for a community, and a message that never changes threads costs half.

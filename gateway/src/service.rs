@@ -33,8 +33,8 @@ use crate::uplink;
 /// unacknowledged, or counted as dropped.
 const INPUTS: usize = 1_024;
 
-/// What the uplink may take after the engine has ended.
-const GRACE: Duration = Duration::from_secs(5);
+/// What the uplink may take after the engine has ended; it gives up by itself a little before.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// How often the wall clock is compared with ours.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
@@ -123,18 +123,7 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
 
     let effects = Effects { batches, inference, settlers, view: view_sender };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
-    let uplink = config.uplink.clone().map(|uplink_config| {
-        let stop = CancellationToken::new();
-        let run = uplink::run(
-            uplink_config,
-            config.gateway.clone(),
-            store.clone(),
-            clock.clone(),
-            view.clone(),
-            stop.clone(),
-        );
-        (tokio::spawn(log_end("uplink", run)), stop)
-    });
+    let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (console, console_task) =
         start_console(&config, &community, &view, &store, &clock, &stop).await?;
     let tasks = Tasks { sources, engine, writer, uplink, console: console_task };
@@ -155,7 +144,7 @@ impl Running {
         }
         if let Some((task, stop)) = uplink {
             stop.cancel();
-            if tokio::time::timeout(GRACE + Duration::from_secs(1), task).await.is_err() {
+            if tokio::time::timeout(GRACE, task).await.is_err() {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
@@ -227,6 +216,31 @@ fn start_inference(
     Ok(Some(inference))
 }
 
+fn start_uplink(
+    config: &GatewayConfig,
+    store: &Store,
+    view: &watch::Receiver<Arc<View>>,
+    clock: &Clock,
+) -> anyhow::Result<Option<(JoinHandle<()>, CancellationToken)>> {
+    let Some(uplink) = &config.uplink else { return Ok(None) };
+    let stop = CancellationToken::new();
+    let view = view.clone();
+    let figures: uplink::Figures = Arc::new(move || {
+        let view = view.borrow();
+        serde_json::json!({
+            "frames": view.counts.frames,
+            "readings": view.counts.readings,
+            "refused": view.counts.refused,
+            "records": view.counts.records,
+            "open": view.events.len(),
+        })
+    });
+    let (store, clock) = (store.clone(), clock.clone());
+    let (task, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
+        .context("the platform's broker")?;
+    Ok(Some((task, stop)))
+}
+
 async fn start_console(
     config: &GatewayConfig,
     community: &Arc<Community>,
@@ -279,12 +293,6 @@ async fn watch_clock(clock: Clock, inputs: mpsc::Sender<Input>, stop: Cancellati
         if stop.run_until_cancelled(tokio::time::sleep(CLOCK_PACE)).await.is_none() {
             return;
         }
-    }
-}
-
-async fn log_end<E: std::fmt::Display>(name: &str, task: impl Future<Output = Result<(), E>>) {
-    if let Err(error) = task.await {
-        tracing::error!(task = name, %error, "ended");
     }
 }
 

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::peers::{Mosquitto, gatehouse, subscriber};
+use crate::peers::gatehouse;
+use crate::peers::mosquitto::{Mosquitto, subscriber};
 
 const KILLS: usize = 20;
 const BINS: usize = 12;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::community::device_type::DeviceType;
+use crate::community::expectation::Expectation;
 use crate::community::quantity::Text;
 use crate::community::scene::{Scene, Story};
 use crate::community::{Address, Community, Device, ModelSpec, Source, SourceKind, site};
@@ -18,7 +19,7 @@ use crate::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
 /// Stories begin on 1 March 2026, midnight UTC.
 const START: Timestamp = Timestamp(1_772_323_200_000);
 
-/// What came of a story, in its own words: lines such as `2m opened 3`.
+/// What came of a story, in its own words: `2m opened 3`.
 ///
 /// # Errors
 /// The scene cannot work.
@@ -27,7 +28,7 @@ pub fn play(
     story: &Story,
     device_type: &Arc<DeviceType>,
     models: &[ModelSpec],
-) -> Result<Vec<String>, Unusable> {
+) -> Result<Vec<Expectation>, Unusable> {
     let community = Arc::new(stage(scene, device_type, models));
     let mut pipeline = Pipeline::new(community, Settings::default(), Restored::default(), START)?;
     let mut told = Vec::new();
@@ -56,7 +57,7 @@ pub fn play(
     Ok(told)
 }
 
-fn pass(pipeline: &mut Pipeline, until: Timestamp, scene: &str, told: &mut Vec<String>) {
+fn pass(pipeline: &mut Pipeline, until: Timestamp, scene: &str, told: &mut Vec<Expectation>) {
     while let Some(due) = pipeline.poll_timeout()
         && due < until
     {
@@ -65,15 +66,16 @@ fn pass(pipeline: &mut Pipeline, until: Timestamp, scene: &str, told: &mut Vec<S
     }
 }
 
-fn drain(pipeline: &mut Pipeline, now: Timestamp, scene: &str, told: &mut Vec<String>) {
+fn drain(pipeline: &mut Pipeline, now: Timestamp, scene: &str, told: &mut Vec<Expectation>) {
     while let Some(output) = pipeline.poll_output() {
         let Output::Store(batch) = output else { continue };
         for record in &batch.records {
             let Ok(message) = serde_json::from_slice::<Message>(&record.json) else { continue };
             if message.data.scene == scene {
-                let transition = message.kind.rsplit('.').next().unwrap_or_default();
-                let passed = humantime::format_duration(now.since(START));
-                told.push(format!("{passed} {transition} {}", message.data.level));
+                let word = message.kind.rsplit('.').next().unwrap_or_default();
+                let line = format!("0s {word} {}", message.data.level);
+                let told_now = line.parse::<Expectation>().ok();
+                told.extend(told_now.map(|told| Expectation { at: now.since(START), ..told }));
             }
         }
         pipeline.handle(Input::Stored { through: batch.number }, now);
@@ -152,6 +154,7 @@ mod tests {
 
         let told = play(&scene, &scene.stories[0], &device_type, &[]).unwrap();
 
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
         assert_eq!(told, scene.stories[0].expect);
     }
 }

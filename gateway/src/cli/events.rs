@@ -1,1 +1,364 @@
-//! x
+//! `gatehouse events`: the journal, to look at, to take along, and to check.
+//!
+//! Works on the store's folder while no gateway runs on it. An event is what its newest record says;
+//! its history is all of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use gatehouse_core::community::quantity::{Language, Text};
+use gatehouse_core::event::message::{EventData, Message, State};
+use gatehouse_core::reading::Timestamp;
+
+use crate::config::GatewayConfig;
+use crate::store::{Entry, Store, Verdict};
+
+/// Look at the journal of events while no gateway runs on it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of the configuration, which says where the store is
+    #[arg(long, value_name = "DIR", default_value = "config", global = true)]
+    pub config: PathBuf,
+    /// Folder of the store, instead of the one in the configuration
+    #[arg(long, value_name = "DIR", global = true)]
+    pub store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// Events, each as it stands, oldest first
+    List {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// JSON lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// One event with its whole history
+    Show {
+        /// The event's id
+        id: String,
+        /// JSON lines: its messages
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every message in the journal, in the order of its sequence
+    Export {
+        #[command(flatten)]
+        wanted: Wanted,
+        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        format: Format,
+    },
+    /// Check that the journal is what was written: its hash chain, entry by entry
+    Verify {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Wanted {
+    /// Only events of this scene
+    #[arg(long, value_name = "ID")]
+    pub scene: Option<String>,
+    /// Only events in this area
+    #[arg(long, value_name = "ID")]
+    pub area: Option<String>,
+    /// Only this level or a more urgent one (1 is the most urgent)
+    #[arg(long, value_name = "1-4", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub level: Option<u8>,
+    /// Only what happened at this time or later (RFC 3339, or `YYYY-MM-DD HH:MM:SS` in UTC)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Only what happened before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON object a line, as it went to the platform
+    Jsonl,
+    /// One line a message, the main fields
+    Csv,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { config, store, action } = args;
+    let path = match store {
+        Some(path) => path,
+        None => configured(&config)?,
+    };
+    let store = Store::open_to_read(&path)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = match action {
+        Action::List { wanted, json } => list(&store, &wanted, json, &mut out),
+        Action::Show { id, json } => show(&store, &id, json, &mut out),
+        Action::Export { wanted, format } => export(&store, &wanted, format, &mut out),
+        Action::Verify { json } => verify(&store, json, &mut out),
+    };
+    match done.and_then(|code| out.flush().map(|()| code).map_err(Into::into)) {
+        Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+        other => other,
+    }
+}
+
+/// `gatehouse events list | head` is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn configured(folder: &std::path::Path) -> anyhow::Result<PathBuf> {
+    let file = folder.join("gateway.toml");
+    let text = std::fs::read_to_string(&file).with_context(|| {
+        format!("cannot read {}; --store names a store directly", file.display())
+    })?;
+    let config: GatewayConfig =
+        toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))?;
+    Ok(config.store.path)
+}
+
+/// A journal entry, read as a message.
+fn message(entry: &Entry) -> anyhow::Result<Message> {
+    serde_json::from_slice(&entry.json)
+        .with_context(|| format!("sequence {} holds no event message", entry.sequence))
+}
+
+impl Wanted {
+    fn fits(&self, message: &Message) -> bool {
+        let data = &message.data;
+        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|w| w == value);
+        let at: Option<Timestamp> = message.time.parse().ok();
+        is(&self.scene, &data.scene)
+            && is(&self.area, &data.area)
+            && self.level.is_none_or(|level| data.level <= level)
+            && self.since.is_none_or(|since| at.is_some_and(|at| at >= since))
+            && self.until.is_none_or(|until| at.is_some_and(|at| at < until))
+    }
+}
+
+fn list(
+    store: &Store,
+    wanted: &Wanted,
+    is_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    // An event's newest message stands for it, at the place of its first one.
+    let mut order: Vec<String> = Vec::new();
+    let mut newest: BTreeMap<String, Message> = BTreeMap::new();
+    for entry in store.journal(0..=u64::MAX) {
+        let message = message(&entry?)?;
+        if newest.insert(message.subject.clone(), message.clone()).is_none() {
+            order.push(message.subject);
+        }
+    }
+    let found = order.iter().filter_map(|id| newest.get(id)).filter(|m| wanted.fits(m));
+    let language = language();
+    for message in found {
+        if is_json {
+            writeln!(out, "{}", serde_json::to_string(message)?)?;
+        } else {
+            writeln!(out, "{}", line(message, language))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(message: &Message, language: Language) -> String {
+    let data = &message.data;
+    format!(
+        "{}  {:9} {:7} {:10} {}  {}",
+        message.time,
+        level(data),
+        state(data.state),
+        data.area,
+        message.subject,
+        pick(&data.title, language),
+    )
+}
+
+fn level(data: &EventData) -> String {
+    let (roman, colour) = match data.level {
+        1 => ("I", "red"),
+        2 => ("II", "orange"),
+        3 => ("III", "yellow"),
+        _ => ("IV", "blue"),
+    };
+    format!("{roman} {colour}")
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Unknown => "unknown",
+        State::Cleared => "cleared",
+    }
+}
+
+fn pick(text: &Text, language: Language) -> &str {
+    match language {
+        Language::Zh => &text.zh,
+        Language::En => &text.en,
+    }
+}
+
+fn language() -> Language {
+    let lang = std::env::var("LC_ALL").or_else(|_| std::env::var("LANG")).unwrap_or_default();
+    if lang.starts_with("zh") { Language::Zh } else { Language::En }
+}
+
+fn show(store: &Store, id: &str, is_json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let entries = store.find(id)?;
+    let Some(newest) = entries.last() else {
+        bail!("the journal holds no event `{id}`; `gatehouse events list` shows what it holds");
+    };
+    if is_json {
+        for entry in &entries {
+            out.write_all(&entry.json)?;
+            writeln!(out)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let language = language();
+    let newest = message(newest)?;
+    let data = &newest.data;
+    let mut text = String::new();
+    writeln!(text, "{}", pick(&data.title, language))?;
+    let mut field = |name: &str, value: &str| writeln!(text, "  {name:10} {value}");
+    field("event", id)?;
+    field("level", &level(data))?;
+    field("state", state(data.state))?;
+    field("scene", &data.scene)?;
+    field("area", &data.area)?;
+    field("location", pick(&data.location, language))?;
+    field("devices", &data.affected.join(", "))?;
+    field("started", &data.started)?;
+    field("why", pick(&data.cause.why, language))?;
+    field("by", &format!("{} ({})", data.cause.detector, data.cause.model))?;
+    for part in &data.cause.contributions {
+        let observed = part.observed.map_or("no value".to_owned(), |v| v.to_string());
+        let (low, high) = part.expected;
+        let end = |end: Option<f64>| end.map_or(String::new(), |v| v.to_string());
+        let value = format!(
+            "{} = {observed} {}, expected {}..{}, share {:.0} %",
+            part.point,
+            part.unit,
+            end(low),
+            end(high),
+            part.share * 100.0
+        );
+        field("because", &value)?;
+    }
+    field("advice", pick(&data.advice, language))?;
+    writeln!(text, "  history")?;
+    for entry in &entries {
+        let then = message(entry)?;
+        let kind = then.kind.strip_prefix("gatehouse.event.").unwrap_or(&then.kind);
+        let level = level(&then.data);
+        writeln!(text, "    {}  {:12} {level:9} sequence {}", then.time, kind, entry.sequence)?;
+    }
+    out.write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(
+    store: &Store,
+    wanted: &Wanted,
+    format: Format,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    match format {
+        Format::Jsonl => {
+            for entry in store.journal(0..=u64::MAX) {
+                let entry = entry?;
+                if wanted.fits(&message(&entry)?) {
+                    out.write_all(&entry.json)?;
+                    writeln!(out)?;
+                }
+            }
+        }
+        Format::Csv => {
+            let mut rows = csv::Writer::from_writer(out);
+            rows.write_record([
+                "sequence", "time", "type", "event", "scene", "category", "level", "state", "area",
+                "device", "started", "title_zh", "title_en", "why_zh", "why_en",
+            ])?;
+            for entry in store.journal(0..=u64::MAX) {
+                let entry = entry?;
+                let message = message(&entry)?;
+                if wanted.fits(&message) {
+                    rows.write_record(columns(&entry, &message))?;
+                }
+            }
+            rows.flush()?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn columns(entry: &Entry, message: &Message) -> [String; 15] {
+    let data = &message.data;
+    let category = serde_json::to_value(data.category).unwrap_or_default();
+    [
+        entry.sequence.to_string(),
+        message.time.clone(),
+        message.kind.clone(),
+        message.subject.clone(),
+        data.scene.clone(),
+        category.as_str().unwrap_or_default().to_owned(),
+        data.level.to_string(),
+        state(data.state).to_owned(),
+        data.area.clone(),
+        data.device.clone(),
+        data.started.clone(),
+        data.title.zh.clone(),
+        data.title.en.clone(),
+        data.cause.why.zh.clone(),
+        data.cause.why.en.clone(),
+    ]
+}
+
+fn verify(store: &Store, is_json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let verdict = store.verify()?;
+    let code = match &verdict {
+        Verdict::Whole { .. } => ExitCode::SUCCESS,
+        Verdict::Broken { .. } => ExitCode::FAILURE,
+    };
+    if is_json {
+        let object = match verdict {
+            Verdict::Whole { entries, first, last, holes } => serde_json::json!({
+                "whole": true, "entries": entries, "first": first, "last": last, "holes": holes,
+            }),
+            Verdict::Broken { sequence } => {
+                serde_json::json!({ "whole": false, "sequence": sequence })
+            }
+        };
+        writeln!(out, "{object}")?;
+        return Ok(code);
+    }
+    match verdict {
+        Verdict::Whole { entries: 0, .. } => writeln!(out, "the journal is empty")?,
+        Verdict::Whole { entries, first, last, holes } => {
+            writeln!(out, "whole: {entries} entries, sequences {first} to {last}")?;
+            for (from, to) in holes {
+                writeln!(out, "sequences {from} to {to} were given up before they were written")?;
+            }
+        }
+        Verdict::Broken { sequence } => {
+            writeln!(out, "broken at sequence {sequence}: it is not what was written")?;
+        }
+    }
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests;

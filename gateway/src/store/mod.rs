@@ -116,6 +116,8 @@ struct Shared {
     /// Rings when there is something new to send.
     arrived: Notify,
     damage: Option<Damage>,
+    /// Why the last write failed; `None` when it did not.
+    fault: Mutex<Option<String>>,
     /// Taken along by the writer; the disk comes back here when it ends.
     held: Mutex<Held>,
     boot: u64,
@@ -161,6 +163,7 @@ impl Store {
             queue: Arc::default(),
             arrived: Notify::new(),
             damage: opened.damage,
+            fault: Mutex::default(),
             held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
             boot: opened.boot,
             _lock: opened.lock,
@@ -228,6 +231,11 @@ impl Store {
         self.0.queue.confirmations();
     }
 
+    /// Why the disk takes nothing at the moment.
+    pub fn fault(&self) -> Option<String> {
+        self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether something was given up and not told yet.
     pub fn has_gap(&self) -> bool {
         !self.0.book().gaps.is_empty()
@@ -269,6 +277,10 @@ impl Shared {
         *book = fresh;
         drop(book);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+    }
+
+    fn set_fault(&self, why: Option<String>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

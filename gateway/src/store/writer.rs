@@ -197,6 +197,7 @@ impl Writer {
             let mut last_tries = 0;
             while let Err(error) = self.write(&group) {
                 tracing::error!(%error, "the store could not be written; trying again");
+                self.shared.set_fault(Some(error.to_string()));
                 self.tell(Input::StoreFailed { why: error.to_string() });
                 self.close();
                 if self.queue.pause(RETRY) {
@@ -208,6 +209,7 @@ impl Writer {
                     std::thread::sleep(RETRY / 5);
                 }
             }
+            self.shared.set_fault(None);
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }

@@ -35,6 +35,14 @@ pub struct Expectation {
     pub level: Option<u8>,
 }
 
+impl Expectation {
+    /// Whether what happened is what was expected.
+    pub fn is_met_by(&self, told: &Self) -> bool {
+        let level = self.level.is_none() || self.level == told.level;
+        (self.at, self.transition) == (told.at, told.transition) && level
+    }
+}
+
 /// The line does not say what must happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{line}` is not an expectation: {what}")]

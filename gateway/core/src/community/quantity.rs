@@ -106,7 +106,9 @@ impl schemars::JsonSchema for Quantity {
 }
 
 /// The same text in the two languages that a community reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// Chinese.

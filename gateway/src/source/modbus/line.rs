@@ -109,7 +109,7 @@ impl Wire {
         self.config.gap.map_or(needed, |gap| gap.0.max(needed))
     }
 
-    async fn connect(&self) -> io::Result<Box<dyn Client>> {
+    async fn connect(&mut self) -> io::Result<Box<dyn Client>> {
         let slave = Slave(0); // set before every question
         let context = if let Some(address) = &self.config.tcp {
             client::tcp::attach_slave(Fresh(dial(address).await?), slave)
@@ -121,7 +121,7 @@ impl Wire {
         Ok(context.into())
     }
 
-    async fn open_port(&self) -> io::Result<SerialStream> {
+    async fn open_port(&mut self) -> io::Result<SerialStream> {
         let Some(path) = &self.config.serial else {
             return Err(io::Error::other(
                 "the line names neither `tcp`, `rtu-over-tcp` nor `serial`",
@@ -247,5 +247,103 @@ fn fault(error: &io::Error) -> WireFault {
             WireFault::Garbled
         }
         _ => WireFault::Disconnected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const REQUEST: Request = Request { function: Function::Holding, start: 0, count: 2 };
+
+    #[tokio::test]
+    async fn only_an_answer_to_this_very_question_is_a_value() {
+        // After transaction, protocol and length: unit, function, byte count, words.
+        let cases: [(&str, &[u8], _); 9] = [
+            ("as asked", &[1, 3, 4, 0, 7, 0, 8], Ok(vec![7, 8])),
+            ("a register short", &[1, 3, 2, 0, 7], Err(WireFault::Garbled)),
+            ("a register too many", &[1, 3, 6, 0, 7, 0, 8, 0, 9], Err(WireFault::Garbled)),
+            ("bytes short", &[1, 3, 4, 0, 7], Err(WireFault::Garbled)),
+            ("an odd count", &[1, 3, 3, 0, 7, 0], Err(WireFault::Garbled)),
+            ("another table", &[1, 4, 4, 0, 7, 0, 8], Err(WireFault::Garbled)),
+            ("another unit", &[2, 3, 4, 0, 7, 0, 8], Err(WireFault::Garbled)),
+            ("nothing but a unit", &[1], Err(WireFault::Garbled)),
+            ("an exception", &[1, 0x83, 6], Err(WireFault::Exception(6))),
+        ];
+
+        for (why, pdu, expected) in cases {
+            let length = u8::try_from(pdu.len()).unwrap();
+            let answer = [&[0, 0, 0, 0, 0, length], pdu].concat();
+
+            assert_eq!(ask("tcp", 12, answer).await, expected, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn noise_on_a_line_is_a_fault_and_not_a_panic() {
+        for noise in
+            [vec![0xFF; 40], vec![1, 3], (0..=255).collect(), vec![1, 3, 4, 0, 7, 0, 8, 0, 0]]
+        {
+            let answer = ask("rtu-over-tcp", 8, noise).await;
+
+            assert!(
+                matches!(answer, Err(WireFault::Garbled | WireFault::Timeout)),
+                "{answer:?} is a value out of noise"
+            );
+        }
+    }
+
+    #[test]
+    fn bits_come_in_whole_bytes_and_leave_as_many_as_were_asked_for() {
+        let request = |count| Request { function: Function::Coil, start: 0, count };
+        let bits = |count| Response::ReadCoils(vec![true; count]);
+
+        assert_eq!(words(bits(16), request(9)), Some(vec![1; 9]));
+        assert_eq!(words(bits(8), request(9)), None);
+        assert_eq!(words(bits(16), request(8)), None);
+    }
+
+    #[test]
+    fn a_slow_wire_is_given_the_time_that_the_characters_take() {
+        let wire = |settings: &str| {
+            let config = format!("id = 'test'\ntimeout = '500 ms'\n{settings}");
+            Wire::new(toml::from_str(&config).unwrap())
+        };
+        let request = Request { function: Function::Input, start: 0, count: 125 };
+
+        let slow = wire("serial = '/dev/null'\nbaud = 1200");
+        // 11 bits a character: 263 of them, and 3.5.
+        assert_eq!(slow.patience(request).as_millis(), 500 + 263 * 11 * 1_000 / 1_200);
+        assert_eq!(slow.gap().as_millis(), 32);
+        let fast = wire("serial = '/dev/null'\nbaud = 115200\nparity = 'none'");
+        assert_eq!(fast.gap(), LEAST_GAP);
+        let declared = wire("serial = '/dev/null'\ngap = '20 ms'");
+        assert_eq!(declared.gap(), Duration::from_millis(20));
+        let network = wire("tcp = '127.0.0.1:502'");
+        assert_eq!((network.patience(request).as_millis(), network.gap().as_millis()), (500, 0));
+    }
+
+    /// What is made of an answer that a peer gives to a question of so many bytes.
+    async fn ask(wire: &str, question: usize, answer: Vec<u8>) -> Result<Vec<u16>, WireFault> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut vec![0; question]).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.ok();
+        });
+        let config = format!("id = 'test'\n{wire} = '{address}'\ntimeout = '250 ms'");
+        let mut line = Wire::new(toml::from_str(&config).unwrap());
+        line.open().await.unwrap();
+
+        let answer = line.read(1, REQUEST).await;
+
+        drop(line);
+        peer.await.unwrap();
+        answer
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn plan(device_type: &DeviceType) -> Vec<Request> {
     let mut tables: BTreeMap<Function, Vec<Span>> = BTreeMap::new();
     for point in &device_type.points {
         let function = point.at.function.unwrap_or(modbus.function);
-        if let Some(span) = span(modbus, function, point) {
+        if let Some(span) = span(modbus, point) {
             tables.entry(function).or_default().push(span);
         }
     }
@@ -58,15 +58,11 @@ struct Span {
 }
 
 /// Where a point stands, if it may be read there.
-///
-/// Holes and `count` describe the file's own table. In another table a declared point is proof
-/// enough that its register exists; there a hole only says what is not read along.
-fn span(modbus: &Modbus, function: Function, point: &Point) -> Option<Span> {
+fn span(modbus: &Modbus, point: &Point) -> Option<Span> {
     let first = u32::from(point.at.word?);
     let span = Span { first, end: first + words(point.at.kind) };
-    let on_the_map = function != modbus.function
-        || (modbus.count.is_none_or(|count| span.end <= u32::from(count))
-            && !holds_hole(modbus, span.first, span.end));
+    let on_the_map = modbus.count.is_none_or(|count| span.end <= u32::from(count))
+        && !holds_hole(modbus, span.first, span.end);
     let addressable = u32::from(modbus.start) + span.end <= 1 << 16;
     (on_the_map && addressable).then_some(span)
 }
@@ -134,7 +130,7 @@ mod tests {
     #[test]
     fn each_table_is_asked_for_its_own_points() {
         let device = device(
-            "function = 'holding'\nholes = [[1, 9]]",
+            "function = 'holding'\nholes = [[1, 2], [4, 9]]",
             &[
                 "word = 0",
                 "word = 3, function = 'discrete'",

@@ -109,7 +109,7 @@ impl<L: Line> Poller<L> {
         }
     }
 
-    async fn wait(&self, until: Instant) -> Result<(), HungUp> {
+    async fn wait(&mut self, until: Instant) -> Result<(), HungUp> {
         self.stop.run_until_cancelled(tokio::time::sleep_until(until)).await;
         Ok(())
     }
@@ -235,12 +235,12 @@ impl<L: Line> Poller<L> {
         self.send(Input::Source { source: self.source, down: None }).await
     }
 
-    async fn hand_in(&self, device: DeviceIndex, blocks: Vec<Block>) -> Result<(), HungUp> {
+    async fn hand_in(&mut self, device: DeviceIndex, blocks: Vec<Block>) -> Result<(), HungUp> {
         let body = Body::Blocks(blocks);
         self.send(Input::Frame(Frame { device, ticket: None, body })).await
     }
 
-    async fn send(&self, input: Input) -> Result<(), HungUp> {
+    async fn send(&mut self, input: Input) -> Result<(), HungUp> {
         self.inputs.send(input).await.map_err(|_| HungUp)
     }
 }

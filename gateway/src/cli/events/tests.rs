@@ -1,0 +1,184 @@
+use gatehouse_core::event::message::Record;
+use gatehouse_core::pipeline::Batch;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::config::StoreConfig;
+
+#[test]
+fn an_event_is_listed_once_as_it_stands() {
+    let journal = Journal::new();
+
+    let all = journal.said(|store, out| list(store, &Wanted::default(), false, out));
+
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("2026-01-01T00:05:00.000Z"), "{all}");
+    assert!(lines[0].contains("II orange") && lines[0].contains("cleared"), "{all}");
+    assert!(lines[1].contains("IV blue") && lines[1].contains("open"), "{all}");
+}
+
+#[test]
+fn only_what_is_wanted_is_listed() {
+    let journal = Journal::new();
+    let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let cases = [
+        (Wanted { scene: Some("bin-fire".into()), ..Wanted::default() }, vec!["B"]),
+        (Wanted { area: Some("east".into()), ..Wanted::default() }, vec!["A"]),
+        (Wanted { level: Some(2), ..Wanted::default() }, vec!["A"]),
+        (Wanted { level: Some(4), ..Wanted::default() }, vec!["A", "B"]),
+        (Wanted { since: time("2026-01-01T00:05:00Z"), ..Wanted::default() }, vec!["A"]),
+        (Wanted { until: time("2026-01-01T00:05:00Z"), ..Wanted::default() }, vec!["B"]),
+        (Wanted { area: Some("moon".into()), ..Wanted::default() }, vec![]),
+    ];
+    for (wanted, expected) in cases {
+        let text = journal.said(|store, out| list(store, &wanted, true, out));
+        let found: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Message>(line).unwrap().subject)
+            .collect();
+        assert_eq!(found, expected, "{wanted:?}");
+    }
+}
+
+#[test]
+fn an_event_is_shown_with_its_history() {
+    let journal = Journal::new();
+
+    let text = journal.said(|store, out| show(store, "A", false, out));
+
+    assert!(
+        text.contains("because    pressure = 120 kPa, expected 180..420, share 100 %"),
+        "{text}"
+    );
+    assert!(
+        text.contains("2026-01-01T00:01:00.000Z  opened       III yellow sequence 1"),
+        "{text}"
+    );
+    assert!(text.contains("2026-01-01T00:05:00.000Z  cleared      II orange sequence 3"), "{text}");
+    let unknown = show(&journal.store(), "nobody", false, &mut Vec::new()).unwrap_err();
+    assert!(unknown.to_string().contains("holds no event `nobody`"), "{unknown}");
+}
+
+#[test]
+fn an_export_holds_every_message_as_it_went_out() {
+    let journal = Journal::new();
+    let export =
+        |format| journal.said(|store, out| super::export(store, &Wanted::default(), format, out));
+
+    let lines = export(Format::Jsonl);
+    assert_eq!(lines.lines().map(str::as_bytes).collect::<Vec<_>>(), journal.written);
+
+    let table = export(Format::Csv);
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(&rows[1][3], "B");
+    assert_eq!(&rows[2][2], "gatehouse.event.cleared");
+}
+
+#[test]
+fn a_whole_journal_says_so() {
+    let journal = Journal::new();
+
+    let text = journal.said(|store, out| verify(store, false, out));
+
+    assert_eq!(text, "whole: 3 entries, sequences 1 to 3\n");
+}
+
+#[test]
+fn a_store_in_use_says_whom_to_ask() {
+    let journal = Journal::new();
+    let _gateway = journal.store();
+    let args = Args {
+        config: "config".into(),
+        store: Some(journal.folder.path().into()),
+        action: Action::Verify { json: false },
+    };
+
+    let error = run(args).unwrap_err().to_string();
+
+    assert!(error.contains("a gateway is running on it; ask its console"), "{error}");
+}
+
+/// A journal with three messages about two events.
+struct Journal {
+    folder: tempfile::TempDir,
+    written: Vec<Vec<u8>>,
+}
+
+impl Journal {
+    fn new() -> Self {
+        let messages = [
+            message("A", "opened", "2026-01-01T00:01:00.000Z", 3, "pump-room", "east"),
+            message("B", "opened", "2026-01-01T00:02:00.000Z", 4, "bin-fire", "west"),
+            message("A", "cleared", "2026-01-01T00:05:00.000Z", 2, "pump-room", "east"),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: folder.path().into(), ..StoreConfig::default() };
+        let (store, _) = Store::open(&config).unwrap();
+        let (inputs, mut reports) = mpsc::channel(4);
+        let (sender, writer) = store.spawn_writer(inputs.downgrade()).unwrap();
+        let records = (1..).zip(&messages).map(|(sequence, message)| Record {
+            sequence,
+            level: message.data.level,
+            event: message.subject.clone(),
+            json: serde_json::to_vec(message).unwrap(),
+        });
+        let records: Vec<Record> = records.collect();
+        let written = records.iter().map(|r| r.json.clone()).collect();
+        sender.send(Batch { number: 1, records, states: Vec::new() });
+        reports.blocking_recv().unwrap();
+        drop(sender);
+        writer.join().unwrap();
+        Self { folder, written }
+    }
+
+    fn store(&self) -> Store {
+        Store::open_to_read(self.folder.path()).unwrap()
+    }
+
+    fn said(
+        &self,
+        command: impl FnOnce(&Store, &mut Vec<u8>) -> anyhow::Result<ExitCode>,
+    ) -> String {
+        let mut out = Vec::new();
+        assert_eq!(command(&self.store(), &mut out).unwrap(), ExitCode::SUCCESS);
+        String::from_utf8(out).unwrap()
+    }
+}
+
+fn message(
+    event: &str,
+    transition: &str,
+    time: &str,
+    level: u8,
+    scene: &str,
+    area: &str,
+) -> Message {
+    let text = json!({ "zh": "\u{6807}\u{9898}", "en": "title" });
+    let state = if transition == "cleared" { "cleared" } else { "open" };
+    let message = json!({
+        "specversion": "1.0", "id": "1", "source": "/townships/t/gateways/g",
+        "type": format!("gatehouse.event.{transition}"), "subject": event, "time": time,
+        "datacontenttype": "application/json", "dataschema": "d", "sequence": "1", "bootid": "1",
+        "timequality": "synced",
+        "data": {
+            "event": event, "scene": scene, "category": "facility", "title": text, "level": level,
+            "urgency": "Expected", "certainty": "Observed", "state": state, "tier": "grid",
+            "area": area, "device": "d-1", "location": text, "started": time, "detected": time,
+            "cause": {
+                "detector": "low", "model": "rule", "score": 1.0, "threshold": 180.0, "why": text,
+                "contributions": [{ "point": "pressure", "observed": 120.0,
+                    "expected": [180.0, 420.0], "unit": "kPa", "share": 1.0 }],
+                "grading": { "over": 0.3, "lasted": 60.0, "people": 10, "certainty": 1.0,
+                    "devices": 1 },
+                "quality": 1.0,
+            },
+            "affected": ["d-1"], "advice": text, "evidence": [],
+            "review": { "required": false }, "drill": false,
+        },
+    });
+    serde_json::from_value(message).unwrap()
+}

@@ -1,0 +1,54 @@
+//! Other people's programs, started for a test and killed at its end.
+
+pub(crate) mod modbus;
+pub(crate) mod mosquitto;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program that a test needs; without it the test fails, for a test that is left out shows nothing.
+pub(crate) fn command(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// Starts it, or says what to do.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command.spawn().unwrap_or_else(|error| {
+        let program = command.as_std().get_program().to_string_lossy();
+        panic!("`{program}` cannot be started ({error}): run cargo xtask test")
+    })
+}
+
+/// The Python that has the test peers' packages.
+pub(crate) fn python() -> PathBuf {
+    let venv = std::env::var_os("GATEHOUSE_TEST_VENV")
+        .map_or_else(|| workspace().join("target/test-venv"), PathBuf::from);
+    venv.join("bin/python")
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a peer says, line by line.
+pub(crate) fn lines(output: ChildStdout) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(output).lines()
+}
+
+/// The program under test, built beside the tests.
+pub(crate) fn gatehouse() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.ancestors().nth(2).unwrap();
+    let program = profile.join("gatehouse");
+    assert!(program.is_file(), "{} is not built: run cargo xtask test", program.display());
+    program
+}
