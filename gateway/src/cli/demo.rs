@@ -146,7 +146,7 @@ impl Stage {
             }
         }
 
-        let now = self.play.clock.now();
+        let (now, real) = (self.play.clock.now(), begun.elapsed());
         voices.stop.cancel();
         if tokio::time::timeout(GRACE, talking).await.is_err() {
             tracing::warn!("the sensor broker did not confirm everything");
@@ -162,7 +162,7 @@ impl Stage {
         let anomalies = self.site.simulation.as_ref().map_or(&[][..], |s| &s.anomalies[..]);
         let planned = plan::unroll(anomalies, self.play.world.start, now);
         let summary = Summary {
-            real: begun.elapsed(),
+            real,
             simulated: now.since(self.play.world.start),
             counts: view.borrow().counts.clone(),
             sent: self.play.tally.read(),
