@@ -5,6 +5,10 @@ mod architecture;
 #[cfg(test)]
 mod modbus;
 #[cfg(test)]
+mod mqtt;
+#[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod platform;
 #[cfg(test)]
 mod power;
