@@ -26,7 +26,7 @@ async fn sensors_speak_over_tls_with_their_own_passwords_and_for_themselves_only
     let mut gateway = Gateway::start(&site.config(), &["sense/c/bin-1", "sense/c/bin-2"]);
     gateway.is_up().await;
 
-    let bin = Device::with_password(&site, "bin-1", "one").await;
+    let bin = Device::with_password(&site, "bin-1", "one");
     bin.publish("sense/c/bin-2", b"forged").await;
     bin.publish("sense/c/bin-1", b"mine").await;
 
@@ -66,7 +66,7 @@ async fn what_was_not_settled_comes_again_and_what_was_does_not() {
     let config = plain_config(&broker);
     let mut gateway = Gateway::start(&config, &["sense/c/bin-1"]);
     gateway.is_up().await;
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
     for number in 1..=4 {
         device.publish("sense/c/bin-1", number.to_string().as_bytes()).await;
     }
@@ -104,7 +104,7 @@ async fn what_comes_while_the_gateway_is_away_waits_at_the_broker() {
     gateway.is_up().await;
     gateway.stop().await;
 
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
     device.publish("sense/c/bin-1", b"meanwhile").await;
 
     let mut gateway = Gateway::start(&config, &["sense/+/bin-1"]);
@@ -123,7 +123,7 @@ async fn a_broker_that_dies_is_told_and_found_again() {
     broker.restart();
     gateway.is_up().await;
 
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
     device.publish("sense/c/bin-1", b"back").await;
     assert_eq!(gateway.payload().await.1, b"back");
     gateway.stop().await;
@@ -134,7 +134,7 @@ async fn a_payload_of_ten_megabytes_is_refused_and_intake_goes_on() {
     let broker = Mosquitto::plain();
     let mut gateway = Gateway::start(&plain_config(&broker), &["sense/c/bin-1"]);
     gateway.is_up().await;
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
 
     device.publish("sense/c/bin-1", &vec![b'x'; 10 << 20]).await;
     device.publish("sense/c/bin-1", b"after").await;
@@ -160,7 +160,7 @@ async fn a_packet_that_nobody_can_hold_does_not_keep_the_gateway_away() {
     let broker = Mosquitto::plain();
     let mut gateway = Gateway::start(&plain_config(&broker), &["sense/c/bin-1"]);
     gateway.is_up().await;
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
 
     device.publish("sense/c/bin-1", &vec![b'x'; 20 << 20]).await;
 
@@ -176,7 +176,7 @@ async fn a_packet_that_nobody_can_hold_does_not_keep_the_gateway_away() {
 #[tokio::test]
 async fn a_topic_that_is_nobodys_and_an_old_retained_value_are_counted_and_let_go() {
     let broker = Mosquitto::plain();
-    let device = Device::plain(&broker).await;
+    let device = Device::plain(&broker);
     device.retain("sense/c/bin-1", b"yesterday").await;
     // A subscription that outlived its device.
     let config = plain_config(&broker);
@@ -349,19 +349,19 @@ struct Device {
 }
 
 impl Device {
-    async fn plain(broker: &Mosquitto) -> Self {
-        Self::connect(MqttOptions::new("device", "127.0.0.1", broker.port())).await
+    fn plain(broker: &Mosquitto) -> Self {
+        Self::connect(MqttOptions::new("device", "127.0.0.1", broker.port()))
     }
 
-    async fn with_password(site: &Site, user: &str, password: &str) -> Self {
+    fn with_password(site: &Site, user: &str, password: &str) -> Self {
         let mut options = MqttOptions::new(user, "localhost", site.broker.port());
         let ca = read(&site.authority.file);
         let tls = TlsConfiguration::Simple { ca, alpn: None, client_auth: None };
         options.set_credentials(user, password).set_transport(Transport::Tls(tls));
-        Self::connect(options).await
+        Self::connect(options)
     }
 
-    async fn connect(mut options: MqttOptions) -> Self {
+    fn connect(mut options: MqttOptions) -> Self {
         options.set_max_packet_size(1 << 20, 32 << 20);
         let (client, mut events) = AsyncClient::new(options, 8);
         let (sender, confirmed) = mpsc::channel(64);
