@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use gatehouse_core::community::{Address, Community, SourceKind};
-use gatehouse_core::pipeline::{Input, Pipeline, Settings};
+use gatehouse_core::pipeline::{Input, Pipeline, STORE_FAILED, Settings};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -71,7 +71,7 @@ struct Tasks {
 /// a `LocalSet`: a Modbus connection never changes threads.
 ///
 /// # Errors
-/// The store, a model, a certificate or the console's address cannot be used.
+/// The store, a certificate or the console's address cannot be used, or a scene cannot work.
 pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyhow::Result<Running> {
     let Setup { config, community, models } = setup;
     let (store, restored) = Store::open(&config.store)?;
@@ -82,7 +82,7 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
         Pipeline::new(Arc::clone(&community), Settings::default(), restored, clock.now())?;
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
-    let inference = start_inference(&community, &config, &models, &inputs)?;
+    let inference = start_inference(&community, &config, &models, &inputs);
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut sources = Vec::new();
@@ -200,7 +200,7 @@ fn start_inference(
     config: &GatewayConfig,
     models: &std::path::Path,
     inputs: &mpsc::Sender<Input>,
-) -> anyhow::Result<Option<Inference>> {
+) -> Option<Inference> {
     let names: BTreeSet<&str> = community
         .scenes
         .iter()
@@ -208,12 +208,20 @@ fn start_inference(
         .filter_map(|detector| detector.model.as_deref())
         .collect();
     if names.is_empty() {
-        return Ok(None);
+        return None;
     }
     let library = config.models.onnxruntime.as_deref();
-    let inference = Inference::start(models, names, library, inputs.downgrade())?;
-    tracing::info!(engine = inference.engine_name(), "models are loaded");
-    Ok(Some(inference))
+    match Inference::start(models, names, library, inputs.downgrade()) {
+        Ok(inference) => {
+            tracing::info!(engine = inference.engine_name(), "models are loaded");
+            Some(inference)
+        }
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            tracing::error!("no model speaks until this is mended, rules go on: {error:#}");
+            None
+        }
+    }
 }
 
 fn start_uplink(
@@ -257,14 +265,14 @@ async fn start_console(
     let (access, password) = Access::generate()?;
     // Nothing replaces the configuration yet; the receiver keeps the value.
     let (_, community) = watch::channel(Arc::clone(community));
-    let store = store.clone();
+    let (store, seen) = (store.clone(), view.clone());
     let sources = console::Sources {
         view: view.clone(),
         community,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),
-            fault: None,
+            fault: store_fault(&seen.borrow()),
         }),
         clock: clock.clone(),
         language: config.gateway.language,
@@ -276,6 +284,12 @@ async fn start_console(
         }
     });
     Ok((Some((address, password)), Some(task)))
+}
+
+/// Why the store cannot write, by the event that says so.
+fn store_fault(view: &View) -> Option<String> {
+    let failed = view.events.iter().find(|event| event.data.scene == STORE_FAILED);
+    failed.map(|event| event.data.cause.why.en.clone())
 }
 
 /// Tells the pipeline what is known about the wall clock, and when it was set.

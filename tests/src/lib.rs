@@ -12,3 +12,5 @@ mod peers;
 mod platform;
 #[cfg(test)]
 mod power;
+#[cfg(test)]
+mod schema;

@@ -53,7 +53,8 @@ pub struct Args {
     /// End after so many seconds; Ctrl-C ends it anyway
     #[arg(long = "for", value_name = "SECS", value_parser = seconds)]
     pub lasts: Option<Duration>,
-    /// How much faster than the world time passes. At 20 the first events come within 20 seconds
+    /// How much faster than the world time passes. At 20 the first events come within 20 seconds;
+    /// from some 100 on, the machine's own delays begin to look like faults of the devices
     #[arg(long, value_name = "X", default_value_t = 20.0, value_parser = factor)]
     pub speed: f64,
     /// The configuration to demonstrate; ./config when there is one, else the one in the program
@@ -145,7 +146,7 @@ impl Stage {
             }
         }
 
-        let now = self.play.clock.now();
+        let (now, real) = (self.play.clock.now(), begun.elapsed());
         voices.stop.cancel();
         if tokio::time::timeout(GRACE, talking).await.is_err() {
             tracing::warn!("the sensor broker did not confirm everything");
@@ -161,7 +162,7 @@ impl Stage {
         let anomalies = self.site.simulation.as_ref().map_or(&[][..], |s| &s.anomalies[..]);
         let planned = plan::unroll(anomalies, self.play.world.start, now);
         let summary = Summary {
-            real: begun.elapsed(),
+            real,
             simulated: now.since(self.play.world.start),
             counts: view.borrow().counts.clone(),
             sent: self.play.tally.read(),

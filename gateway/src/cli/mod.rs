@@ -28,7 +28,7 @@ pub enum Command {
     Check(check::Args),
     Simulate(simulate::Args),
     Replay(replay::Args),
-    // Events
+    Events(events::Args),
     Schema(schema::Args),
 }
 
@@ -41,6 +41,7 @@ impl Command {
             | Self::Check(_)
             | Self::Simulate(_)
             | Self::Replay(_)
+            | Self::Events(_)
             | Self::Schema(_) => false,
         }
     }
@@ -54,7 +55,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Replay(args) => replay::run(&args),
-
+        Command::Events(args) => events::run(args),
         Command::Schema(args) => schema::run(&args),
     }
 }

@@ -16,6 +16,7 @@ use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::site::Site;
 use serde_json::json;
 
+use super::run::stop_signal;
 use crate::clock::Clock;
 use crate::config::Access;
 use crate::simulate::play::{Play, Sent};
@@ -173,7 +174,7 @@ async fn serve_modbus(args: &Args, play: &Play) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for the end of `--for`, or for Ctrl-C.
+/// Waits for the end of `--for`, or to be asked to stop.
 pub(super) async fn until_over(lasts: Option<Duration>) -> anyhow::Result<()> {
     let end = async {
         match lasts {
@@ -184,7 +185,7 @@ pub(super) async fn until_over(lasts: Option<Duration>) -> anyhow::Result<()> {
     // Cancel-safe: neither has anything to lose.
     tokio::select! {
         () = end => Ok(()),
-        pressed = tokio::signal::ctrl_c() => pressed.context("cannot listen for Ctrl-C"),
+        signal = stop_signal() => signal.context("cannot listen for signals"),
     }
 }
 

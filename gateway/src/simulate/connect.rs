@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rumqttc::{MqttOptions, TlsConfiguration, Transport};
+use rumqttc::{AsyncClient, EventLoop, MqttOptions, NetworkOptions, TlsConfiguration, Transport};
 
 use crate::config::Access;
 
@@ -70,6 +70,15 @@ pub(super) fn options(
         options.set_transport(Transport::Tls(tls));
     }
     Ok(options)
+}
+
+/// A client that sends what it has at once: devices are small, and their time may run fast.
+pub(super) fn client(options: MqttOptions, queue: usize) -> (AsyncClient, EventLoop) {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    let (client, mut wire) = AsyncClient::new(options, queue);
+    wire.set_network_options(network);
+    (client, wire)
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, NotABroker> {

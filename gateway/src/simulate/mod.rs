@@ -9,10 +9,11 @@
 //! 4. [`play`]: what everything below is given, and what it counts,
 //! 5. [`broker`]: an MQTT broker within the process,
 //! 6. [`connect`]: how the two ends below reach a broker,
-//! 7. [`devices`]: the MQTT devices; what was not confirmed is sent again,
-//! 8. [`modbus`]: the Modbus devices, behind a server per line,
-//! 9. [`platform`]: a township that reads events and prints them,
-//! 10. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
+//! 7. [`devices`]: the MQTT devices,
+//! 8. [`publish`]: their messages on the wire; what was not confirmed is sent again,
+//! 9. [`modbus`]: the Modbus devices, behind a server per line,
+//! 10. [`platform`]: a township that reads events and prints them,
+//! 11. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
 
 pub mod behaviour;
 pub mod broker;
@@ -22,6 +23,7 @@ pub mod modbus;
 pub mod plan;
 pub mod platform;
 pub mod play;
+pub mod publish;
 pub mod scratch;
 pub mod shipped;
 pub mod summary;

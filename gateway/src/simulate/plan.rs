@@ -82,8 +82,10 @@ pub struct Seen {
     pub message: String,
     pub opens: bool,
     pub scene: String,
-    /// The event's own device first, then all that are concerned.
-    pub devices: Vec<String>,
+    /// The event's own device.
+    pub device: String,
+    /// All that are concerned.
+    pub affected: Vec<String>,
     pub at: Timestamp,
 }
 
@@ -94,13 +96,12 @@ impl Seen {
         let opens = [Transition::Opened, Transition::Reopened]
             .iter()
             .any(|opening| transition == Some(opening.word()));
-        let mut devices = vec![message.data.device.clone()];
-        devices.extend(message.data.affected.iter().cloned());
         Some(Self {
             message: message.id.clone(),
             opens,
             scene: message.data.scene.clone(),
-            devices,
+            device: message.data.device.clone(),
+            affected: message.data.affected.clone(),
             at: message.time.parse().ok()?,
         })
     }
@@ -111,13 +112,13 @@ impl Seen {
 pub struct Verdict {
     /// Ids of anomalies that their scene noticed.
     pub found: Vec<String>,
-    /// Ids of anomalies that ran their course unnoticed.
+    /// Anomalies that ran their course unnoticed, by id, scene and device.
     pub missed: Vec<String>,
     /// Ids of anomalies that may yet be noticed.
     pub not_due: Vec<String>,
     /// Ids of anomalies for which more than one event was opened.
     pub opened_twice: Vec<String>,
-    /// Ids of messages that open an event which no anomaly explains.
+    /// Openings that no anomaly explains, by message, scene and device.
     pub false_events: Vec<String>,
 }
 
@@ -134,14 +135,14 @@ pub fn judge(planned: &[Planned], seen: &[Seen], now: Timestamp) -> Verdict {
     for anomaly in planned.iter().filter(|p| p.scene.is_some()) {
         let noticed = || seen.iter().filter(|event| explains(anomaly, event, &scenes));
         let openings = noticed().filter(|event| event.opens).count();
-        let list = if openings > 0 || noticed().next().is_some() {
-            &mut verdict.found
+        if openings > 0 || noticed().next().is_some() {
+            verdict.found.push(anomaly.id.clone());
         } else if now >= anomaly.ends + GRACE {
-            &mut verdict.missed
+            let scene = anomaly.scene.as_deref().unwrap_or_default();
+            verdict.missed.push(format!("{} ({scene} at {})", anomaly.id, anomaly.device));
         } else {
-            &mut verdict.not_due
-        };
-        list.push(anomaly.id.clone());
+            verdict.not_due.push(anomaly.id.clone());
+        }
         if openings > 1 {
             verdict.opened_twice.push(anomaly.id.clone());
         }
@@ -149,7 +150,7 @@ pub fn judge(planned: &[Planned], seen: &[Seen], now: Timestamp) -> Verdict {
     verdict.false_events = seen
         .iter()
         .filter(|event| event.opens && !planned.iter().any(|p| explains(p, event, &scenes)))
-        .map(|event| event.message.clone())
+        .map(|event| format!("{} ({} at {})", event.message, event.scene, event.device))
         .collect();
     verdict
 }
@@ -160,7 +161,7 @@ fn explains(anomaly: &Planned, event: &Seen, scenes: &BTreeSet<&str>) -> bool {
         None => !scenes.contains(event.scene.as_str()),
     };
     is_of_scene
-        && event.devices.contains(&anomaly.device)
+        && (event.device == anomaly.device || event.affected.contains(&anomaly.device))
         && (anomaly.starts..=anomaly.ends + GRACE).contains(&event.at)
 }
 
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn events_are_judged_against_the_plan() {
         let one = Verdict { found: vec!["1.1".into()], ..Verdict::default() };
-        let missed = Verdict { missed: vec!["1.1".into()], ..Verdict::default() };
+        let missed = Verdict { missed: vec!["1.1 (fire at bin-1)".into()], ..Verdict::default() };
         let not_due = Verdict { not_due: vec!["1.1".into()], ..Verdict::default() };
         let twice = Verdict { opened_twice: vec!["1.1".into()], ..one.clone() };
         let with_false = |verdict: &Verdict, ids: &[&str]| Verdict {
@@ -247,31 +248,31 @@ mod tests {
                 "an older event of the area grew to hold it",
                 vec![opened("a", "fire", &["bin-2"], 9), grown()],
                 20,
-                with_false(&one, &["a"]),
+                with_false(&one, &["a (fire at bin-2)"]),
             ),
             (
                 "another scene",
                 vec![opened("a", "air", &["bin-1"], 11)],
                 20,
-                with_false(&missed, &["a"]),
+                with_false(&missed, &["a (air at bin-1)"]),
             ),
             (
                 "another device",
                 vec![opened("a", "fire", &["bin-2"], 11)],
                 20,
-                with_false(&missed, &["a"]),
+                with_false(&missed, &["a (fire at bin-2)"]),
             ),
             (
                 "too early",
                 vec![opened("a", "fire", &["bin-1"], 9)],
                 14,
-                with_false(&not_due, &["a"]),
+                with_false(&not_due, &["a (fire at bin-1)"]),
             ),
             (
                 "too late",
                 vec![opened("a", "fire", &["bin-1"], 18)],
                 20,
-                with_false(&missed, &["a"]),
+                with_false(&missed, &["a (fire at bin-1)"]),
             ),
         ];
 
@@ -294,7 +295,7 @@ mod tests {
 
         let expected = Verdict {
             not_due: vec!["2.1".into()],
-            false_events: vec!["b".into()],
+            false_events: vec!["b (fire at air-1)".into()],
             ..Verdict::default()
         };
         assert_eq!(judge(&plan, &seen, minute(20)), expected);
@@ -329,7 +330,8 @@ mod tests {
             message: message.into(),
             opens: true,
             scene: scene.into(),
-            devices: devices.iter().map(ToString::to_string).collect(),
+            device: devices[0].into(),
+            affected: devices.iter().map(ToString::to_string).collect(),
             at: minute(at),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::event::message::Message;
 use gatehouse_core::reading::Timestamp;
-use rumqttc::{AsyncClient, Event, Packet, QoS};
+use rumqttc::{Event, Packet, QoS};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +87,7 @@ pub fn listen(
     let options = connect::options(url, &Access::default(), "stand-in-platform")?;
     let (deliver, delivered) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
-        let (client, mut wire) = AsyncClient::new(options, QUEUE);
+        let (client, mut wire) = connect::client(options, QUEUE);
         let mut ready = Some(ready);
         loop {
             // Cancel-safe where it matters: after `stop` nothing is polled any more.
