@@ -166,9 +166,9 @@ pub fn install_provider() {
 pub fn explain(error: &str) -> String {
     const HINTS: [(&str, &str); 9] = [
         ("UnknownIssuer", "its certificate is not from the authority in `ca-file`"),
-        ("NotValidForName", "its certificate is for another host name than the one in `url`"),
-        ("Expired", "its certificate has expired, or the clock here is wrong"),
-        ("NotValidYet", "its certificate is not valid yet, or the clock here is wrong"),
+        ("not valid for name", "its certificate is for another host name than the one in `url`"),
+        ("certificate expired", "its certificate has expired, or the clock here is wrong"),
+        ("not valid yet", "its certificate is not valid yet, or the clock here is wrong"),
         ("CertificateRequired", "it wants a certificate of ours: `cert-file` and `key-file`"),
         ("UnknownCA", "it does not believe the authority of our `cert-file`"),
         ("NotAuthorized", "check `user`, `password-file` and the broker's access list"),

@@ -5,7 +5,11 @@ mod architecture;
 #[cfg(test)]
 mod modbus;
 #[cfg(test)]
+mod mqtt;
+#[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod platform;
 #[cfg(test)]
 mod power;
 #[cfg(test)]

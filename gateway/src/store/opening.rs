@@ -85,7 +85,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     };
     choose(folder, &name).map_err(on_folder)?;
     remove_leftovers(folder, &name);
-    let disk = slim(folder, &name, disk)?;
+    let disk = slim(folder, &name, disk, FAT_BYTES)?;
     let mut opened = Opened {
         lock,
         disk,
@@ -297,9 +297,9 @@ fn load_waiting(db: &sled::Db, book: &mut Book) -> Result<(), StoreError> {
 
 /// Copies what lives to a new database when the file has grown far beyond it, since sled's file
 /// never shrinks. When that fails, the fat one goes on.
-fn slim(folder: &Path, name: &str, disk: Disk) -> Result<Disk, StoreError> {
+fn slim(folder: &Path, name: &str, disk: Disk, fat: u64) -> Result<Disk, StoreError> {
     let bytes = disk.file_bytes();
-    if bytes < FAT_BYTES {
+    if bytes < fat {
         return Ok(disk);
     }
     let mut alive = 0;
@@ -349,4 +349,47 @@ fn copy(from: &Disk, to: &Path) -> Result<Disk, StoreError> {
     }
     copy.commit(batch, true)?;
     Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fat_database_is_written_anew_and_the_new_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(&folder.path().join("store-1")).unwrap();
+        for round in 0u32..200 {
+            let mut batch = sled::Batch::default();
+            batch.insert(b"j12345678".as_slice(), vec![7; 9_000]);
+            batch.insert(b"sstate".as_slice(), &round.to_be_bytes());
+            disk.commit(batch, true).unwrap();
+        }
+        let before = disk.file_bytes();
+
+        let slimmed = slim(folder.path(), "store-1", disk, before).unwrap();
+
+        assert!(slimmed.file_bytes() < before);
+        assert_eq!(slimmed.db.get(b"sstate").unwrap().unwrap(), &199u32.to_be_bytes());
+        assert_eq!(slimmed.db.get(b"j12345678").unwrap().unwrap(), vec![7; 9_000]);
+        assert_eq!(current(folder.path()).unwrap(), "store-2");
+        assert!(!folder.path().join("store-1").exists());
+
+        let kept = slim(folder.path(), "store-2", slimmed, u64::MAX).unwrap();
+        assert_eq!(kept.folder, folder.path().join("store-2"));
+    }
+
+    #[test]
+    fn an_interrupted_rewrite_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()).unwrap());
+        std::fs::create_dir(folder.path().join("store-2")).unwrap();
+        std::fs::write(folder.path().join("store-2/db"), "half").unwrap();
+
+        let opened = open(folder.path()).unwrap();
+
+        assert_eq!(opened.disk.folder, folder.path().join("store-1"));
+        assert_eq!(opened.boot, 2);
+        assert!(!folder.path().join("store-2").exists());
+    }
 }

@@ -1,14 +1,14 @@
 //! Debian's mosquitto, on a port of its own and in a folder that goes with it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use tokio::sync::mpsc;
 
-use super::PATIENCE;
+use super::{PATIENCE, workspace};
 
 /// A broker that runs until it is dropped.
 pub(crate) struct Mosquitto {
@@ -27,6 +27,45 @@ impl Mosquitto {
             )
         };
         Self::start(plain)
+    }
+
+    /// The shipped deploy/mosquitto.conf, with these certificates and users (each with a password).
+    /// Only paths and the port are other ones.
+    pub(crate) fn shipped(certificate: (&Path, &Path), users: &[(&str, &str)]) -> Self {
+        Self::start(|port, folder| {
+            let passwords = folder.join("passwords");
+            std::fs::File::create(&passwords).unwrap();
+            for (user, password) in users {
+                let mut command = Command::new("mosquitto_passwd");
+                command.arg("-b").arg(&passwords).args([user, password]);
+                let done = command.status().unwrap_or_else(|error| {
+                    panic!("`mosquitto_passwd` cannot be started ({error}): run cargo xtask test")
+                });
+                assert!(done.success());
+            }
+            let deploy = workspace().join("deploy");
+            let text = std::fs::read_to_string(deploy.join("mosquitto.conf")).unwrap();
+            let mut moved = 0;
+            let mut place = |key: &str, path: &Path| {
+                moved += 1;
+                format!("{key} {}\n", path.display())
+            };
+            let lines = text.lines().map(|line| match line.split_once(' ') {
+                Some(("listener", _)) => format!("listener {port} 127.0.0.1\n"),
+                Some(("certfile", _)) => place("certfile", certificate.0),
+                Some(("keyfile", _)) => place("keyfile", certificate.1),
+                Some(("password_file", _)) => place("password_file", &passwords),
+                Some(("acl_file", _)) => place("acl_file", &deploy.join("mosquitto.acl")),
+                Some(("persistence_location", _)) => {
+                    format!("persistence_location {}/\n", folder.display())
+                }
+                Some(("log_dest", _)) => "log_dest none\n".to_owned(),
+                Some(_) | None => format!("{line}\n"),
+            });
+            let text = lines.collect();
+            assert_eq!(moved, 4, "the shipped file names four other files");
+            text
+        })
     }
 
     /// `configure` writes mosquitto.conf for a port and a folder.

@@ -1,3 +1,5 @@
+//! The journal's commands on a small journal.
+
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::Batch;
 use serde_json::json;

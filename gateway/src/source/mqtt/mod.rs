@@ -12,6 +12,9 @@
 mod routes;
 mod settle;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,0 +1,157 @@
+//! What a real broker cannot be made to show at will: a pipeline without room, and the order of
+//! acknowledgements on the wire.
+
+use gatehouse_core::community::quantity::Language;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::config::Access;
+
+const TOPIC: &str = "sense/c/d";
+
+#[tokio::test]
+async fn a_pipeline_without_room_leaves_the_messages_at_the_broker() {
+    let (listener, mut inputs, _settler) = start(1).await;
+    let mut broker = Broker::accept(&listener).await;
+    assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
+
+    for packet in 1..=3 {
+        broker.publish(packet, 1, &[b'0' + u8::try_from(packet).unwrap()]).await;
+    }
+    assert_eq!(broker.rest().await, [], "the connection was closed with nothing acknowledged");
+
+    // There is room again: the broker is asked anew, and all three come.
+    assert_eq!(payload(inputs.recv().await), b"1");
+    let mut broker = Broker::accept(&listener).await;
+    for packet in 1..=3u16 {
+        let text = [b'0' + u8::try_from(packet).unwrap()];
+        broker.publish(packet, 1, &text).await;
+        assert_eq!(payload(inputs.recv().await), text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_a_message_that_nobody_keeps_is_counted() {
+    let (listener, mut inputs, _settler) = start(1).await;
+    let mut broker = Broker::accept(&listener).await;
+    assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
+
+    for text in [b"1", b"2", b"3"] {
+        broker.publish(0, 0, text).await;
+    }
+    // Paused time may jump once before the socket is looked at.
+    for _ in 0..3 {
+        tokio::time::sleep(PATIENCE).await;
+    }
+
+    assert_eq!(payload(inputs.recv().await), b"1");
+    broker.say_something().await;
+    match inputs.recv().await {
+        Some(Input::Dropped { reason: "overload", device, count: 2, .. }) => {
+            assert_eq!(device, Some(DeviceIndex(0)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn many_acknowledgements_go_out_in_order() {
+    const MESSAGES: u16 = 300;
+    let (listener, mut inputs, mut settler) = start(1_024).await;
+    let mut broker = Broker::accept(&listener).await;
+    assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
+    for packet in 1..=MESSAGES {
+        broker.publish(packet, 1, b"x").await;
+    }
+    let mut tickets = Vec::new();
+    for _ in 1..=MESSAGES {
+        let Some(Input::Frame(frame)) = inputs.recv().await else { panic!() };
+        tickets.push(frame.ticket.unwrap());
+    }
+
+    // Late ones first, in stretches, as they come back from the disk.
+    for stretch in tickets.chunks(37).rev() {
+        for ticket in stretch {
+            settler.settle(*ticket);
+        }
+    }
+
+    for packet in 1..=MESSAGES {
+        assert_eq!(broker.packet().await, Some((0x40, packet.to_be_bytes().to_vec())));
+    }
+}
+
+async fn start(room: usize) -> (TcpListener, mpsc::Receiver<Input>, Settler) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = BrokerConfig {
+        id: "sensors".into(),
+        url: format!("mqtt://{}", listener.local_addr().unwrap()),
+        access: Access::default(),
+        client_id: None,
+        max_payload_bytes: 100,
+    };
+    let identity = Identity { id: "g".into(), township: "t".into(), language: Language::En };
+    let (sender, inputs) = mpsc::channel(room);
+    let routes = vec![(DeviceIndex(0), TOPIC.to_owned())];
+    let stop = CancellationToken::new();
+    let (_, settler) =
+        super::start(&config, &identity, SourceIndex(0), routes, sender, stop).unwrap();
+    (listener, inputs, settler)
+}
+
+fn payload(input: Option<Input>) -> Vec<u8> {
+    match input {
+        Some(Input::Frame(Frame { body: Body::Payload(payload), .. })) => payload,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One accepted connection, after its subscription.
+struct Broker(TcpStream);
+
+impl Broker {
+    async fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut broker = Self(stream);
+        assert_eq!(broker.packet().await.map(|p| p.0 >> 4), Some(1), "CONNECT");
+        broker.0.write_all(&[0x20, 2, 1, 0]).await.unwrap();
+        let (kind, body) = broker.packet().await.unwrap();
+        assert_eq!(kind >> 4, 8, "SUBSCRIBE");
+        broker.0.write_all(&[0x90, 3, body[0], body[1], 1]).await.unwrap();
+        broker
+    }
+
+    async fn publish(&mut self, packet: u16, qos: u8, payload: &[u8]) {
+        let mut body = u16::try_from(TOPIC.len()).unwrap().to_be_bytes().to_vec();
+        body.extend(TOPIC.as_bytes());
+        if qos > 0 {
+            body.extend(packet.to_be_bytes());
+        }
+        body.extend(payload);
+        body.splice(0..0, [0x30 | qos << 1, u8::try_from(body.len()).unwrap()]);
+        self.0.write_all(&body).await.unwrap();
+    }
+
+    /// So that the client comes round to telling what it knows.
+    async fn say_something(&mut self) {
+        self.0.write_all(&[0xd0, 0]).await.unwrap();
+    }
+
+    async fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let kind = self.0.read_u8().await.ok()?;
+        let mut body = vec![0; usize::from(self.0.read_u8().await.ok()?)];
+        self.0.read_exact(&mut body).await.ok()?;
+        Some((kind, body))
+    }
+
+    /// All packets until the client closes the connection.
+    async fn rest(&mut self) -> Vec<(u8, Vec<u8>)> {
+        let mut packets = Vec::new();
+        while let Some(packet) = self.packet().await {
+            packets.push(packet);
+        }
+        packets
+    }
+}
