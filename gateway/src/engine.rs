@@ -86,14 +86,15 @@ impl Effects {
             match output {
                 Output::Store(batch) => self.batches.send(batch),
                 Output::Settle(ticket) => self.settle(ticket),
-                Output::Ask(question) => match &self.inference {
-                    Some(inference) => inference.ask(question),
-                    None => {
+                Output::Ask(question) => {
+                    if let Some(inference) = &self.inference {
+                        inference.ask(question);
+                    } else {
                         let outputs = Err("no model is loaded".to_owned());
                         let answer = Answer { question: question.id, outputs };
                         pipeline.handle(Input::Answer(answer), clock.now());
                     }
-                },
+                }
             }
         }
     }

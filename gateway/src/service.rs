@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use gatehouse_core::community::{Address, Community, SourceKind};
-use gatehouse_core::pipeline::{Input, Pipeline, STORE_FAILED, Settings};
+use gatehouse_core::pipeline::{Input, Pipeline, Settings};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -265,14 +265,14 @@ async fn start_console(
     let (access, password) = Access::generate()?;
     // Nothing replaces the configuration yet; the receiver keeps the value.
     let (_, community) = watch::channel(Arc::clone(community));
-    let (store, seen) = (store.clone(), view.clone());
+    let store = store.clone();
     let sources = console::Sources {
         view: view.clone(),
         community,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),
-            fault: store_fault(&seen.borrow()),
+            fault: store.fault(),
         }),
         clock: clock.clone(),
         language: config.gateway.language,
@@ -286,20 +286,14 @@ async fn start_console(
     Ok((Some((address, password)), Some(task)))
 }
 
-/// Why the store cannot write, by the event that says so.
-fn store_fault(view: &View) -> Option<String> {
-    let failed = view.events.iter().find(|event| event.data.scene == STORE_FAILED);
-    failed.map(|event| event.data.cause.why.en.clone())
-}
-
 /// Tells the pipeline what is known about the wall clock, and when it was set.
 async fn watch_clock(clock: Clock, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     let mut told = None;
     loop {
-        let step = clock.check().map(|by_ms| Input::ClockStepped { by_ms });
+        let jump = clock.check().map(|by_ms| Input::ClockStepped { by_ms });
         let quality = Some(clock.quality()).filter(|quality| told != Some(*quality));
         told = quality.or(told);
-        for input in step.into_iter().chain(quality.map(Input::Clock)) {
+        for input in jump.into_iter().chain(quality.map(Input::Clock)) {
             if inputs.send(input).await.is_err() {
                 return;
             }

@@ -14,3 +14,5 @@ mod platform;
 mod power;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod whole;

@@ -133,7 +133,7 @@ async fn a_gateway_that_vanishes_is_reported_offline_by_its_last_will() {
     assert_eq!(offline["state"], "offline");
 }
 
-fn mutual_tls(authority: &Authority) -> Mosquitto {
+pub(crate) fn mutual_tls(authority: &Authority) -> Mosquitto {
     let (certificate, key) = authority.sign("platform", &["localhost"]);
     Mosquitto::start(|port, _| {
         format!(
@@ -147,7 +147,7 @@ fn mutual_tls(authority: &Authority) -> Mosquitto {
 }
 
 /// The township's own client at a broker that wants certificates.
-async fn reader(authority: &Authority, broker: &Mosquitto) -> Subscriber {
+pub(crate) async fn reader(authority: &Authority, broker: &Mosquitto) -> Subscriber {
     let (certificate, key) = authority.sign("township", &["township"]);
     let read = |path: &Path| std::fs::read(path).unwrap();
     let tls = TlsConfiguration::Simple {

@@ -7,6 +7,7 @@
 //! repeated ids were dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -30,12 +31,13 @@ fn community() -> String {
          [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n",
     );
     for bin in 0..BINS {
-        text += &format!("[[device]]\nid = \"bin-{bin}\"\ntype = \"bin\"\narea = \"east\"\n");
+        let _ = write!(text, "[[device]]\nid = \"bin-{bin}\"\ntype = \"bin\"\narea = \"east\"\n");
     }
     text += "[simulation]\nevery = { bin = \"250 ms\" }\n\
              [[simulation.behaviour]]\ndevice-type = \"bin\"\npoint = \"temperature\"\nmean = 20.0\nnoise = 1.0\n";
     for bin in 0..BINS {
-        text += &format!(
+        let _ = write!(
+            text,
             "[[simulation.anomaly]]\ndevice = \"bin-{bin}\"\nstarts = \"{}s\"\nlasts = \"10s\"\n\
              repeats = \"36s\"\nset = {{ temperature = 90.0 }}\nscene = \"fire\"\n",
             FIRST + 3 * i64::try_from(bin).unwrap()

@@ -85,10 +85,6 @@ impl Mosquitto {
         self.port
     }
 
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     /// Ends as a power cut would: no word to anybody, nothing saved.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

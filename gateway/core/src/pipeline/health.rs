@@ -34,7 +34,7 @@ impl Health {
             Self::SourceSilent => "source-silent",
             Self::FeederSilent => "feeder-silent",
             Self::DeviceRefused => "device-refused",
-            Self::StoreFailed => super::STORE_FAILED,
+            Self::StoreFailed => "store-failed",
         }
     }
 

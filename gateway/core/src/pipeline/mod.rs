@@ -43,9 +43,6 @@ pub use boundary::{Answer, Batch, Input, Output, Question, Restored};
 use device::DeviceState;
 use settling::Settling;
 
-/// The scene of the event that the disk takes nothing.
-pub const STORE_FAILED: &str = "store-failed";
-
 /// How often what lasts is looked at again while something is open.
 const TICK: Duration = Duration::from_mins(1);
 
