@@ -184,6 +184,11 @@ impl Subscriber {
         tokio::time::timeout(PATIENCE, self.payloads.recv()).await.unwrap().unwrap()
     }
 
+    /// The next payload, if one comes.
+    pub(crate) async fn soon(&mut self) -> Option<Vec<u8>> {
+        tokio::time::timeout(PATIENCE, self.payloads.recv()).await.ok().flatten()
+    }
+
     /// Everything until nothing has come for so long.
     pub(crate) async fn until_quiet(&mut self, quiet: Duration) -> Vec<Vec<u8>> {
         let mut payloads = Vec::new();
