@@ -164,10 +164,13 @@ impl Pipeline {
                 };
                 let down = down.map(|why| format!(" ({why})")).unwrap_or_default();
                 let why = match health {
-                    Health::DeviceSilent => Text::new(
-                        format!("{}自 {since} 起没有数据", name.zh),
-                        format!("{} has said nothing since {since}", name.en),
-                    ),
+                    Health::DeviceSilent => {
+                        let minutes = now.since(since).as_secs().div_ceil(60);
+                        Text::new(
+                            format!("{}已 {minutes} 分钟没有数据", name.zh),
+                            format!("{} has said nothing for {minutes} min", name.en),
+                        )
+                    }
                     _ => Text::new(
                         format!("{}失联{down}，涉及 {} 台设备：{list}", name.zh, devices.len()),
                         format!(

@@ -266,10 +266,10 @@ fn a_silent_sensor_is_a_finding_and_its_event_becomes_unknown() {
     assert_eq!(
         night.transcript,
         "\
-00:02:30  opened 4 Device silent: thermometer 1 has said nothing since 2026-03-01T00:01:30.000Z
+00:02:30  opened 4 Device silent: thermometer 1 has said nothing for 1 min
 00:02:30  unknown 3 too hot: temperature 45 degC, above 40 degC
 00:06:40  updated 3 too hot: temperature 45 degC, above 40 degC
-00:06:40  cleared 4 Device silent: thermometer 1 has said nothing since 2026-03-01T00:01:30.000Z
+00:06:40  cleared 4 Device silent: thermometer 1 has said nothing for 1 min
 00:07:10  cleared 3 too hot: temperature 45 degC, above 40 degC
 "
     );
