@@ -164,6 +164,16 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
         );
         return None;
     };
+    let known =
+        |column: &&String| device_type.head.any_point || device_type.point(column).is_some();
+    for column in points.iter().filter(|column| !known(column)) {
+        eprintln!(
+            "warning: {}:1: column `{column}` is no point of `{}`; it is taken as a number without \
+             unit or limits",
+            args.input.display(),
+            device_type.head.id
+        );
+    }
     let device_type = Arc::new(recording_type(device_type, points));
     let wanted = |scene: &&Arc<Scene>| match &args.scene {
         Some(id) => scene.head.id == *id,

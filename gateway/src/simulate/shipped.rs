@@ -27,6 +27,7 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/scenes/bin-fire.toml",
     "config/scenes/bin-overflow.toml",
     "config/scenes/fire-lane-blocked.toml",
+    "config/scenes/general.toml",
     "config/scenes/pump-room.toml",
     "config/scenes/water-level.toml",
     "models/window-forecast/model.onnx",

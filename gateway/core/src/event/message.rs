@@ -163,7 +163,7 @@ pub struct EventData {
 }
 
 /// Why the event stands as it does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {
     /// The detector's id within the scene.
     pub detector: String,

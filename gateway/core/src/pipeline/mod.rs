@@ -9,13 +9,14 @@
 //! 3. `intake`: one frame's way to findings,
 //! 4. `asking`: questions to models and their answers,
 //! 5. `health`: the gateway's own scenes,
-//! 6. `telling`: findings to events to records,
+//! 6. `telling` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `restoring`: after a restart, and when the configuration is replaced,
 //! 9. `viewing`: a snapshot for the console.
 
 mod asking;
 mod boundary;
+mod concern;
 mod device;
 mod health;
 mod intake;

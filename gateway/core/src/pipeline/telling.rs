@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use super::boundary::{Batch, Output};
+use super::concern::{health_concern, level_of, scene_concern};
 use super::health::{Health, told_refusals};
 use super::{Pipeline, TICK};
 use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
-use crate::detect::Evidence;
 use crate::detect::condition::Phase;
 use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
 use crate::event::identity::Kind;
-use crate::event::message::{
-    Cause, Certainty, EventData, Grading, Message, Record, Review, State, Transition, Urgency,
-};
-use crate::event::{Change, Concern, Finding, Key};
+use crate::event::message::{EventData, Message, Record, Transition};
+use crate::event::{Change, Finding, Key};
 use crate::reading::{DeviceIndex, Quality, Reading, Ticket, Timestamp};
 
 /// Version of the event message; a change that breaks a reader raises it.
@@ -377,99 +375,4 @@ impl Pipeline {
 /// The key under which an event that is not over is kept.
 pub(super) fn state_key(key: &Key) -> String {
     format!("event/{}/{}", key.scene, key.subject)
-}
-
-fn level_of(
-    community: &Community,
-    grades: &[Option<crate::detect::rule::Grades>],
-    scene: &str,
-    question: &GradeQuestion,
-) -> u8 {
-    if let Some(health) = Health::from_id(scene) {
-        return health.level();
-    }
-    let position = community.scenes.iter().position(|s| s.head.id == scene);
-    position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question))
-}
-
-fn scene_concern(
-    community: &Community,
-    index: DeviceIndex,
-    scene: usize,
-    now: Timestamp,
-) -> Concern {
-    let head = &community.scenes[scene].head;
-    let mut concern = empty_concern(community, index, now);
-    concern.reopen_within = head.reopen_within.0;
-    concern.data.scene.clone_from(&head.id);
-    concern.data.category = head.category;
-    concern.data.title = head.title.clone();
-    concern.data.tier = head.tier;
-    concern.data.advice = head.advice.clone();
-    concern.data.review.required = head.review;
-    concern
-}
-
-fn health_concern(
-    community: &Community,
-    index: DeviceIndex,
-    health: Health,
-    now: Timestamp,
-) -> Concern {
-    let mut concern = empty_concern(community, index, now);
-    health.id().clone_into(&mut concern.data.scene);
-    concern.data.title = health.title();
-    concern.data.tier = health.tier();
-    concern.data.advice = health.advice();
-    concern
-}
-
-fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> Concern {
-    let device = community.device(index);
-    let area = &community.areas[device.area];
-    let nothing = Evidence {
-        detector: String::new(),
-        model: String::new(),
-        score: 0.0,
-        threshold: 0.0,
-        over: 0.0,
-        certainty: 0.0,
-        why: Text::default(),
-        contributions: Vec::new(),
-        quality: 0.0,
-    };
-    let data = EventData {
-        event: String::new(),
-        scene: String::new(),
-        category: crate::community::scene::Category::Facility,
-        title: Text::default(),
-        level: 4,
-        urgency: Urgency::Expected,
-        certainty: Certainty::Possible,
-        state: State::Open,
-        tier: crate::community::scene::Tier::Grid,
-        area: area.id.clone(),
-        device: device.id.clone(),
-        location: device.location.clone().unwrap_or_else(|| area.title.clone()),
-        started: String::new(),
-        detected: now.rfc3339(),
-        cause: Cause {
-            detector: nothing.detector,
-            model: nothing.model,
-            score: nothing.score,
-            threshold: nothing.threshold,
-            false_alarms_per_week: None,
-            why: nothing.why,
-            contributions: nothing.contributions,
-            grading: Grading::default(),
-            quality: nothing.quality,
-        },
-        affected: Vec::new(),
-        advice: Text::default(),
-        evidence: Vec::new(),
-        review: Review::default(),
-        drill: false,
-        echo: std::collections::BTreeMap::new(),
-    };
-    Concern { data, people: area.people, reopen_within: std::time::Duration::from_mins(10) }
 }

@@ -1,0 +1,90 @@
+//! What a new event is about: scene, place, people, advice; and how urgent it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::health::Health;
+use crate::community::Community;
+use crate::community::quantity::Text;
+use crate::community::scene::{Category, Tier};
+use crate::detect::rule::{GradeQuestion, Grades};
+use crate::event::Concern;
+use crate::event::message::{Cause, Certainty, EventData, Review, State, Urgency};
+use crate::reading::{DeviceIndex, Timestamp};
+
+/// The level of a scene's event, by its grading table.
+pub(super) fn level_of(
+    community: &Community,
+    grades: &[Option<Grades>],
+    scene: &str,
+    question: &GradeQuestion,
+) -> u8 {
+    if let Some(health) = Health::from_id(scene) {
+        return health.level();
+    }
+    let position = community.scenes.iter().position(|s| s.head.id == scene);
+    position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question))
+}
+
+/// What an event of a configured scene on that device is about.
+pub(super) fn scene_concern(
+    community: &Community,
+    index: DeviceIndex,
+    scene: usize,
+    now: Timestamp,
+) -> Concern {
+    let head = &community.scenes[scene].head;
+    let mut concern = empty_concern(community, index, now);
+    concern.reopen_within = head.reopen_within.0;
+    concern.data.scene.clone_from(&head.id);
+    concern.data.category = head.category;
+    concern.data.title = head.title.clone();
+    concern.data.tier = head.tier;
+    concern.data.advice = head.advice.clone();
+    concern.data.review.required = head.review;
+    concern
+}
+
+/// What an event of the gateway's own is about.
+pub(super) fn health_concern(
+    community: &Community,
+    index: DeviceIndex,
+    health: Health,
+    now: Timestamp,
+) -> Concern {
+    let mut concern = empty_concern(community, index, now);
+    health.id().clone_into(&mut concern.data.scene);
+    concern.data.title = health.title();
+    concern.data.tier = health.tier();
+    concern.data.advice = health.advice();
+    concern
+}
+
+fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> Concern {
+    let device = community.device(index);
+    let area = &community.areas[device.area];
+    let data = EventData {
+        event: String::new(),
+        scene: String::new(),
+        category: Category::Facility,
+        title: Text::default(),
+        level: 4,
+        urgency: Urgency::Expected,
+        certainty: Certainty::Possible,
+        state: State::Open,
+        tier: Tier::Grid,
+        area: area.id.clone(),
+        device: device.id.clone(),
+        location: device.location.clone().unwrap_or_else(|| area.title.clone()),
+        started: String::new(),
+        detected: now.rfc3339(),
+        cause: Cause::default(),
+        affected: Vec::new(),
+        advice: Text::default(),
+        evidence: Vec::new(),
+        review: Review::default(),
+        drill: false,
+        echo: BTreeMap::new(),
+    };
+    Concern { data, people: area.people, reopen_within: Duration::from_mins(10) }
+}
