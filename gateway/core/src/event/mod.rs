@@ -56,6 +56,9 @@ pub struct Live {
     people: u32,
     reopen_within: Duration,
     cleared: Option<Timestamp>,
+    /// When it was last graded.
+    #[serde(default)]
+    judged: Timestamp,
     /// By device and detector.
     findings: BTreeMap<String, Finding>,
     /// What the last message said.
@@ -142,6 +145,7 @@ impl Book {
                 people,
                 reopen_within,
                 cleared: None,
+                judged: finding.since,
                 findings: BTreeMap::new(),
                 told: Told::default(),
             }
@@ -227,7 +231,8 @@ impl Book {
         now: Timestamp,
     ) -> Vec<Change> {
         if self.next.is_some_and(|due| now >= due) {
-            self.dirty.extend(self.live.keys().cloned());
+            let due = self.live.iter().filter(|(_, live)| live.due() <= now);
+            self.dirty.extend(due.map(|(key, _)| key.clone()));
         }
         let mut changes = Vec::new();
         for key in std::mem::take(&mut self.dirty) {
@@ -242,7 +247,7 @@ impl Book {
                 over.push(key);
             }
         }
-        self.next = self.live.values().map(|live| live.due(now)).min();
+        self.next = self.live.values().map(Live::due).min();
         changes
     }
 }
@@ -262,16 +267,18 @@ impl Live {
         self.cleared.is_some_and(|at| now >= at + self.reopen_within)
     }
 
-    fn due(&self, now: Timestamp) -> Timestamp {
+    /// When it wants to be looked at again, if nothing happens to it.
+    fn due(&self) -> Timestamp {
         match self.cleared {
             Some(at) => at + self.reopen_within,
             None if self.has_news() => self.told.at + CALM,
-            None => (self.told.at + REGRADE).max(now + REGRADE),
+            None => self.judged + REGRADE,
         }
     }
 
     /// Brings level, state and cause up to what the findings say.
     fn judge(&mut self, grade: impl Fn(&GradeQuestion) -> u8, now: Timestamp) {
+        self.judged = now;
         let Some(leading) = self
             .findings
             .values()
