@@ -53,27 +53,31 @@ impl Clock {
         span.mul_f64(self.speed)
     }
 
-    /// How far the wall clock has been set since start or the last step told, when it was.
+    /// How far the wall clock has been set forward since start or the last [`Clock::advance`].
     ///
-    /// Forward steps are taken over (time jumps, but never back); after a backward step this clock
-    /// goes on from where it is.
+    /// After a backward step this clock goes on from where it is, ahead of the wall clock.
     pub fn check(&self) -> Option<i64> {
-        if (self.speed - 1.0).abs() > f64::EPSILON {
-            return None;
-        }
-        let step = wall_ms() - self.now().0;
-        if step.abs() < STEP_MS {
-            return None;
-        }
-        if step > 0 {
-            self.start_ms.fetch_add(step, Ordering::Relaxed);
-        }
-        (step > 0).then_some(step)
+        Some(self.behind_ms()?).filter(|step| *step >= STEP_MS)
+    }
+
+    /// Takes a forward step over. Only the engine does, in step with what it tells the pipeline:
+    /// nothing may be stamped with the new time before that has heard of it.
+    pub fn advance(&self, by_ms: i64) {
+        self.start_ms.fetch_add(by_ms.max(0), Ordering::Relaxed);
+    }
+
+    /// How far this clock is behind the wall clock; `None` for one that does not follow it.
+    fn behind_ms(&self) -> Option<i64> {
+        let follows = (self.speed - 1.0).abs() <= f64::EPSILON;
+        follows.then(|| wall_ms() - self.now().0)
     }
 
     /// What the machine says of its own clock. systemd-timesyncd leaves a file when it has synchronised.
     pub fn quality(&self) -> TimeQuality {
-        if std::path::Path::new("/run/systemd/timesync/synchronized").exists() {
+        let is_ahead = self.behind_ms().is_some_and(|step| step <= -STEP_MS);
+        if is_ahead {
+            TimeQuality::Unknown
+        } else if std::path::Path::new("/run/systemd/timesync/synchronized").exists() {
             TimeQuality::Synced
         } else {
             TimeQuality::Unknown

@@ -52,8 +52,12 @@ pub async fn run(
                 if count == 0 {
                     break;
                 }
-                let now = clock.now();
+                let mut now = clock.now();
                 for input in buffer.drain(..) {
+                    if let Input::ClockStepped { by_ms } = input {
+                        clock.advance(by_ms);
+                        now = clock.now();
+                    }
                     pipeline.handle(input, now);
                 }
                 is_view_old = true;

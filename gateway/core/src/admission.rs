@@ -111,13 +111,13 @@ impl Gate {
         }
     }
 
-    /// The clock that times this device was set forward.
-    pub fn shift(&mut self, by: Duration) {
+    /// The clock that times this device was set.
+    pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         for memory in &mut self.points {
-            memory.good = memory.good.map(|(at, value)| (at + by, value));
-            memory.unchanged = memory.unchanged.map(|(at, value)| (at + by, value));
+            memory.good = memory.good.map(|(at, value)| (to(at), value));
+            memory.unchanged = memory.unchanged.map(|(at, value)| (to(at), value));
         }
-        self.last = self.last.map(|(at, print)| (at + by, print));
+        self.last = self.last.map(|(at, print)| (to(at), print));
     }
 
     /// Judges the device's own time. `trusted` says whether the gateway's clock can be believed;
@@ -196,7 +196,8 @@ fn judge(point: &Point, memory: &mut Memory, value: f64, at: Timestamp) -> Quali
         memory.unchanged = Some((at, value));
     }
     if let (Some(max_rate), Some((then, before))) = (point.max_rate, memory.good)
-        && (value - before).abs() > max_rate * at.since(then).as_secs_f64()
+        // Frames of a backlog arrive within milliseconds: times closer than a second say nothing.
+        && (value - before).abs() > max_rate * at.since(then).as_secs_f64().max(1.0)
     {
         return Quality::Jumped;
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::community::device_type::DeviceType;
 use crate::community::expectation::Expectation;
 use crate::community::quantity::Text;
-use crate::community::scene::{Scene, Story};
+use crate::community::scene::{Scene, SceneHead, Status, Story};
 use crate::community::{Address, Community, Device, ModelSpec, Source, SourceKind, site};
 use crate::event::message::Message;
 use crate::pipeline::{Input, Output, Pipeline, Restored, Settings, Unusable};
@@ -82,6 +82,12 @@ fn drain(pipeline: &mut Pipeline, now: Timestamp, scene: &str, told: &mut Vec<Ex
     }
 }
 
+/// A scene on trial is played like a live one.
+fn on_stage(scene: &Scene) -> Scene {
+    let head = SceneHead { status: Status::Live, review: false, ..scene.head.clone() };
+    Scene { head, ..scene.clone() }
+}
+
 /// A community of one device and one scene.
 fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> Community {
     let title = Text::new("故事", "story");
@@ -104,7 +110,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
             source: SourceIndex(0),
             address: Address::Replay,
         }],
-        scenes: vec![Arc::new(scene.clone())],
+        scenes: vec![Arc::new(on_stage(scene))],
         models: models.to_vec(),
     }
 }

@@ -14,6 +14,9 @@ const MOST: usize = 128;
 /// How far back rules look.
 pub const LOOK_BACK: Duration = Duration::from_mins(5);
 
+/// A rate over less than this says more about the network than about the point.
+const SHORTEST: Duration = Duration::from_secs(5);
+
 /// The last five minutes of one point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recent {
@@ -30,9 +33,14 @@ impl Recent {
         self.values.push_back((at, value));
     }
 
-    /// Change a minute: the slope of the least-squares line; 0 with fewer than two times.
+    /// Change a minute: the slope of the least-squares line; 0 within the first seconds.
     pub fn rate(&self) -> f64 {
-        let Some(&(start, _)) = self.values.front() else { return 0.0 };
+        let (Some(&(start, _)), Some(&(end, _))) = (self.values.front(), self.values.back()) else {
+            return 0.0;
+        };
+        if end.since(start) < SHORTEST {
+            return 0.0;
+        }
         let count = self.values.len() as f64;
         let minutes = |at: Timestamp| at.since(start).as_secs_f64() / 60.0;
         let mean_t = self.values.iter().map(|(at, _)| minutes(*at)).sum::<f64>() / count;

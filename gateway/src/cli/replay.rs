@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use gatehouse_core::community::build::recording_type;
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::quantity::Text;
-use gatehouse_core::community::scene::{Scene, Status};
+use gatehouse_core::community::scene::{Scene, SceneHead, Status};
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
 use gatehouse_core::event::message::Transition;
 use gatehouse_core::pipeline::{Input, Output, Pipeline, Restored, Settings};
@@ -179,7 +179,12 @@ fn community(shipped: &Community, args: &Args, points: &[String]) -> Option<Comm
         Some(id) => scene.head.id == *id,
         None => scene.head.status == Status::Live,
     };
-    let scenes: Vec<Arc<Scene>> = shipped.scenes.iter().filter(wanted).cloned().collect();
+    // A scene that is asked for by name is played even while it is on trial or off.
+    let on_stage = |scene: &Arc<Scene>| {
+        let head = SceneHead { status: Status::Live, review: false, ..scene.head.clone() };
+        Arc::new(Scene { head, ..Scene::clone(scene) })
+    };
+    let scenes: Vec<Arc<Scene>> = shipped.scenes.iter().filter(wanted).map(on_stage).collect();
     if let Some(id) = &args.scene
         && scenes.is_empty()
     {

@@ -249,6 +249,10 @@ impl Bound {
     ) -> Option<Change> {
         let Judge::Model { threshold, .. } = &compiled.judge else { return None };
         let verdict = self.series.get_mut(series)?.handle_answer(quantiles)?;
+        // A sample is judged when all its points are.
+        if self.series.iter().any(Series::is_waiting) {
+            return None;
+        }
         let is_true = self
             .series
             .iter()
@@ -270,11 +274,12 @@ impl Bound {
 
     /// How far past the limit it is now, as a share of it; for a model, the score.
     pub fn over(&self, compiled: &Compiled, sight: Sight<'_>) -> f64 {
-        let past = |limit: f64, by: f64| if limit == 0.0 { by } else { by / limit.abs() };
+        // Bounded, since JSON has no infinity.
+        let past = |limit: f64, by: f64| (by / limit.abs().max(1e-9)).clamp(0.0, 1e9);
         let value = self.points.first().and_then(|p| sight.value(*p));
         match (&compiled.judge, value) {
-            (Judge::High { limit, .. }, Some(value)) => past(*limit, value - limit).max(0.0),
-            (Judge::Low { limit, .. }, Some(value)) => past(*limit, limit - value).max(0.0),
+            (Judge::High { limit, .. }, Some(value)) => past(*limit, value - limit),
+            (Judge::Low { limit, .. }, Some(value)) => past(*limit, limit - value),
             (Judge::Model { .. }, _) => self.score().unwrap_or(0.0),
             (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
         }
@@ -285,7 +290,8 @@ impl Bound {
         let over = self.over(compiled, sight);
         let (model, score, threshold, certainty) = match &compiled.judge {
             Judge::High { limit, .. } | Judge::Low { limit, .. } => {
-                ("rule".into(), over, *limit, 0.9)
+                let value = self.points.first().and_then(|p| sight.value(*p));
+                ("rule".into(), value.unwrap_or(*limit), *limit, 0.9)
             }
             Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
             Judge::Model { spec, threshold, .. } => {
@@ -311,6 +317,7 @@ impl Bound {
     fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
         let count = self.points.len() as f64;
         let contribution = |point: usize, observed, expected, share| Contribution {
+            device: String::new(),
             point: sight.device_type.points[point].name.clone(),
             observed,
             expected,

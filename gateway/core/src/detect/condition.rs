@@ -75,14 +75,23 @@ impl Phase {
         }
     }
 
-    /// The same condition after the clock that times it was set forward.
+    /// The same condition after the clock that times it was set.
     #[must_use]
-    pub fn shifted(self, by: Duration) -> Self {
+    pub fn moved(self, to: impl Fn(Timestamp) -> Timestamp) -> Self {
         match self {
             Self::Normal => Self::Normal,
-            Self::Pending { since } => Self::Pending { since: since + by },
-            Self::Active { since } => Self::Active { since: since + by },
-            Self::Clearing { since, gone } => Self::Clearing { since: since + by, gone: gone + by },
+            Self::Pending { since } => Self::Pending { since: to(since) },
+            Self::Active { since } => Self::Active { since: to(since) },
+            Self::Clearing { since, gone } => Self::Clearing { since: to(since), gone: to(gone) },
+        }
+    }
+
+    /// The same condition when its delay has passed without a value that could be believed.
+    #[must_use]
+    pub fn without_evidence(self) -> Self {
+        match self {
+            Self::Normal | Self::Pending { .. } => Self::Normal,
+            Self::Active { since } | Self::Clearing { since, .. } => Self::Active { since },
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Evidence {
     pub detector: String,
     /// `rule`, or the model as `name@version`.
     pub model: String,
-    /// 0..1 for a model; for a limit, how far past it as a share of it.
+    /// 0..1 for a model; for a limit, the value that passed it.
     pub score: f64,
     /// The score or limit from which it counts.
     pub threshold: f64,

@@ -98,6 +98,11 @@ impl Series {
         Some(verdict)
     }
 
+    /// Whether a question about it is on its way.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The question was not answered; the next sample may ask again.
     pub fn give_up(&mut self) {
         self.waiting = None;

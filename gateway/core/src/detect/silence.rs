@@ -121,6 +121,11 @@ impl Silence {
             let heard = &mut self.heard[device.0];
             heard.last = now - heard.patience * 2;
         }
+        for group in self.groups.iter_mut().filter(|g| g.subject == subject) {
+            if group.devices.len() == 1 {
+                group.down = Some(now - SOURCE_GRACE);
+            }
+        }
         self.silent.insert(subject);
     }
 
@@ -153,13 +158,21 @@ impl Silence {
     /// A device spoke.
     pub fn handle_frame(&mut self, device: DeviceIndex, now: Timestamp) {
         let heard = &mut self.heard[device.0];
+        let was_quiet = heard.is_quiet(now);
         if let Some(before) = heard.spoke {
+            // The longest of the recent gaps: a burst does not make a patient device impatient.
             let gap = now.since(before);
-            heard.pace = Some(heard.pace.map_or(gap, |pace| (pace * 7 + gap) / 8));
+            heard.pace = Some(heard.pace.map_or(gap, |pace| gap.max(pace * 7 / 8)));
         }
         heard.last = now;
         heard.spoke = Some(now);
-        if !self.silent.is_empty() {
+        if was_quiet {
+            // Whoever speaks on a wire shows that it is up, whatever was remembered of it.
+            for group in self.groups.iter_mut().filter(|g| g.devices.as_slice() == [device]) {
+                group.down = None;
+            }
+        }
+        if was_quiet && !self.silent.is_empty() {
             self.next = now;
         }
     }

@@ -169,7 +169,7 @@ pub struct Cause {
     pub detector: String,
     /// `rule`, or the model as `name@version`.
     pub model: String,
-    /// 0..1 for a model; for a limit, how far past it as a share of the limit.
+    /// 0..1 for a model; for a limit, the value that passed it.
     pub score: f64,
     /// The score or limit from which it counts.
     pub threshold: f64,
@@ -188,6 +188,9 @@ pub struct Cause {
 /// What one point had to do with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Contribution {
+    /// The device's id.
+    #[serde(default)]
+    pub device: String,
     pub point: String,
     /// `null` when there was no value (a silent device).
     pub observed: Option<f64>,

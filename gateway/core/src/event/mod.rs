@@ -61,6 +61,9 @@ pub struct Live {
     judged: Timestamp,
     /// By device and detector.
     findings: BTreeMap<String, Finding>,
+    /// The findings that are on disk.
+    #[serde(default)]
+    kept: BTreeSet<String>,
     /// What the last message said.
     told: Told,
 }
@@ -88,7 +91,8 @@ pub struct Concern {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub key: Key,
-    pub transition: Transition,
+    /// `None`: nothing to hear, but the state to keep has changed.
+    pub transition: Option<Transition>,
     pub data: EventData,
     /// The event's state to keep, to be found again after a restart.
     pub live: Live,
@@ -146,6 +150,7 @@ impl Book {
                 reopen_within,
                 cleared: None,
                 judged: finding.since,
+                kept: BTreeSet::new(),
                 findings: BTreeMap::new(),
                 told: Told::default(),
             }
@@ -194,15 +199,30 @@ impl Book {
         }
     }
 
-    /// Notes whether anybody can still tell what holds at that device.
-    pub fn set_silent(&mut self, key: &Key, device: &str, is_silent: bool) {
+    /// Notes whether anybody can still tell what a detector on a device said.
+    pub fn set_silent(&mut self, key: &Key, device: &str, detector: &str, is_silent: bool) {
         let Some(live) = self.live.get_mut(key) else { return };
-        for finding in live.findings.values_mut().filter(|f| f.device == device) {
-            if finding.is_silent != is_silent {
-                finding.is_silent = is_silent;
-                self.dirty.insert(key.clone());
+        if let Some(finding) = live.findings.get_mut(&speaker(device, detector))
+            && finding.is_silent != is_silent
+        {
+            finding.is_silent = is_silent;
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// The clock that times events was set forward from `before`; what it has timed moves along.
+    pub fn handle_clock_step(&mut self, by: Duration, before: Timestamp) {
+        let moved = |at: Timestamp| if at <= before { at + by } else { at };
+        for live in self.live.values_mut() {
+            live.started = moved(live.started);
+            live.judged = moved(live.judged);
+            live.told.at = moved(live.told.at);
+            live.cleared = live.cleared.map(moved);
+            for finding in live.findings.values_mut() {
+                finding.since = moved(finding.since);
             }
         }
+        self.next = self.next.map(moved);
     }
 
     /// Ends events whose scene or devices are no longer configured.
@@ -230,7 +250,11 @@ impl Book {
         over: &mut Vec<Key>,
         now: Timestamp,
     ) -> Vec<Change> {
-        if self.next.is_some_and(|due| now >= due) {
+        let is_due = self.next.is_some_and(|due| now >= due);
+        if !is_due && self.dirty.is_empty() {
+            return Vec::new();
+        }
+        if is_due {
             let due = self.live.iter().filter(|(_, live)| live.due() <= now);
             self.dirty.extend(due.map(|(key, _)| key.clone()));
         }
@@ -238,16 +262,22 @@ impl Book {
         for key in std::mem::take(&mut self.dirty) {
             let Some(live) = self.live.get_mut(&key) else { continue };
             live.judge(|question| grade(&key.scene, question), now);
-            if let Some(transition) = live.transition(now) {
+            let transition = live.transition(now);
+            if transition.is_some() {
                 live.tell(now);
-                let (data, live) = (live.data.clone(), live.clone());
-                changes.push(Change { key, transition, data, live });
             } else if live.is_over(now) {
                 self.live.remove(&key);
                 over.push(key);
+                continue;
+            } else if live.is_kept() || live.told.state.is_none() {
+                continue;
             }
+            live.kept = live.findings.keys().cloned().collect();
+            let (data, live) = (live.data.clone(), live.clone());
+            changes.push(Change { key, transition, data, live });
         }
-        self.next = self.live.values().map(Live::due).min();
+        let soonest = self.live.values().map(Live::due).min();
+        self.next = if is_due { soonest } else { self.next.into_iter().chain(soonest).min() };
         changes
     }
 }
@@ -260,6 +290,10 @@ fn speaker(device: &str, detector: &str) -> String {
 impl Live {
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.values()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.findings.len() == self.kept.len() && self.findings.keys().eq(self.kept.iter())
     }
 
     /// Whether it is over for good at `now`: cleared, and too long ago to reopen.
@@ -292,6 +326,7 @@ impl Live {
         if self.cleared.take().is_some() {
             self.started = self.findings.values().map(|f| f.since).min().unwrap_or(now);
             self.told.level = 5;
+            self.data.detected = now.rfc3339();
         }
         let affected: BTreeSet<String> = self
             .findings
@@ -341,8 +376,12 @@ impl Live {
             contributions: self
                 .findings
                 .values()
-                .flat_map(|f| &f.evidence.contributions)
-                .map(|c| message::Contribution { share: c.share / shares, ..c.clone() })
+                .flat_map(|f| f.evidence.contributions.iter().map(|c| (&f.device, c)))
+                .map(|(device, c)| message::Contribution {
+                    device: device.clone(),
+                    share: c.share / shares,
+                    ..c.clone()
+                })
                 .collect(),
             grading,
             quality: evidence.quality,

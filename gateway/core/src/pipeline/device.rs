@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Gate;
-use crate::community::Device;
+use crate::community::device_type::DeviceType;
+use crate::community::{Community, Device};
 use crate::decode::Decoder;
 use crate::detect::bound::{Bound, Sight};
 use crate::reading::Timestamp;
@@ -82,19 +83,35 @@ impl DeviceState {
         }
     }
 
-    /// The gateway's clock was set forward. A device with a clock of its own only lags more.
-    pub(super) fn handle_clock_step(&mut self, by_ms: i64, has_own_time: bool) {
+    /// The gateway's clock was set forward by this, from `before` on. A device with a clock of its own
+    /// only lags more; what was timed by ours, and not restored from a time when it was right, moves.
+    pub(super) fn handle_clock_step(&mut self, by_ms: i64, before: Timestamp, has_own_time: bool) {
         if has_own_time {
             self.lag_ms = self.lag_ms.saturating_add(by_ms);
             return;
         }
         let by = Duration::from_millis(by_ms.unsigned_abs());
-        self.gate.shift(by);
+        let to = |at: Timestamp| if at <= before { at + by } else { at };
+        self.gate.shift(to);
         self.recent.fill(Recent::default());
         for bound in &mut self.bounds {
-            bound.phase = bound.phase.shifted(by);
-            bound.timer = bound.timer.map(|due| due + by);
+            let is_moved = bound.phase.moved(to) != bound.phase;
+            bound.phase = bound.phase.moved(to);
+            bound.timer = bound.timer.map(|due| if is_moved { due + by } else { due });
         }
+    }
+
+    /// Whether a detector looks at a value that is too old to tell anything at that time.
+    pub(super) fn is_stale(
+        &self,
+        device_type: &DeviceType,
+        bound: &Bound,
+        there: Timestamp,
+    ) -> bool {
+        bound.points.iter().any(|point| {
+            let limit = Community::stale_after(device_type, *point);
+            self.gate.point(*point).good.is_some_and(|(at, _)| there.since(at) > limit)
+        })
     }
 
     pub(super) fn note_lag(&mut self, at: Timestamp, now: Timestamp) {

@@ -131,7 +131,7 @@ impl Pipeline {
         }
         self.keep_armed(index, now);
         if self.speaking.contains(&index) {
-            self.follow(index, &scratch.readings);
+            self.follow(index, &scratch.readings, now);
         }
         for reading in &scratch.readings {
             if reading.quality != Quality::Good {
@@ -145,12 +145,21 @@ impl Pipeline {
     pub(super) fn expire_delays(&mut self, index: DeviceIndex, at: Timestamp, now: Timestamp) {
         let state = &mut self.devices[index.0];
         let mut changes = Vec::new();
-        for (position, bound) in state.bounds.iter_mut().enumerate() {
+        let device_type = &self.community.device(index).device_type;
+        let mut bounds = std::mem::take(&mut state.bounds);
+        for (position, bound) in bounds.iter_mut().enumerate() {
             let Some(due) = bound.timer.filter(|due| *due <= at) else { continue };
+            // A value that has grown too old neither proves nor disproves anything.
+            if self.settings.is_live && state.is_stale(device_type, bound, due) {
+                bound.phase = bound.phase.without_evidence();
+                bound.timer = None;
+                continue;
+            }
             let delays = self.compiled[bound.detector].delays;
             changes.extend(bound.phase.handle_timeout(delays, due).map(|c| (position, c)));
             bound.timer = bound.phase.due(delays);
         }
+        state.bounds = bounds;
         for (position, change) in changes {
             self.apply(index, position, change, now);
         }
@@ -215,7 +224,9 @@ impl Pipeline {
         let Some(index) = device.filter(|d| d.0 < self.devices.len()) else { return };
         let state = &mut self.devices[index.0];
         *state.refused.entry(reason).or_default() += count;
-        if state.refusals.handle(reason, now) {
+        // Our own overload and what a broker kept for us are no fault of the device.
+        let is_fault = !matches!(reason, "overload" | "retained");
+        if is_fault && state.refusals.handle(reason, now) {
             self.raise_refusals(index, now);
         }
     }

@@ -81,6 +81,8 @@ pub struct Pipeline {
     book: Book,
     mint: Mint,
     boot: u64,
+    /// Events that were told to nobody, since start.
+    withheld: u64,
     time_quality: TimeQuality,
     sources: Vec<SourceState>,
     settling: Settling,
@@ -124,6 +126,7 @@ impl Pipeline {
             asking: Asking::new(settings.gather),
             mint: Mint::new(&community.gateway, restored.sequence),
             boot: restored.boot,
+            withheld: 0,
             sources: vec![SourceState::default(); community.sources.len()],
             compiled: Vec::new(),
             grades: Vec::new(),

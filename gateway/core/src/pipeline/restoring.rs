@@ -26,6 +26,12 @@ const WORTH_KEEPING: Duration = Duration::from_secs(10);
 /// not wear the disk.
 const KEEP_PACE: Duration = Duration::from_mins(1);
 
+/// Stands in for the time of a delay that was kept and is over; its write still counts for the pace.
+const FORGOTTEN: Timestamp = Timestamp(i64::MIN);
+
+/// After a start the broker's backlog may still disprove what was pending.
+const HEARING: Duration = Duration::from_secs(30);
+
 /// A delay that is running, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Armed {
@@ -64,8 +70,9 @@ impl Pipeline {
                     bound.armed = None;
                     self.batch.states.push((key(), None));
                 }
-                (Phase::Normal, Some((_, at))) if now.since(at) >= KEEP_PACE => {
-                    bound.armed = None;
+                // Forgotten at once, else a restart would bring back what was disproved.
+                (Phase::Normal, Some((since, at))) if since != FORGOTTEN => {
+                    bound.armed = Some((FORGOTTEN, at));
                     self.batch.states.push((key(), None));
                 }
                 (_, _) => {}
@@ -156,7 +163,8 @@ impl Pipeline {
             }
             let bound = &mut state.bounds[*position];
             bound.phase = Phase::Pending { since: armed.since };
-            bound.timer = bound.phase.due(self.compiled[bound.detector].delays);
+            let due = bound.phase.due(self.compiled[bound.detector].delays);
+            bound.timer = due.map(|due| due.max(now + HEARING));
             bound.armed = Some((armed.since, now));
             self.set_timer(index);
         }
@@ -178,11 +186,22 @@ impl Pipeline {
         let mut book = std::mem::take(&mut self.book);
         book.retain_findings(|key, finding| {
             let device = self.community.find_device(&finding.device);
+            let has =
+                |mut ids: Box<dyn Iterator<Item = &String> + '_>| ids.any(|id| *id == key.subject);
             match (Health::from_id(&key.scene), device) {
                 (Some(Health::StoreFailed), _) | (_, None) => false,
+                (Some(Health::SourceSilent), Some(_)) => {
+                    has(Box::new(self.community.sources.iter().map(|s| &s.id)))
+                }
+                (Some(Health::FeederSilent), Some(_)) => {
+                    has(Box::new(self.community.feeders.iter().map(|f| &f.id)))
+                }
                 (Some(_), Some(_)) => true,
                 (None, Some(index)) => {
-                    !self.positions(index, &key.scene, &finding.evidence.detector).is_empty()
+                    let bounds = &self.devices[index.0].bounds;
+                    self.positions(index, &key.scene, &finding.evidence.detector).iter().any(|p| {
+                        self.key_of(index, self.compiled[bounds[*p].detector].scene) == *key
+                    })
                 }
             }
         });
@@ -237,10 +256,14 @@ impl Pipeline {
     /// nobody falls silent by a jump of the clock.
     pub(super) fn handle_clock_step(&mut self, by_ms: i64, now: Timestamp) {
         if by_ms > 0 {
+            let by = Duration::from_millis(by_ms.unsigned_abs());
+            let before = now - by;
             self.silence.handle_clock_step(by_ms, now);
+            self.book.handle_clock_step(by, before);
+            self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 let has_own_time = self.community.device(index).device_type.head.time.is_some();
-                self.devices[index.0].handle_clock_step(by_ms, has_own_time);
+                self.devices[index.0].handle_clock_step(by_ms, before, has_own_time);
                 self.set_timer(index);
             }
         }

@@ -6,9 +6,9 @@ use super::boundary::{Batch, Output};
 use super::concern::{health_concern, level_of, scene_concern};
 use super::health::{Health, told_refusals};
 use super::{Pipeline, TICK};
-use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
+use crate::detect::bound::Bound;
 use crate::detect::condition::Phase;
 use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
@@ -61,16 +61,17 @@ impl Pipeline {
     }
 
     /// Keeps the events of a device that still speaks up to date with its newest readings.
-    pub(super) fn follow(&mut self, index: DeviceIndex, readings: &[Reading]) {
+    pub(super) fn follow(&mut self, index: DeviceIndex, readings: &[Reading], now: Timestamp) {
         let community = Arc::clone(&self.community);
         let device = community.device(index);
         let state = &self.devices[index.0];
+        let there = state.there(now);
         let mut fresh = Vec::new();
         for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
             let is_seen = readings
                 .iter()
                 .any(|r| r.quality == Quality::Good && bound.points.contains(&r.point));
-            if is_seen {
+            if is_seen && !state.is_stale(&device.device_type, bound, there) {
                 let compiled = &self.compiled[bound.detector];
                 let over = bound.over(compiled, state.sight(device));
                 fresh.push((bound.detector, over));
@@ -79,7 +80,7 @@ impl Pipeline {
         for (detector, over) in fresh {
             let compiled = &self.compiled[detector];
             let key = self.key_of(index, compiled.scene);
-            self.book.set_silent(&key, &device.id, false);
+            self.book.set_silent(&key, &device.id, &compiled.id, false);
             // A tenth worse than what was told: worth another look at the level.
             if self
                 .book
@@ -95,7 +96,10 @@ impl Pipeline {
         let state = &self.devices[index.0];
         let device = self.community.device(index);
         let compiled = &self.compiled[detector];
-        if let Some(bound) = state.bounds.iter().find(|b| b.detector == detector) {
+        // After a restart the values are not known yet: what was told stands.
+        let is_known = |b: &&Bound| b.points.iter().all(|p| state.gate.point(*p).good.is_some());
+        let bound = state.bounds.iter().find(|b| b.detector == detector);
+        if let Some(bound) = bound.filter(is_known) {
             let key = self.key_of(index, compiled.scene);
             self.book.refresh(&key, &device.id, bound.evidence(compiled, state.sight(device)));
         }
@@ -108,20 +112,18 @@ impl Pipeline {
             let state = &self.devices[index.0];
             let device = self.community.device(index);
             let there = state.there(now);
-            let is_stale = |point: &usize| {
-                let limit = Community::stale_after(&device.device_type, *point);
-                state.gate.point(*point).good.is_some_and(|(at, _)| there.since(at) > limit)
-            };
             let active: Vec<(usize, bool)> = state
                 .bounds
                 .iter()
                 .filter(|b| matches!(b.phase, Phase::Active { .. }))
-                .map(|b| (b.detector, b.points.iter().any(is_stale)))
+                .map(|b| (b.detector, state.is_stale(&device.device_type, b, there)))
                 .collect();
             for (detector, is_stale) in active {
                 if is_stale && self.settings.is_live {
-                    let key = self.key_of(index, self.compiled[detector].scene);
-                    self.book.set_silent(&key, &self.community.device(index).id, true);
+                    let compiled = &self.compiled[detector];
+                    let key = self.key_of(index, compiled.scene);
+                    let device = &self.community.device(index).id;
+                    self.book.set_silent(&key, device, &compiled.id, true);
                 } else {
                     self.refresh(index, detector);
                 }
@@ -200,8 +202,10 @@ impl Pipeline {
         for index in devices {
             let state = &self.devices[index.0];
             for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
-                let key = self.key_of(*index, self.compiled[bound.detector].scene);
-                self.book.set_silent(&key, &self.community.device(*index).id, is_silent);
+                let compiled = &self.compiled[bound.detector];
+                let key = self.key_of(*index, compiled.scene);
+                let device = &self.community.device(*index).id;
+                self.book.set_silent(&key, device, &compiled.id, is_silent);
             }
         }
     }
@@ -250,8 +254,16 @@ impl Pipeline {
         now: Timestamp,
     ) {
         let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
+        // The disk is the gateway's own; everything else has a device to go to.
+        let device = match health {
+            Health::StoreFailed => self.community.gateway.clone(),
+            Health::DeviceSilent
+            | Health::SourceSilent
+            | Health::FeederSilent
+            | Health::DeviceRefused => self.community.device(at_device).id.clone(),
+        };
         let finding = Finding {
-            device: self.community.device(at_device).id.clone(),
+            device: device.clone(),
             since,
             evidence: health.evidence(why),
             affected,
@@ -259,7 +271,12 @@ impl Pipeline {
         };
         let community = &self.community;
         self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
-            health_concern(community, at_device, health, now)
+            let mut concern = health_concern(community, at_device, health, now);
+            if health == Health::StoreFailed {
+                concern.data.location = Text::new("网关", "the gateway");
+            }
+            concern.data.device = device;
+            concern
         });
     }
 
@@ -315,24 +332,28 @@ impl Pipeline {
 
     fn tell(&mut self, change: Change, now: Timestamp) {
         let Change { key, transition, mut data, mut live } = change;
-        if transition == Transition::Opened {
-            data.event = self.mint.id(Kind::Event, self.mint.next(), now);
+        let is_told = self.is_told(&key.scene);
+        if transition == Some(Transition::Opened) {
+            // What is withheld takes no sequence, so its ids count down from the other end.
+            self.withheld += u64::from(!is_told);
+            let number = if is_told { self.mint.next() } else { u64::MAX - self.withheld };
+            data.event = self.mint.id(Kind::Event, number, now);
             live.data.event.clone_from(&data.event);
             self.book.name(&key, &data.event);
         }
-        if !matches!(transition, Transition::Opened | Transition::Reopened) {
+        if !matches!(transition, Some(Transition::Opened | Transition::Reopened)) {
             data.echo.clear();
         }
-        if !self.is_told(&key.scene) {
-            *self.counts.records.entry("withheld").or_default() += 1;
+        if !is_told {
+            *self.counts.records.entry("withheld").or_default() += u64::from(transition.is_some());
             return;
         }
+        let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
+        self.batch.states.extend(state);
+        let Some(transition) = transition else { return };
         let sequence = self.mint.take();
         let record = self.record(sequence, transition, data, now);
         self.batch.records.extend(record);
-        self.batch
-            .states
-            .extend(serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json))));
         *self.counts.records.entry(transition.word()).or_default() += 1;
     }
 
