@@ -156,6 +156,7 @@ pub(super) fn event(
             "PM2.5 is 100.5 µg/m³, above 75 µg/m³ for 5 min",
         ),
         contributions: vec![Contribution {
+            device: device.into(),
             point: "pm2_5".into(),
             observed: Some(100.5),
             expected: (None, Some(75.0)),

@@ -24,6 +24,10 @@ impl Faults {
 
     /// Writes every fault to stderr, and how many there are.
     pub fn print(&self) {
+        if !std::io::stderr().is_terminal() {
+            eprint!("{}", self.plain());
+            return;
+        }
         let is_coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let theme =
             if is_coloured { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
@@ -52,6 +56,18 @@ impl Faults {
         let files: BTreeSet<&str> = self.faults.iter().map(|fault| fault.file.as_str()).collect();
         let faults = super::counted(self.faults.len(), "fault");
         out + &format!("{faults} in {}\n", super::counted(files.len(), "file"))
+    }
+
+    /// `file:line:column: message`, as editors and logs like it.
+    pub(super) fn plain(&self) -> String {
+        let line = |fault: &Fault| {
+            let text = self.texts.get(&fault.file).map_or("", String::as_str);
+            let (line, column) = line_and_column(text, fault.span.start);
+            let help = fault.help.as_ref().map(|help| format!("\n  help: {help}"));
+            let help = help.unwrap_or_default();
+            format!("{}:{line}:{column}: {}{help}\n", fault.file, fault.message)
+        };
+        self.faults.iter().map(line).collect()
     }
 
     /// A JSON object a line: `file`, `line`, `column` (from 1), `message`, `help`.
