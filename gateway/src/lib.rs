@@ -14,7 +14,7 @@
 //! 10. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
-//! again).
+//! again); by those that show counts, `reasons` (what was turned away, in words).
 
 pub mod cli;
 pub mod clock;
@@ -22,7 +22,10 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod infer;
+mod reasons;
 pub mod retry;
+#[cfg(test)]
+mod sample;
 pub mod service;
 pub mod simulate;
 pub mod source;

@@ -23,11 +23,13 @@ use super::simulate::{factor, load, seconds, until_over};
 use super::{INVALID, check};
 use crate::clock::Clock;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
+use crate::console::CannotListen;
 use crate::service::{self, Running};
-use crate::simulate::platform::{Platform, Style, language_of, listen};
+use crate::simulate::platform::{Platform, listen};
 use crate::simulate::play::Play;
 use crate::simulate::scratch::Scratch;
 use crate::simulate::summary::Summary;
+use crate::simulate::telling::{Teller, language_of};
 use crate::simulate::world::World;
 use crate::simulate::{broker, devices, modbus, plan, shipped};
 
@@ -82,7 +84,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
     let stage = Stage::set(&args, &folder, &mut setup.config).await?;
     let stop = CancellationToken::new();
-    let gateway = service::start(setup, stage.play.clock.clone(), stop.clone()).await?;
+    let started = service::start(setup, stage.play.clock.clone(), stop.clone()).await;
+    let gateway = started.map_err(|error| match error.downcast::<CannotListen>() {
+        Ok(CannotListen { listen, source }) => anyhow::Error::new(source).context(format!(
+            "cannot listen on `{listen}` for the console; give --http another port, or leave it out"
+        )),
+        Err(other) => other,
+    })?;
     if let Some((address, password)) = &gateway.console {
         announce(*address, password)?;
     }
@@ -128,7 +136,9 @@ impl Stage {
         stop: CancellationToken,
         lasts: Option<Duration>,
     ) -> anyhow::Result<()> {
-        let style = self.style();
+        let language = language();
+        let mut teller = self.teller(language);
+        writeln!(std::io::stdout().lock(), "{}\n", teller.heading())?;
         let begun = std::time::Instant::now();
         let mut platform = Platform::default();
         let voices = self.play.part();
@@ -141,21 +151,21 @@ impl Stage {
                 tokio::select! {
                     ended = &mut end => break ended?,
                     () = gateway.broke_down() => bail!("a part of the gateway broke down"),
-                    Some(payload) = self.events.recv() => show(&mut platform, &style, &payload)?,
+                    Some(payload) = self.events.recv() => show(&mut platform, &mut teller, &payload)?,
                 }
             }
         }
 
         let (now, real) = (self.play.clock.now(), begun.elapsed());
         voices.stop.cancel();
-        if tokio::time::timeout(GRACE, talking).await.is_err() {
-            tracing::warn!("the sensor broker did not confirm everything");
+        if let Err(error) = talking.finish(GRACE).await {
+            tracing::warn!(%error, "the devices");
         }
         stop.cancel();
         let view = gateway.view.clone();
         gateway.finish().await;
         while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
-            show(&mut platform, &style, &payload)?;
+            show(&mut platform, &mut teller, &payload)?;
         }
         self.play.stop.cancel();
 
@@ -169,20 +179,22 @@ impl Stage {
             verdict: plan::judge(&planned, &platform.seen, now),
             platform,
         };
-        std::io::stdout().lock().write_all(summary.text(style.language).as_bytes())?;
+        std::io::stdout().lock().write_all(summary.text(language).as_bytes())?;
         Ok(())
     }
 
-    fn style(&self) -> Style {
-        let lang = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-        Style {
-            language: lang.map_or(Language::En, |lang| language_of(&lang)),
-            coloured: std::io::stdout().is_terminal(),
-            areas: self.site.areas.iter().map(|a| (a.id.clone(), a.title.clone())).collect(),
-        }
+    fn teller(&self, language: Language) -> Teller {
+        let areas = self.site.areas.iter().map(|a| (a.id.clone(), a.title.clone())).collect();
+        Teller::new(language, std::io::stdout().is_terminal(), areas)
     }
+}
+
+/// The language that the environment asks for.
+fn language() -> Language {
+    let lang = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    lang.map_or(Language::En, |lang| language_of(&lang))
 }
 
 /// Starts the township's broker and the platform behind it, and points the uplink there.
@@ -223,10 +235,11 @@ fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf
 }
 
 fn announce(address: SocketAddr, password: &str) -> std::io::Result<()> {
-    writeln!(
-        std::io::stdout().lock(),
-        "console   http://{address}/   one-time password {password}\n"
-    )
+    let (console, once) = match language() {
+        Language::Zh => ("控制台 ", "一次性密码"),
+        Language::En => ("console", "one-time password"),
+    };
+    writeln!(std::io::stdout().lock(), "{console}   http://{address}/   {once} {password}\n")
 }
 
 /// Waits until every broker and line is up, so that the first frames are not lost.
@@ -239,9 +252,9 @@ async fn wait_until_connected(mut view: watch::Receiver<Arc<View>>) {
     }
 }
 
-fn show(platform: &mut Platform, style: &Style, payload: &[u8]) -> std::io::Result<()> {
+fn show(platform: &mut Platform, teller: &mut Teller, payload: &[u8]) -> std::io::Result<()> {
     match platform.receive(payload) {
-        Some(message) => writeln!(std::io::stdout().lock(), "{}", style.line(&message)),
+        Some(message) => writeln!(std::io::stdout().lock(), "{}", teller.line(&message)),
         None => Ok(()),
     }
 }

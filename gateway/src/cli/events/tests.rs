@@ -2,11 +2,11 @@
 
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::Batch;
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::StoreConfig;
+use crate::sample;
 
 #[test]
 fn an_event_is_listed_once_as_it_stands() {
@@ -159,28 +159,15 @@ fn message(
     scene: &str,
     area: &str,
 ) -> Message {
-    let text = json!({ "zh": "\u{6807}\u{9898}", "en": "title" });
-    let state = if transition == "cleared" { "cleared" } else { "open" };
-    let message = json!({
-        "specversion": "1.0", "id": "1", "source": "/townships/t/gateways/g",
-        "type": format!("gatehouse.event.{transition}"), "subject": event, "time": time,
-        "datacontenttype": "application/json", "dataschema": "d", "sequence": "1", "bootid": "1",
-        "timequality": "synced",
-        "data": {
-            "event": event, "scene": scene, "category": "facility", "title": text, "level": level,
-            "urgency": "Expected", "certainty": "Observed", "state": state, "tier": "grid",
-            "area": area, "device": "d-1", "location": text, "started": time, "detected": time,
-            "cause": {
-                "detector": "low", "model": "rule", "score": 1.0, "threshold": 180.0, "why": text,
-                "contributions": [{ "point": "pressure", "observed": 120.0,
-                    "expected": [180.0, 420.0], "unit": "kPa", "share": 1.0 }],
-                "grading": { "over": 0.3, "lasted": 60.0, "people": 10, "certainty": 1.0,
-                    "devices": 1 },
-                "quality": 1.0,
-            },
-            "affected": ["d-1"], "advice": text, "evidence": [],
-            "review": { "required": false }, "drill": false,
-        },
-    });
-    serde_json::from_value(message).unwrap()
+    let mut message = sample::message();
+    message.kind = format!("gatehouse.event.{transition}");
+    (message.subject, message.time) = (event.into(), time.into());
+    let data = &mut message.data;
+    (data.event, data.scene, data.area) = (event.into(), scene.into(), area.into());
+    (data.level, data.started) = (level, time.into());
+    data.state = if transition == "cleared" { State::Cleared } else { State::Open };
+    let part = &mut data.cause.contributions[0];
+    (part.point, part.unit) = ("pressure".into(), "kPa".into());
+    (part.observed, part.expected) = (Some(120.0), (Some(180.0), Some(420.0)));
+    message
 }
