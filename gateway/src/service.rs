@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
+use crate::console::token::Token;
 use crate::console::{self, StoreState};
 use crate::engine::{self, Effects};
 use crate::infer::Inference;
@@ -262,7 +263,9 @@ async fn start_console(
     }
     let listener = console::bind(config.console.listen).await?;
     let address = listener.local_addr()?;
+    let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
+    let access = access.with_token(token);
     // Nothing replaces the configuration yet; the receiver keeps the value.
     let (_, community) = watch::channel(Arc::clone(community));
     let store = store.clone();
