@@ -26,6 +26,7 @@ use crate::console::token::Token;
 use crate::console::{self, StoreState};
 use crate::engine::{self, Effects};
 use crate::infer::Inference;
+use crate::journal::serve as journal;
 use crate::source::{modbus, mqtt};
 use crate::store::Store;
 use crate::uplink;
@@ -65,6 +66,7 @@ struct Tasks {
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
 
@@ -127,14 +129,15 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (console, console_task) =
         start_console(&config, &community, &view, &store, &clock, &stop).await?;
-    let tasks = Tasks { sources, engine, writer, uplink, console: console_task };
+    let journal = start_journal(&config, &store, &stop);
+    let tasks = Tasks { sources, engine, writer, uplink, journal, console: console_task };
     Ok(Running { console, view, store, tasks })
 }
 
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(self) {
-        let Tasks { sources, engine, writer, uplink, console } = self.tasks;
+        let Tasks { sources, engine, writer, uplink, journal, console } = self.tasks;
         for source in sources {
             log_panic("source", source.await);
         }
@@ -149,8 +152,10 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
-        if let Some(console) = console {
-            log_panic("console", console.await);
+        for (name, task) in [("journal", journal), ("console", console)] {
+            if let Some(task) = task {
+                log_panic(name, task.await);
+            }
         }
     }
 
@@ -248,6 +253,23 @@ fn start_uplink(
     let (task, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
         .context("the platform's broker")?;
     Ok(Some((task, stop)))
+}
+
+/// The gateway's work does not depend on it.
+fn start_journal(
+    config: &GatewayConfig,
+    store: &Store,
+    stop: &CancellationToken,
+) -> Option<JoinHandle<()>> {
+    let folder = &config.store.path;
+    match journal::start(folder, store.clone(), journal::PATIENCE, stop.clone()) {
+        Ok(task) => Some(task),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error,
+                "`gatehouse events` cannot ask this gateway; it can be asked when it has ended");
+            None
+        }
+    }
 }
 
 async fn start_console(
