@@ -13,8 +13,8 @@
 //! 9. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 10. [`cli`]: one file per command.
 //!
-//! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
-//! again).
+//! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
+//! and [`pace`] (how often to look).
 
 pub mod cli;
 pub mod clock;
@@ -22,6 +22,7 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod infer;
+pub mod pace;
 pub mod retry;
 pub mod service;
 pub mod simulate;

@@ -23,6 +23,7 @@ use super::simulate::{factor, load, seconds, until_over};
 use super::{INVALID, check};
 use crate::clock::Clock;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
+use crate::pace::Pace;
 use crate::service::{self, Running};
 use crate::simulate::platform::{Platform, Style, language_of, listen};
 use crate::simulate::play::Play;
@@ -82,7 +83,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
     let stage = Stage::set(&args, &folder, &mut setup.config).await?;
     let stop = CancellationToken::new();
-    let gateway = service::start(setup, stage.play.clock.clone(), stop.clone()).await?;
+    // A pace of its own, that nobody naps by: the simulated devices share the thread.
+    let (clock, pace) = (stage.play.clock.clone(), Pace::default());
+    let gateway = service::start(setup, clock, pace, stop.clone()).await?;
     if let Some((address, password)) = &gateway.console {
         announce(*address, password)?;
     }

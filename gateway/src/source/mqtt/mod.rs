@@ -17,6 +17,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -30,9 +31,8 @@ use rumqttc::{
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::config::{BrokerConfig, Identity};
 use crate::retry::Retry;
@@ -56,6 +56,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 /// Larger packets end the connection; anything below is read and, when too long, refused.
 const MAX_PACKET: usize = 16 << 20;
 const FILTERS_PER_PACKET: usize = 64;
+/// How long an acknowledgement waits for others to go out with it.
+const GATHER: Duration = Duration::from_millis(50);
 /// Counts of dropped frames are told at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
@@ -77,6 +79,7 @@ pub fn start(
     let ledger = Shared::default();
     let settler = Settler::new(&ledger);
     let listener = Listener {
+        broker: config.id.clone(),
         source,
         credentials,
         client_id,
@@ -92,11 +95,12 @@ pub fn start(
         is_stalled: false,
         too_large: None,
     };
-    let span = tracing::info_span!("mqtt", broker = config.id);
-    Ok((tokio::spawn(listener.run().instrument(span)), settler))
+    Ok((tokio::spawn(listener.run()), settler))
 }
 
 struct Listener {
+    /// For the log. A span of its own would cost every message some microseconds.
+    broker: String,
     source: SourceIndex,
     credentials: Credentials,
     client_id: String,
@@ -141,7 +145,11 @@ impl Listener {
             let why = match end {
                 Ok(End::Stopped) => break,
                 Ok(End::Stalled) => {
-                    tracing::warn!("the pipeline has no room; the broker keeps what follows");
+                    let broker = &self.broker;
+                    tracing::warn!(
+                        broker,
+                        "the pipeline has no room; the broker keeps what follows"
+                    );
                     if self.wait_for_room().await {
                         continue;
                     }
@@ -166,7 +174,7 @@ impl Listener {
             let _stopped = stop.run_until_cancelled(self.tell_while_waiting(pause)).await;
         }
         if self.is_up == Some(true) {
-            tracing::info!("stopped");
+            tracing::info!(broker = self.broker, "stopped");
         }
     }
 
@@ -179,7 +187,8 @@ impl Listener {
         };
         match first {
             Ok(Event::Incoming(Packet::ConnAck(_))) if forget_session => {
-                tracing::warn!("gave up the session with what the broker held in it");
+                let broker = &self.broker;
+                tracing::warn!(broker, "gave up the session with what the broker held in it");
                 let _sent = client.try_disconnect();
                 let _closed = timeout(GRACE, eventloop.poll()).await;
                 return End::Lost("the session was begun anew".to_owned());
@@ -197,7 +206,10 @@ impl Listener {
         let mut link = Link {
             unconfirmed: self.routes.filters().len().div_ceil(FILTERS_PER_PACKET),
             since: Instant::now(),
+            heard: Instant::now(),
+            acknowledged: Instant::now(),
             stopping: None,
+            timer: Box::pin(tokio::time::sleep(SUBSCRIBED)),
         };
         loop {
             if let Err(end) = self.step(&mut eventloop, &mut link).await {
@@ -250,37 +262,28 @@ impl Listener {
 
     /// Takes what the event loop has next.
     async fn step(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
-        let deadline = link.deadline();
-        let event = tokio::select! {
-            biased;
-            event = tokio::time::timeout_at(deadline, eventloop.poll()) => event,
-            // The poll is dropped in the middle once in the life of a connection that stands;
-            // what it has read so far stays in its buffers.
-            () = self.stop.cancelled(), if link.stopping.is_none() => {
-                self.begin_to_stop(link);
-                return Ok(());
-            }
+        let Some(event) = self.next(eventloop, link).await? else {
+            self.begin_to_stop(link);
+            return Ok(());
         };
         match event {
-            Ok(Ok(Event::Incoming(Packet::Publish(publish)))) => self.take(publish, link).await?,
-            Ok(Ok(Event::Incoming(Packet::SubAck(ack)))) => {
+            Event::Incoming(Packet::Publish(publish)) => self.take(publish, link).await?,
+            Event::Incoming(Packet::SubAck(ack)) => {
                 let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
                 if refused {
-                    tracing::error!("the broker refuses a subscription; check its access list");
+                    let broker = &self.broker;
+                    tracing::error!(broker, "refuses a subscription; check its access list");
                 }
                 link.unconfirmed = link.unconfirmed.saturating_sub(1);
                 if link.unconfirmed == 0 {
                     self.up();
                 }
             }
-            Ok(Ok(Event::Outgoing(Outgoing::PubAck(_)))) => self.ledger.lock().woken(),
-            Ok(Ok(Event::Incoming(_) | Event::Outgoing(_))) => {}
-            Ok(Err(error)) => return Err(lost(&error)),
-            Err(_) if link.stopping.is_some() => return Err(End::Stopped),
-            Err(_) => return Err(End::Lost("the broker has gone quiet".to_owned())),
+            Event::Outgoing(Outgoing::PubAck(_)) => self.ledger.lock().woken(),
+            Event::Incoming(_) | Event::Outgoing(_) => {}
         }
         if eventloop.state.events.is_empty() {
-            self.acknowledge(eventloop).await?;
+            self.acknowledge(eventloop, link).await?;
             self.tell();
             if link.stopping.is_none() && self.stop.is_cancelled() {
                 self.begin_to_stop(link);
@@ -292,8 +295,56 @@ impl Listener {
         Ok(())
     }
 
+    /// What the event loop has next; `None` when it is time to begin to stop.
+    async fn next(
+        &mut self,
+        eventloop: &mut EventLoop,
+        link: &mut Link,
+    ) -> Result<Option<Event>, End> {
+        if !eventloop.state.events.is_empty() {
+            return eventloop.poll().await.map(Some).map_err(|error| lost(&error));
+        }
+        link.heard = Instant::now();
+        // One future for the whole wait: dropped in the middle, it might forget what it writes.
+        let mut poll = pin!(eventloop.poll());
+        loop {
+            if self.ledger.lock().is_owing() {
+                link.timer_until(link.heard + GATHER);
+            }
+            tokio::select! {
+                biased;
+                event = &mut poll => return event.map(Some).map_err(|error| lost(&error)),
+                // What the poll has read so far stays in its buffers.
+                () = self.stop.cancelled(), if link.stopping.is_none() => return Ok(None),
+                () = &mut link.timer => self.look_after(link)?,
+            }
+        }
+    }
+
+    /// The timer went off: are acknowledgements owed, is the connection dead?
+    fn look_after(&mut self, link: &mut Link) -> Result<(), End> {
+        let now = Instant::now();
+        let overdue = link.acknowledged + GATHER;
+        let mut deadline = link.deadline();
+        if now >= overdue {
+            self.ledger.lock().overdue();
+        } else if self.ledger.lock().is_owing() {
+            deadline = deadline.min(overdue);
+        }
+        if now >= deadline {
+            return Err(match link.stopping {
+                Some(_) => End::Stopped,
+                None => End::Lost("the broker has gone quiet".to_owned()),
+            });
+        }
+        link.timer.as_mut().reset(deadline);
+        Ok(())
+    }
+
     fn begin_to_stop(&mut self, link: &mut Link) {
         link.stopping = Some(Instant::now() + GRACE);
+        link.timer_until(Instant::now() + GRACE);
+        self.ledger.lock().overdue();
         self.inputs = None;
     }
 
@@ -356,11 +407,12 @@ impl Listener {
     }
 
     /// Writes what may be acknowledged, many in one go.
-    async fn acknowledge(&mut self, eventloop: &mut EventLoop) -> Result<(), End> {
+    async fn acknowledge(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
         let ready = self.ledger.lock().take_ready();
         let Some(network) = eventloop.network.as_mut().filter(|_| !ready.is_empty()) else {
             return Ok(());
         };
+        link.acknowledged = Instant::now();
         let written = timeout(DEAD, async {
             for packet in ready {
                 network.write(Packet::PubAck(PubAck::new(packet))).await?;
@@ -385,7 +437,7 @@ impl Listener {
 
     fn up(&mut self) {
         if self.is_up != Some(true) {
-            tracing::info!(endpoint = %self.credentials.endpoint, "connected");
+            tracing::info!(broker = self.broker, endpoint = %self.credentials.endpoint, "connected");
             self.is_up = Some(true);
             self.reports = Some(Input::Source { source: self.source, down: None });
             self.tell();
@@ -394,9 +446,9 @@ impl Listener {
 
     fn down(&mut self, why: String, pause: Duration) {
         if self.is_up == Some(false) {
-            tracing::debug!(why, ?pause, "still not connected");
+            tracing::debug!(broker = self.broker, why, ?pause, "still not connected");
         } else {
-            tracing::warn!(why, ?pause, "not connected");
+            tracing::warn!(broker = self.broker, why, ?pause, "not connected");
             self.is_up = Some(false);
             self.reports = Some(Input::Source { source: self.source, down: Some(why) });
         }
@@ -447,17 +499,31 @@ struct Link {
     /// Subscription packets that the broker has not answered.
     unconfirmed: usize,
     since: Instant,
+    /// When the broker was heard last.
+    heard: Instant,
+    /// When acknowledgements went out last.
+    acknowledged: Instant,
     /// Until when the last acknowledgements may take.
     stopping: Option<Instant>,
+    /// Goes off at the deadline or before; set back only then, since most messages change nothing
+    /// about it.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Link {
     fn deadline(&self) -> Instant {
-        let quiet = Instant::now() + DEAD;
+        let quiet = self.heard + DEAD;
         match self.stopping {
             Some(stopping) => stopping,
             None if self.unconfirmed > 0 => quiet.min(self.since + SUBSCRIBED),
             None => quiet,
+        }
+    }
+
+    /// Brings the timer forward.
+    fn timer_until(&mut self, until: Instant) {
+        if until < self.timer.deadline() {
+            self.timer.as_mut().reset(until);
         }
     }
 }
