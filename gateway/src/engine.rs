@@ -73,6 +73,7 @@ pub async fn run(
             pipeline.handle_timeout(clock.now());
         }
     }
+    pipeline.handle_stop(clock.now());
     effects.carry_out(&mut pipeline, &clock);
     effects.view.send_replace(Arc::new(pipeline.view(clock.now())));
 }

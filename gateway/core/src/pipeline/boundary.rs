@@ -25,7 +25,8 @@ pub enum Input {
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.
     ClockStepped { by_ms: i64 },
-    /// A new configuration; state is kept where ids match.
+    /// A new configuration; state is kept where ids match. Positions in what comes after it are those
+    /// of the new one.
     Config(Arc<Community>),
 }
 
@@ -49,6 +50,12 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Values to keep (`Some`) or forget (`None`), by key.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.states.is_empty()
+    }
 }
 
 /// Windows that a model is to look at.

@@ -3,6 +3,7 @@
 //! They need no file: every community has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::community::quantity::Text;
 use crate::community::scene::Tier;
@@ -15,15 +16,17 @@ pub(super) enum Health {
     SourceSilent,
     FeederSilent,
     DeviceRefused,
+    ClockWentBack,
     StoreFailed,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
         Self::DeviceRefused,
+        Self::ClockWentBack,
         Self::StoreFailed,
     ];
 
@@ -34,6 +37,7 @@ impl Health {
             Self::SourceSilent => "source-silent",
             Self::FeederSilent => "feeder-silent",
             Self::DeviceRefused => "device-refused",
+            Self::ClockWentBack => "clock-went-back",
             Self::StoreFailed => "store-failed",
         }
     }
@@ -48,6 +52,7 @@ impl Health {
             Self::SourceSilent => Text::new("整条线路或代理失联", "Whole line or broker silent"),
             Self::FeederSilent => Text::new("整路供电或网络失联", "Whole feeder silent"),
             Self::DeviceRefused => Text::new("设备数据异常", "Device sends bad data"),
+            Self::ClockWentBack => Text::new("设备时钟回拨", "Device clock went back"),
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
         }
     }
@@ -70,6 +75,10 @@ impl Health {
                 "核对设备型号配置与接线；必要时更换传感器。",
                 "Compare the device type with the product and its wiring; replace the sensor if need be.",
             ),
+            Self::ClockWentBack => Text::new(
+                "检查设备的校时和电池；确认正确后无需处理，事件自动消除。",
+                "Check the device's time server and battery; nothing to do when its time is right now; the event clears by itself.",
+            ),
             Self::StoreFailed => Text::new(
                 "立即检查磁盘空间和存储卡；在恢复之前新事件只保存在内存中。",
                 "Check disk space and the storage card at once; until then new events live in memory only.",
@@ -79,14 +88,14 @@ impl Health {
 
     pub(super) fn tier(self) -> Tier {
         match self {
-            Self::DeviceSilent | Self::DeviceRefused => Tier::Grid,
+            Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => Tier::Grid,
             Self::SourceSilent | Self::FeederSilent | Self::StoreFailed => Tier::Community,
         }
     }
 
     pub(super) fn level(self) -> u8 {
         match self {
-            Self::DeviceSilent | Self::DeviceRefused => 4,
+            Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => 4,
             Self::SourceSilent | Self::FeederSilent => 3,
             Self::StoreFailed => 1,
         }
@@ -119,4 +128,17 @@ pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
         format!("拒收 {total} 条数据：{list}"),
         format!("{total} frames or readings were refused: {list}"),
     )
+}
+
+/// A length of time in the largest unit that says enough.
+pub(super) fn told_span(span: Duration) -> Text {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=119 => Text::new(format!("{seconds} 秒"), format!("{seconds} s")),
+        120..=7_199 => Text::new(format!("{} 分钟", seconds / 60), format!("{} min", seconds / 60)),
+        7_200..=172_799 => {
+            Text::new(format!("{} 小时", seconds / 3_600), format!("{} h", seconds / 3_600))
+        }
+        _ => Text::new(format!("{} 天", seconds / 86_400), format!("{} days", seconds / 86_400)),
+    }
 }
