@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use gatehouse_core::delivery::{Gap, Loss};
-use gatehouse_core::pipeline::{Input, Restored};
+use gatehouse_core::pipeline::{Damage, Input, Restored};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
 
@@ -38,7 +38,6 @@ use book::{Book, Limits};
 use disk::Disk;
 pub use layout::Entry;
 use marks::Marks;
-pub use opening::Damage;
 pub use reading::{Verdict, Waiting};
 pub use writer::BatchSender;
 use writer::Queue;
@@ -140,6 +139,7 @@ impl Store {
             sequence: opened.sequence,
             boot: opened.boot,
             states: opened.states.clone(),
+            damage: opened.damage.clone(),
         };
         let limits = Limits {
             waiting: config.max_waiting.max(1),

@@ -99,13 +99,19 @@ fn a_record_waits_until_it_is_confirmed_and_no_longer() {
     let folder = tempfile::tempdir().unwrap();
     {
         let mut bench = Bench::open(folder.path());
-        assert_eq!(bench.restored, Restored { sequence: 0, boot: 1, states: Vec::new() });
+        assert_eq!(
+            bench.restored,
+            Restored { sequence: 0, boot: 1, states: Vec::new(), damage: None }
+        );
         bench.put(vec![record(1, 4, "a"), record(2, 2, "b")]);
         assert_eq!(bench.order(), [(2, 2), (1, 4)]);
     }
     {
         let bench = Bench::open(folder.path());
-        assert_eq!(bench.restored, Restored { sequence: 2, boot: 2, states: Vec::new() });
+        assert_eq!(
+            bench.restored,
+            Restored { sequence: 2, boot: 2, states: Vec::new(), damage: None }
+        );
         assert_eq!(bench.order(), [(2, 2), (1, 4)]);
         assert_eq!(bench.store.waiting(5, |s| s == 2).unwrap()[0].json, record(1, 4, "a").json);
         bench.store.done(&[2]);
@@ -241,6 +247,7 @@ fn a_torn_end_is_noticed_and_no_sequence_is_given_out_twice() {
     let bench = Bench::open(folder.path());
 
     assert_eq!(bench.store.damage(), Some(&Damage::CutShort { from: 4, to: 5 }));
+    assert_eq!(bench.restored.damage.as_ref(), bench.store.damage(), "the pipeline tells it");
     assert_eq!(bench.restored.sequence, 5);
     assert_eq!(bench.restored.boot, 3);
     assert_eq!(bench.store.gap().unwrap().ranges, [(4, 5)]);
@@ -423,7 +430,7 @@ proptest! {
                     bench = Bench::open(folder.path());
                     starts += 1;
                     let states = model.states.clone().into_iter().collect();
-                    let expected = Restored { sequence: model.last, boot: starts, states };
+                    let expected = Restored { sequence: model.last, boot: starts, states, damage: None };
                     prop_assert_eq!(&bench.restored, &expected);
                 }
             }

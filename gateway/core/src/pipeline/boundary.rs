@@ -1,5 +1,6 @@
 //! What goes into the pipeline and what comes out of it: plain data, no behaviour.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::community::Community;
@@ -85,4 +86,28 @@ pub struct Restored {
     pub boot: u64,
     /// Every kept state by key, in key order.
     pub states: Vec<(String, Vec<u8>)>,
+    /// What was wrong with the store.
+    pub damage: Option<Damage>,
+}
+
+/// What happened to the store before a start. Worth an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// It could not be used; a fresh one was begun.
+    SetAside { to: String, why: String },
+    /// It opened, but its newest records are gone.
+    CutShort { from: u64, to: u64 },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetAside { to, why } => {
+                write!(f, "the store was damaged and set aside as {to}: {why}")
+            }
+            Self::CutShort { from, to } => {
+                write!(f, "the store lost its newest records, sequences {from} to {to}")
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::boundary::Damage;
 use crate::community::quantity::Text;
 use crate::community::scene::Tier;
 use crate::detect::Evidence;
@@ -18,16 +19,18 @@ pub(super) enum Health {
     DeviceRefused,
     ClockWentBack,
     StoreFailed,
+    StoreDamaged,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
         Self::DeviceRefused,
         Self::ClockWentBack,
         Self::StoreFailed,
+        Self::StoreDamaged,
     ];
 
     /// The scene's id in its events.
@@ -39,6 +42,7 @@ impl Health {
             Self::DeviceRefused => "device-refused",
             Self::ClockWentBack => "clock-went-back",
             Self::StoreFailed => "store-failed",
+            Self::StoreDamaged => "store-damaged",
         }
     }
 
@@ -54,6 +58,7 @@ impl Health {
             Self::DeviceRefused => Text::new("设备数据异常", "Device sends bad data"),
             Self::ClockWentBack => Text::new("设备时钟回拨", "Device clock went back"),
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
+            Self::StoreDamaged => Text::new("网关存储曾损坏", "Gateway storage was damaged"),
         }
     }
 
@@ -83,13 +88,19 @@ impl Health {
                 "立即检查磁盘空间和存储卡；在恢复之前新事件只保存在内存中。",
                 "Check disk space and the storage card at once; until then new events live in memory only.",
             ),
+            Self::StoreDamaged => Text::new(
+                "逐一核对平台上此前未结束的事件，网关不再跟踪它们；检查存储卡和供电，再次发生则更换；被隔离的目录可交维护人员查看，不需要时可删除。",
+                "Go through the events that the platform still shows as open: the gateway no longer follows those from before. Check the storage card and its power; replace it when this happens again. What was set aside may be looked at, and deleted when nobody needs it.",
+            ),
         }
     }
 
     pub(super) fn tier(self) -> Tier {
         match self {
             Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => Tier::Grid,
-            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed => Tier::Community,
+            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed | Self::StoreDamaged => {
+                Tier::Community
+            }
         }
     }
 
@@ -98,6 +109,7 @@ impl Health {
             Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => 4,
             Self::SourceSilent | Self::FeederSilent => 3,
             Self::StoreFailed => 1,
+            Self::StoreDamaged => 2,
         }
     }
 
@@ -128,6 +140,26 @@ pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
         format!("拒收 {total} 条数据：{list}"),
         format!("{total} frames or readings were refused: {list}"),
     )
+}
+
+/// What was lost, and where what is left of it lies.
+pub(super) fn told_damage(damage: &Damage) -> Text {
+    match damage {
+        Damage::SetAside { to, why } => Text::new(
+            format!(
+                "启动时数据库已损坏（{why}），已隔离到 {to} 并新建；平台尚未确认的记录和未结束的事件已丢失"
+            ),
+            format!(
+                "at the start the database was found damaged ({why}); it was set aside as {to} and a \
+                 fresh one begun; records that the platform had not confirmed and the memory of open \
+                 events are lost"
+            ),
+        ),
+        Damage::CutShort { from, to } => Text::new(
+            format!("启动时发现最新的记录已丢失：序号 {from} 至 {to}"),
+            format!("at the start the newest records were missing: sequences {from} to {to}"),
+        ),
+    }
 }
 
 /// A length of time in the largest unit that says enough.

@@ -43,7 +43,7 @@ use crate::event::identity::Mint;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Input, Output, Question, Restored};
+pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored};
 use device::DeviceState;
 use settling::Settling;
 
@@ -81,6 +81,8 @@ pub struct Pipeline {
     refusing: BTreeSet<DeviceIndex>,
     /// Devices whose clock went back, and when we learnt it.
     went_back: BTreeMap<DeviceIndex, Timestamp>,
+    /// Since when it is told that the store was damaged.
+    damaged: Option<Timestamp>,
     silence: Silence,
     asking: Asking,
     book: Book,
@@ -146,6 +148,7 @@ impl Pipeline {
             speaking: BTreeSet::new(),
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
+            damaged: None,
             book: Book::default(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
@@ -163,7 +166,11 @@ impl Pipeline {
             settings,
         };
         pipeline.compile()?;
+        let damage = restored.damage.clone();
         pipeline.restore(restored, now);
+        if let Some(damage) = damage {
+            pipeline.raise_damage(&damage, now);
+        }
         pipeline.finish(None, now);
         Ok(pipeline)
     }

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use super::boundary::Damage;
 use super::concern::health_concern;
-use super::health::{Health, told_refusals, told_span};
+use super::health::{Health, told_damage, told_refusals, told_span};
 use super::{Pipeline, TICK};
 use crate::community::quantity::Text;
 use crate::event::{Finding, Key};
@@ -16,9 +17,12 @@ use crate::reading::{DeviceIndex, Timestamp};
 /// A clock that went back is told for this long.
 const CLOCK_TOLD_FOR: Duration = Duration::from_mins(10);
 
+/// A store that was damaged is told for this long, over restarts.
+const DAMAGE_TOLD_FOR: Duration = Duration::from_hours(24);
+
 impl Pipeline {
     pub(super) fn has_own_events(&self) -> bool {
-        !self.refusing.is_empty() || !self.went_back.is_empty()
+        !self.refusing.is_empty() || !self.went_back.is_empty() || self.damaged.is_some()
     }
 
     /// Ends what has been quiet for long enough.
@@ -38,6 +42,9 @@ impl Pipeline {
             .collect();
         for index in over {
             self.drop_health(Health::ClockWentBack, &self.community.device(index).id.clone());
+        }
+        if self.damaged.take_if(|since| now >= *since + DAMAGE_TOLD_FOR).is_some() {
+            self.drop_health(Health::StoreDamaged, &self.community.gateway.clone());
         }
     }
 
@@ -86,6 +93,19 @@ impl Pipeline {
         self.drop_health(Health::StoreFailed, &subject);
     }
 
+    /// The store had lost something before this start.
+    pub(super) fn raise_damage(&mut self, damage: &Damage, now: Timestamp) {
+        if self.community.devices.is_empty() {
+            return;
+        }
+        self.damaged = Some(now);
+        self.tick.get_or_insert(now + TICK);
+        let why = told_damage(damage);
+        let subject = self.community.gateway.clone();
+        let health = Health::StoreDamaged;
+        self.raise_health(health, &subject, DeviceIndex(0), Vec::new(), why, now, now);
+    }
+
     #[expect(clippy::too_many_arguments, reason = "every one of them is a word of the sentence")]
     pub(super) fn raise_health(
         &mut self,
@@ -100,7 +120,7 @@ impl Pipeline {
         let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
         // The disk is the gateway's own; everything else has a device to go to.
         let device = match health {
-            Health::StoreFailed => self.community.gateway.clone(),
+            Health::StoreFailed | Health::StoreDamaged => self.community.gateway.clone(),
             Health::DeviceSilent
             | Health::SourceSilent
             | Health::FeederSilent
@@ -117,7 +137,7 @@ impl Pipeline {
         let community = &self.community;
         self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
             let mut concern = health_concern(community, at_device, health, now);
-            if health == Health::StoreFailed {
+            if matches!(health, Health::StoreFailed | Health::StoreDamaged) {
                 concern.data.location = Text::new("网关", "the gateway");
             }
             concern.data.device = device;

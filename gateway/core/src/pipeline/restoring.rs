@@ -57,8 +57,12 @@ impl Pipeline {
     }
 
     fn restore_finding(&mut self, key: &Key, finding: &Finding, now: Timestamp) {
+        let health = Health::from_id(&key.scene);
+        if health == Some(Health::StoreDamaged) {
+            self.damaged = Some(finding.since);
+        }
         let Some(index) = self.community.find_device(&finding.device) else { return };
-        match Health::from_id(&key.scene) {
+        match health {
             None => {
                 for position in self.positions(index, &key.scene, &finding.evidence.detector) {
                     let bound = &mut self.devices[index.0].bounds[position];
@@ -89,8 +93,7 @@ impl Pipeline {
             Some(Health::ClockWentBack) => {
                 self.went_back.insert(index, now);
             }
-            // The store was opened: it works.
-            Some(Health::StoreFailed) => {}
+            Some(Health::StoreFailed | Health::StoreDamaged) => {}
         }
     }
 
@@ -112,7 +115,9 @@ impl Pipeline {
             let has =
                 |mut ids: Box<dyn Iterator<Item = &String> + '_>| ids.any(|id| *id == key.subject);
             match (Health::from_id(&key.scene), device) {
+                // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
+                (Some(Health::StoreDamaged), _) => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {
                     has(Box::new(self.community.sources.iter().map(|s| &s.id)))
@@ -230,6 +235,7 @@ impl Pipeline {
             let before = now - by;
             self.silence.handle_clock_step(by_ms, now);
             self.book.handle_clock_step(by, before);
+            self.damaged = self.damaged.map(|at| if at <= before { at + by } else { at });
             self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 let has_own_time = self.community.device(index).device_type.head.time.is_some();

@@ -161,7 +161,7 @@ impl Night {
                 };
             }
         }
-        Restored { sequence, boot: 2, states: states.into_iter().collect() }
+        Restored { sequence, boot: 2, states: states.into_iter().collect(), damage: None }
     }
 
     fn messages(&self) -> Vec<Message> {

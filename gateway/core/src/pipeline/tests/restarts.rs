@@ -114,6 +114,30 @@ fn a_device_that_is_no_longer_configured_leaves_no_memory_behind() {
     assert_eq!(after.batches[0].states, [("heard/t1".to_owned(), None)]);
 }
 
+#[test]
+fn a_store_that_was_set_aside_is_an_event_for_a_day_and_over_restarts() {
+    let damage = super::super::Damage::SetAside {
+        to: "/data/quarantine-1".into(),
+        why: "the database holds something that is none of ours".into(),
+    };
+    let restored =
+        Restored { sequence: 10_041, boot: 9, damage: Some(damage), ..Restored::default() };
+    let mut night = Night::resumed(Night::with_scenes(&[]), restored, START);
+    let opened = night.messages().remove(0);
+
+    assert_eq!((opened.sequence.as_str(), opened.data.level), ("00000000000000010042", 2));
+    assert_eq!(opened.data.device, "gw");
+    assert_eq!(opened.data.title.zh, "网关存储曾损坏");
+    assert!(opened.data.cause.why.en.contains("set aside as /data/quarantine-1"));
+    assert!(opened.data.cause.why.zh.contains("/data/quarantine-1"));
+    night.talk(3_600, 20.0);
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.talk(23 * 3_600 - 60, 20.0);
+    assert_eq!(after.transcript, "", "it stays");
+    after.talk(120, 20.0);
+    assert!(after.transcript.contains("cleared 2 Gateway storage was damaged"));
+}
+
 mod replacing {
     use super::*;
 
