@@ -462,3 +462,33 @@ fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_disk_without_room_for_the_next_start_is_told_and_written_to_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing can be laid by where a folder stands.
+    std::fs::create_dir(folder.path().join("reserve")).unwrap();
+    let mut bench = Bench::open(folder.path());
+
+    let told = bench.reports.blocking_recv();
+    bench.put(vec![record(1, 1, "a")]);
+
+    assert!(matches!(told, Some(Input::DiskFull { why: Some(_) })), "{told:?}");
+    assert!(bench.store.fault().unwrap().contains("is full; make room"));
+    assert_eq!(bench.order(), [(1, 1)]);
+}
+
+#[test]
+fn a_full_disk_is_no_damage_however_it_is_told() {
+    let full = || io::Error::from(io::ErrorKind::StorageFull);
+    let errors = [
+        StoreError::Database(sled::Error::Io(full())),
+        StoreError::folder(Path::new("data"), full()),
+        StoreError::Broken("called `unwrap()` on an `Err`: Io(No space left on device)".into()),
+    ];
+
+    for error in errors {
+        assert!(error.is_full() && !error.is_damage(), "{error}");
+    }
+    assert!(StoreError::Unreadable.is_damage() && !StoreError::Unreadable.is_full());
+}

@@ -22,6 +22,8 @@ pub enum Input {
     Stored { through: u64 },
     /// A batch could not be written.
     StoreFailed { why: String },
+    /// The disk is full, though the store still writes for a while; `None` when it has room again.
+    DiskFull { why: Option<String> },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.

@@ -81,6 +81,8 @@ pub struct Pipeline {
     refusing: BTreeSet<DeviceIndex>,
     /// Devices whose clock went back, and when we learnt it.
     went_back: BTreeMap<DeviceIndex, Timestamp>,
+    /// The disk is full, and not only the last write failed.
+    is_disk_full: bool,
     /// Since when it is told that the store was damaged.
     damaged: Option<Timestamp>,
     silence: Silence,
@@ -148,6 +150,7 @@ impl Pipeline {
             speaking: BTreeSet::new(),
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
+            is_disk_full: false,
             damaged: None,
             book: Book::default(),
             time_quality: TimeQuality::Unknown,
@@ -202,6 +205,7 @@ impl Pipeline {
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
                 self.handle_store_works();
             }
+            Input::DiskFull { why } => self.handle_disk_full(why, now),
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),

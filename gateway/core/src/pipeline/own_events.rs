@@ -88,7 +88,18 @@ impl Pipeline {
         self.raise_health(Health::StoreFailed, &subject, DeviceIndex(0), Vec::new(), why, now, now);
     }
 
+    pub(super) fn handle_disk_full(&mut self, why: Option<String>, now: Timestamp) {
+        self.is_disk_full = why.is_some();
+        match why {
+            Some(why) => self.handle_store_failed(&why, now),
+            None => self.handle_store_works(),
+        }
+    }
+
     pub(super) fn handle_store_works(&mut self) {
+        if self.is_disk_full {
+            return;
+        }
         let subject = self.community.gateway.clone();
         self.drop_health(Health::StoreFailed, &subject);
     }

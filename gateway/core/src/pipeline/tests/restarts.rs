@@ -115,6 +115,21 @@ fn a_device_that_is_no_longer_configured_leaves_no_memory_behind() {
 }
 
 #[test]
+fn a_disk_that_is_full_at_the_start_is_told_until_it_has_room() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+
+    night.handle(Input::DiskFull { why: Some("the disk is full".into()) });
+    night.talk(60, 20.0).handle(Input::StoreFailed { why: "no space left".into() });
+    assert_eq!(
+        night.transcript,
+        "00:00:00  opened 1 Gateway storage failed: writing failed: the disk is full\n"
+    );
+    night.handle(Input::DiskFull { why: None });
+
+    assert!(night.transcript.contains("cleared 1 Gateway storage failed"), "{}", night.transcript);
+}
+
+#[test]
 fn a_store_that_was_set_aside_is_an_event_for_a_day_and_over_restarts() {
     let damage = super::super::Damage::SetAside {
         to: "/data/quarantine-1".into(),
