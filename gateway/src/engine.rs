@@ -130,6 +130,7 @@ pub async fn run(
             is_view_old = true;
         }
     }
+    pipeline.handle_stop(clock.now());
     effects.carry_out(&mut pipeline, &clock, &mut gathering);
     effects.view.send_replace(Arc::new(pipeline.view(clock.now())));
 }

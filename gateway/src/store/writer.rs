@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::event::message::Record;
@@ -20,7 +20,7 @@ use super::book::enter_loss;
 use super::disk::{Disk, guarded};
 use super::layout::{Entry, journal_key, state_key};
 use super::marks::Marks;
-use super::{Shared, StoreError, opening};
+use super::{Shared, StoreError, opening, reserve};
 
 /// Batches that wait apart; later ones are drawn into the last.
 const MAX_BATCHES: usize = 1_024;
@@ -33,6 +33,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const CLEAR_UP: Duration = Duration::from_secs(1);
 /// Pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a full disk is looked at; a look that finds too little room fills it for a moment.
+const LOOK_FOR_ROOM: Duration = Duration::from_mins(15);
 /// Tries after the engine has gone.
 const LAST_TRIES: u32 = 3;
 
@@ -205,12 +207,15 @@ pub(super) struct Writer {
     pub(super) marks: Marks,
     pub(super) boot: u64,
     pub(super) queue: Arc<Queue>,
+    /// When room for the next start was last looked for in vain.
+    pub(super) short_since: Option<Instant>,
     pub(super) inputs: WeakSender<Input>,
 }
 
 impl Writer {
     /// Writes until nobody can send more and everything is written.
     pub(super) fn run(mut self) {
+        self.look_for_room();
         while let Some(group) = self.queue.take() {
             let mut last_tries = 0;
             while let Err(error) = self.write(&group) {
@@ -228,6 +233,7 @@ impl Writer {
                 }
             }
             self.shared.set_fault(None);
+            self.look_for_room();
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }
@@ -236,6 +242,33 @@ impl Writer {
             }
         }
         self.shared.held().disk = self.disk.take();
+    }
+
+    /// A start on a full disk needs the reserve: while there is none, the disk counts as full. It is
+    /// looked for with what is written, but not more often than [`LOOK_FOR_ROOM`].
+    fn look_for_room(&mut self) {
+        let Some(folder) = self.shared.database.parent() else { return };
+        if reserve::is_there(folder) && self.short_since.is_none() {
+            return;
+        }
+        let is_first = self.short_since.is_none();
+        if self.short_since.is_none_or(|at| at.elapsed() >= LOOK_FOR_ROOM) {
+            reserve::lay_by(folder);
+            self.short_since = Some(Instant::now());
+        }
+        if reserve::is_there(folder) {
+            self.short_since = None;
+            if !is_first {
+                self.shared.set_fault(None);
+                self.tell(Input::DiskFull { why: None });
+            }
+            return;
+        }
+        let why = format!("the disk that holds {} is full; make room", folder.display());
+        self.shared.set_fault(Some(why.clone()));
+        if is_first {
+            self.tell(Input::DiskFull { why: Some(why) });
+        }
     }
 
     fn write(&mut self, group: &Group) -> Result<(), StoreError> {
