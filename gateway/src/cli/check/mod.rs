@@ -115,7 +115,7 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
         gateway::check(document, config, folder);
     }
     // Where the folder itself is wrong, no scene can be blamed.
-    let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models"));
+    let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
     let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
     let sources = document.as_ref().zip(config.as_ref());
     let around = Surroundings {
