@@ -64,6 +64,9 @@ pub struct Args {
     /// Another number, another day; the same number, the same day
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Write the summary to stdout as one JSON object, and everything else to stderr
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs the demonstration to its end.
@@ -87,10 +90,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (clock, pace) = (stage.play.clock.clone(), Pace::default());
     let gateway = service::start(setup, clock, pace, stop.clone()).await?;
     if let Some((address, password)) = &gateway.console {
-        announce(*address, password)?;
+        announce(*address, password, args.json)?;
     }
     wait_until_connected(gateway.view.clone()).await;
-    stage.play(gateway, stop, args.lasts).await?;
+    let (summary, language) = stage.play(gateway, stop, &args).await?;
+    let text = if args.json { format!("{}\n", summary.json()) } else { summary.text(language) };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -129,8 +134,8 @@ impl Stage {
         mut self,
         gateway: Running,
         stop: CancellationToken,
-        lasts: Option<Duration>,
-    ) -> anyhow::Result<()> {
+        args: &Args,
+    ) -> anyhow::Result<(Summary, Language)> {
         let style = self.style();
         let begun = std::time::Instant::now();
         let mut platform = Platform::default();
@@ -138,13 +143,13 @@ impl Stage {
         let talking = devices::start(voices.clone(), 1.0, &self.sensors, &Access::default())?;
 
         {
-            let mut end = std::pin::pin!(until_over(lasts));
+            let mut end = std::pin::pin!(until_over(args.lasts));
             loop {
                 // Cancel-safe: a reception, a poll of a flag, and a future that is kept.
                 tokio::select! {
                     ended = &mut end => break ended?,
                     () = gateway.broke_down() => bail!("a part of the gateway broke down"),
-                    Some(payload) = self.events.recv() => show(&mut platform, &style, &payload)?,
+                    Some(payload) = self.events.recv() => show(&mut platform, &style, &payload, args.json)?,
                 }
             }
         }
@@ -158,7 +163,7 @@ impl Stage {
         let view = gateway.view.clone();
         gateway.finish().await;
         while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
-            show(&mut platform, &style, &payload)?;
+            show(&mut platform, &style, &payload, args.json)?;
         }
         self.play.stop.cancel();
 
@@ -172,8 +177,7 @@ impl Stage {
             verdict: plan::judge(&planned, &platform.seen, now),
             platform,
         };
-        std::io::stdout().lock().write_all(summary.text(style.language).as_bytes())?;
-        Ok(())
+        Ok((summary, style.language))
     }
 
     fn style(&self) -> Style {
@@ -225,11 +229,17 @@ fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf
     shipped::unpack(scratch).context("cannot unpack the configuration")
 }
 
-fn announce(address: SocketAddr, password: &str) -> std::io::Result<()> {
-    writeln!(
-        std::io::stdout().lock(),
-        "console   http://{address}/   one-time password {password}\n"
-    )
+fn announce(address: SocketAddr, password: &str, as_json: bool) -> std::io::Result<()> {
+    say(&format!("console   http://{address}/   one-time password {password}\n"), as_json)
+}
+
+/// A line for a person, out of the way of what is for a program.
+fn say(line: &str, as_json: bool) -> std::io::Result<()> {
+    if as_json {
+        writeln!(std::io::stderr().lock(), "{line}")
+    } else {
+        writeln!(std::io::stdout().lock(), "{line}")
+    }
 }
 
 /// Waits until every broker and line is up, so that the first frames are not lost.
@@ -242,9 +252,14 @@ async fn wait_until_connected(mut view: watch::Receiver<Arc<View>>) {
     }
 }
 
-fn show(platform: &mut Platform, style: &Style, payload: &[u8]) -> std::io::Result<()> {
+fn show(
+    platform: &mut Platform,
+    style: &Style,
+    payload: &[u8],
+    as_json: bool,
+) -> std::io::Result<()> {
     match platform.receive(payload) {
-        Some(message) => writeln!(std::io::stdout().lock(), "{}", style.line(&message)),
+        Some(message) => say(&style.line(&message), as_json),
         None => Ok(()),
     }
 }
