@@ -197,6 +197,10 @@ pub struct ConsoleConfig {
     /// Loopback unless said otherwise.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
+    /// File that holds the bearer token of scripts (`/metrics`, `/api`) alone, mode 0600; relative to
+    /// the folder of `gateway.toml`. Read at start. Left out: the password of each start is the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -223,7 +227,7 @@ impl Visitor<'_> for Address {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None }
     }
 }
 

@@ -8,13 +8,15 @@
 //! 4. [`infer`]: asks models,
 //! 5. [`store`]: journal and outbox on disk,
 //! 6. [`uplink`]: records to the township,
-//! 7. [`console`]: pages, stream and metrics for people,
-//! 8. [`service`]: the world built from all of these, and its end,
-//! 9. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 10. [`cli`]: one file per command.
+//! 7. [`journal`]: the records, for those who ask on this box,
+//! 8. [`console`]: pages, stream and metrics for people,
+//! 9. [`service`]: the world built from all of these, and its end,
+//! 10. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 11. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
-//! and [`pace`] (how often to look).
+//! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
+//! words).
 
 pub mod cli;
 pub mod clock;
@@ -22,8 +24,12 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod infer;
+pub mod journal;
 pub mod pace;
+mod reasons;
 pub mod retry;
+#[cfg(test)]
+mod sample;
 pub mod service;
 pub mod simulate;
 pub mod source;

@@ -22,9 +22,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
+use crate::console::token::Token;
 use crate::console::{self, StoreState};
 use crate::engine::{self, Effects};
 use crate::infer::Inference;
+use crate::journal::serve as journal;
 use crate::pace::Pace;
 use crate::source::{modbus, mqtt};
 use crate::store::Store;
@@ -65,6 +67,7 @@ struct Tasks {
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
 
@@ -133,14 +136,15 @@ pub async fn start(
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (console, console_task) =
         start_console(&config, &community, &view, &store, &clock, &stop).await?;
-    let tasks = Tasks { sources, engine, writer, uplink, console: console_task };
+    let journal = start_journal(&config, &store, &stop);
+    let tasks = Tasks { sources, engine, writer, uplink, journal, console: console_task };
     Ok(Running { console, view, store, tasks })
 }
 
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(self) {
-        let Tasks { sources, engine, writer, uplink, console } = self.tasks;
+        let Tasks { sources, engine, writer, uplink, journal, console } = self.tasks;
         for source in sources {
             log_panic("source", source.await);
         }
@@ -155,8 +159,10 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
-        if let Some(console) = console {
-            log_panic("console", console.await);
+        for (name, task) in [("journal", journal), ("console", console)] {
+            if let Some(task) = task {
+                log_panic(name, task.await);
+            }
         }
     }
 
@@ -256,6 +262,23 @@ fn start_uplink(
     Ok(Some((task, stop)))
 }
 
+/// The gateway's work does not depend on it.
+fn start_journal(
+    config: &GatewayConfig,
+    store: &Store,
+    stop: &CancellationToken,
+) -> Option<JoinHandle<()>> {
+    let folder = &config.store.path;
+    match journal::start(folder, store.clone(), journal::PATIENCE, stop.clone()) {
+        Ok(task) => Some(task),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error,
+                "`gatehouse events` cannot ask this gateway; it can be asked when it has ended");
+            None
+        }
+    }
+}
+
 async fn start_console(
     config: &GatewayConfig,
     community: &Arc<Community>,
@@ -269,7 +292,9 @@ async fn start_console(
     }
     let listener = console::bind(config.console.listen).await?;
     let address = listener.local_addr()?;
+    let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
+    let access = access.with_token(token);
     // Nothing replaces the configuration yet; the receiver keeps the value.
     let (_, community) = watch::channel(Arc::clone(community));
     let store = store.clone();

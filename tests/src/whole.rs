@@ -199,6 +199,10 @@ async fn sensors_on_three_wires_become_events_at_a_platform_that_asks_who_we_are
             publish(&sensors, &ours, r#"{"t": 61.5, "seq": 4711}"#).await;
         }
     }
+    // The journal of a gateway that runs, and below of one that has ended.
+    let (holds, told) = cli(folder, &["events", "verify", "--config", "."]);
+    assert!(holds && told.starts_with("whole: "), "{told}");
+    let (_, asked) = cli(folder, &["events", "list", "--config", ".", "--json"]);
     let terminated = Command::new("kill").arg(gateway.id().to_string()).status().unwrap();
     assert!(terminated.success());
     let ended = tokio::task::spawn_blocking(move || gateway.wait()).await.unwrap().unwrap();
@@ -214,6 +218,7 @@ async fn sensors_on_three_wires_become_events_at_a_platform_that_asks_who_we_are
     assert!(holds, "{told}");
     let (_, listed) = cli(folder, &["events", "list", "--config", ".", "--json"]);
     assert_eq!(listed.lines().filter(|line| line.contains("\"scene\"")).count(), 3, "{listed}");
+    assert_eq!(asked, listed);
     let quiet = township.until_quiet(Duration::from_millis(200)).await;
     assert!(quiet.len() <= 3, "nothing is sent again and again");
 }

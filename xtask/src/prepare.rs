@@ -1,8 +1,8 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
-//! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, pymodbus is
-//! the Modbus server. Debian's packages bring the first two; the last lives in a Python environment of
-//! its own below the target folder.
+//! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
+//! looks at the console, pymodbus is the Modbus server. Debian's packages bring all but the last, which
+//! lives in a Python environment of its own below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use crate::step;
 /// Programs that the tests start, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 3] =
     [("mosquitto", "mosquitto"), ("mosquitto_pub", "mosquitto-clients"), ("socat", "socat")];
+
+/// Names of the browser. Ubuntu has no package of it, so the test that wants one does without.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
 const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
@@ -39,12 +42,22 @@ pub(crate) fn everything() -> Result<PathBuf> {
     } else {
         install(&missing)?;
     }
+    browser();
     if has_venv {
         eprintln!("xtask: {} is here", venv.display());
     } else {
         make_venv(&venv)?;
     }
     Ok(venv)
+}
+
+/// Installs a browser where there is a package of it.
+fn browser() {
+    if let Some(program) = BROWSERS.into_iter().find_map(step::find) {
+        eprintln!("xtask: {} is here", program.display());
+    } else if let Err(error) = install(&["chromium"]) {
+        eprintln!("xtask: no Chromium ({error}); the test of the console's pages is left out");
+    }
 }
 
 /// Installs Debian packages without starting, or leaving enabled, what they bring.

@@ -23,12 +23,14 @@ use super::simulate::{factor, load, seconds, until_over};
 use super::{INVALID, check};
 use crate::clock::Clock;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
+use crate::console::CannotListen;
 use crate::pace::Pace;
 use crate::service::{self, Running};
-use crate::simulate::platform::{Platform, Style, language_of, listen};
+use crate::simulate::platform::{Platform, listen};
 use crate::simulate::play::Play;
 use crate::simulate::scratch::Scratch;
 use crate::simulate::summary::Summary;
+use crate::simulate::telling::{Teller, language_of};
 use crate::simulate::world::World;
 use crate::simulate::{broker, devices, modbus, plan, shipped};
 
@@ -88,7 +90,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     // A pace of its own, that nobody naps by: the simulated devices share the thread.
     let (clock, pace) = (stage.play.clock.clone(), Pace::default());
-    let gateway = service::start(setup, clock, pace, stop.clone()).await?;
+    let started = service::start(setup, clock, pace, stop.clone()).await;
+    let gateway = started.map_err(|error| match error.downcast::<CannotListen>() {
+        Ok(CannotListen { listen, source }) => anyhow::Error::new(source).context(format!(
+            "cannot listen on `{listen}` for the console; give --http another port, or leave it out"
+        )),
+        Err(other) => other,
+    })?;
     if let Some((address, password)) = &gateway.console {
         announce(*address, password, args.json)?;
     }
@@ -136,7 +144,9 @@ impl Stage {
         stop: CancellationToken,
         args: &Args,
     ) -> anyhow::Result<(Summary, Language)> {
-        let style = self.style();
+        let language = language();
+        let mut teller = self.teller(language);
+        say(&format!("{}\n", teller.heading()), args.json)?;
         let begun = std::time::Instant::now();
         let mut platform = Platform::default();
         let voices = self.play.part();
@@ -149,21 +159,21 @@ impl Stage {
                 tokio::select! {
                     ended = &mut end => break ended?,
                     () = gateway.broke_down() => bail!("a part of the gateway broke down"),
-                    Some(payload) = self.events.recv() => show(&mut platform, &style, &payload, args.json)?,
+                    Some(payload) = self.events.recv() => show(&mut platform, &mut teller, &payload, args.json)?,
                 }
             }
         }
 
         let (now, real) = (self.play.clock.now(), begun.elapsed());
         voices.stop.cancel();
-        if tokio::time::timeout(GRACE, talking).await.is_err() {
-            tracing::warn!("the sensor broker did not confirm everything");
+        if let Err(error) = talking.finish(GRACE).await {
+            tracing::warn!(%error, "the devices");
         }
         stop.cancel();
         let view = gateway.view.clone();
         gateway.finish().await;
         while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
-            show(&mut platform, &style, &payload, args.json)?;
+            show(&mut platform, &mut teller, &payload, args.json)?;
         }
         self.play.stop.cancel();
 
@@ -177,19 +187,21 @@ impl Stage {
             verdict: plan::judge(&planned, &platform.seen, now),
             platform,
         };
-        Ok((summary, style.language))
+        Ok((summary, language))
     }
 
-    fn style(&self) -> Style {
-        let lang = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-        Style {
-            language: lang.map_or(Language::En, |lang| language_of(&lang)),
-            coloured: std::io::stdout().is_terminal(),
-            areas: self.site.areas.iter().map(|a| (a.id.clone(), a.title.clone())).collect(),
-        }
+    fn teller(&self, language: Language) -> Teller {
+        let areas = self.site.areas.iter().map(|a| (a.id.clone(), a.title.clone())).collect();
+        Teller::new(language, std::io::stdout().is_terminal(), areas)
     }
+}
+
+/// The language that the environment asks for.
+fn language() -> Language {
+    let lang = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    lang.map_or(Language::En, |lang| language_of(&lang))
 }
 
 /// Starts the township's broker and the platform behind it, and points the uplink there.
@@ -230,7 +242,11 @@ fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf
 }
 
 fn announce(address: SocketAddr, password: &str, as_json: bool) -> std::io::Result<()> {
-    say(&format!("console   http://{address}/   one-time password {password}\n"), as_json)
+    let (console, once) = match language() {
+        Language::Zh => ("控制台 ", "一次性密码"),
+        Language::En => ("console", "one-time password"),
+    };
+    say(&format!("{console}   http://{address}/   {once} {password}\n"), as_json)
 }
 
 /// A line for a person, out of the way of what is for a program.
@@ -254,12 +270,12 @@ async fn wait_until_connected(mut view: watch::Receiver<Arc<View>>) {
 
 fn show(
     platform: &mut Platform,
-    style: &Style,
+    teller: &mut Teller,
     payload: &[u8],
     as_json: bool,
 ) -> std::io::Result<()> {
     match platform.receive(payload) {
-        Some(message) => say(&style.line(&message), as_json),
+        Some(message) => say(&teller.line(&message), as_json),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! `gatehouse events`: the journal, to look at, to take along, and to check.
 //!
-//! Works on the store's folder while no gateway runs on it. An event is what its newest record says;
-//! its history is all of them.
+//! Works on the store's folder, and through [`crate::journal`] while a gateway runs on it. An event is
+//! what its newest record says; its history is all of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,9 +15,11 @@ use gatehouse_core::event::message::{EventData, Message, State};
 use gatehouse_core::reading::Timestamp;
 
 use crate::config::GatewayConfig;
-use crate::store::{Entry, Store, Verdict};
+use crate::journal::Line;
+use crate::journal::ask::Journal;
+use crate::store::Verdict;
 
-/// Look at the journal of events while no gateway runs on it
+/// Look at the journal of events, of a gateway that runs or of one that does not
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder of the configuration, which says where the store is
@@ -97,13 +99,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(path) => path,
         None => configured(&config)?,
     };
-    let store = Store::open_to_read(&path)?;
+    let journal = Journal::open(&path)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match action {
-        Action::List { wanted, json } => list(&store, &wanted, json, &mut out),
-        Action::Show { id, json } => show(&store, &id, json, &mut out),
-        Action::Export { wanted, format } => export(&store, &wanted, format, &mut out),
-        Action::Verify { json } => verify(&store, json, &mut out),
+        Action::List { wanted, json } => list(&journal, &wanted, json, &mut out),
+        Action::Show { id, json } => show(&journal, &id, json, &mut out),
+        Action::Export { wanted, format } => export(&journal, &wanted, format, &mut out),
+        Action::Verify { json } => verify(&journal, json, &mut out),
     };
     match done.and_then(|code| out.flush().map(|()| code).map_err(Into::into)) {
         Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
@@ -128,8 +130,8 @@ fn configured(folder: &std::path::Path) -> anyhow::Result<PathBuf> {
 }
 
 /// A journal entry, read as a message.
-fn message(entry: &Entry) -> anyhow::Result<Message> {
-    serde_json::from_slice(&entry.json)
+fn message(entry: &Line) -> anyhow::Result<Message> {
+    serde_json::from_str(&entry.json)
         .with_context(|| format!("sequence {} holds no event message", entry.sequence))
 }
 
@@ -147,7 +149,7 @@ impl Wanted {
 }
 
 fn list(
-    store: &Store,
+    journal: &Journal,
     wanted: &Wanted,
     is_json: bool,
     out: &mut impl Write,
@@ -155,7 +157,7 @@ fn list(
     // An event's newest message stands for it, at the place of its first one.
     let mut order: Vec<String> = Vec::new();
     let mut newest: BTreeMap<String, Message> = BTreeMap::new();
-    for entry in store.journal(0..=u64::MAX) {
+    for entry in journal.lines()? {
         let message = message(&entry?)?;
         if newest.insert(message.subject.clone(), message.clone()).is_none() {
             order.push(message.subject);
@@ -216,15 +218,19 @@ fn language() -> Language {
     if lang.starts_with("zh") { Language::Zh } else { Language::En }
 }
 
-fn show(store: &Store, id: &str, is_json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let entries = store.find(id)?;
+fn show(
+    journal: &Journal,
+    id: &str,
+    is_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let entries = journal.event(id)?;
     let Some(newest) = entries.last() else {
         bail!("the journal holds no event `{id}`; `gatehouse events list` shows what it holds");
     };
     if is_json {
         for entry in &entries {
-            out.write_all(&entry.json)?;
-            writeln!(out)?;
+            writeln!(out, "{}", entry.json)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -271,18 +277,17 @@ fn show(store: &Store, id: &str, is_json: bool, out: &mut impl Write) -> anyhow:
 }
 
 fn export(
-    store: &Store,
+    journal: &Journal,
     wanted: &Wanted,
     format: Format,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     match format {
         Format::Jsonl => {
-            for entry in store.journal(0..=u64::MAX) {
+            for entry in journal.lines()? {
                 let entry = entry?;
                 if wanted.fits(&message(&entry)?) {
-                    out.write_all(&entry.json)?;
-                    writeln!(out)?;
+                    writeln!(out, "{}", entry.json)?;
                 }
             }
         }
@@ -292,7 +297,7 @@ fn export(
                 "sequence", "time", "type", "event", "scene", "category", "level", "state", "area",
                 "device", "started", "title_zh", "title_en", "why_zh", "why_en",
             ])?;
-            for entry in store.journal(0..=u64::MAX) {
+            for entry in journal.lines()? {
                 let entry = entry?;
                 let message = message(&entry)?;
                 if wanted.fits(&message) {
@@ -305,7 +310,7 @@ fn export(
     Ok(ExitCode::SUCCESS)
 }
 
-fn columns(entry: &Entry, message: &Message) -> [String; 15] {
+fn columns(entry: &Line, message: &Message) -> [String; 15] {
     let data = &message.data;
     let category = serde_json::to_value(data.category).unwrap_or_default();
     [
@@ -327,8 +332,8 @@ fn columns(entry: &Entry, message: &Message) -> [String; 15] {
     ]
 }
 
-fn verify(store: &Store, is_json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let verdict = store.verify()?;
+fn verify(journal: &Journal, is_json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let verdict = journal.verify()?;
     let code = match &verdict {
         Verdict::Whole { .. } => ExitCode::SUCCESS,
         Verdict::Broken { .. } => ExitCode::FAILURE,

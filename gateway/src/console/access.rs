@@ -3,7 +3,8 @@
 //! The password is 100 random bits, made anew at every start, printed once by the caller and never
 //! written anywhere. It is good for as long as the program runs: a script sends it with each request
 //! as a bearer token, a browser exchanges it at `/login` for a session, kept in a cookie for
-//! [`SESSION`]. Sessions live in memory, so a restart ends them all.
+//! [`SESSION`]. Sessions live in memory, so a restart ends them all. Scripts that must go on over a
+//! restart may have a [`Token`] besides, which is no password for the login.
 //!
 //! Five wrong passwords within a minute lock the login for a minute, and each further wrong one
 //! doubles that. While it is locked the right one is refused too, so a guess learns nothing; sessions
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+
+use super::token::Token;
 
 /// How long a browser stays logged in.
 pub const SESSION: Duration = Duration::from_hours(12);
@@ -37,6 +40,7 @@ const PASSWORD_LETTERS: usize = 20;
 #[derive(Debug)]
 pub struct Access {
     password: [u8; 32],
+    token: Option<Token>,
     sessions: BTreeMap<[u8; 32], Instant>,
     logins: LockOut,
     bearers: LockOut,
@@ -74,9 +78,16 @@ impl Access {
         Ok((Self::with_password(&password), password))
     }
 
+    /// Lets scripts in with a token of their own, too.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
+    }
+
     fn with_password(password: &str) -> Self {
         Self {
             password: digest(&normal(password)),
+            token: None,
             sessions: BTreeMap::new(),
             logins: LockOut::default(),
             bearers: LockOut::default(),
@@ -116,9 +127,9 @@ impl Access {
         self.sessions.remove(&digest(&session.0));
     }
 
-    /// Judges the bearer token of a script: the password itself.
+    /// Judges the bearer token of a script: its own, or the password itself.
     pub fn bearer(&mut self, token: &str, now: Instant) -> Result<(), Denied> {
-        if self.knows(token) {
+        if self.token.as_ref().is_some_and(|own| own.is(token)) || self.knows(token) {
             return Ok(());
         }
         match self.bearers.locked_for(now) {

@@ -19,6 +19,7 @@ use super::page::{self, Here, ago, is_heard, translated};
 use super::terms;
 use super::words::Words;
 use super::{Console, Snapshot};
+use crate::reasons;
 
 /// What to leave out.
 #[derive(Debug, Default, Deserialize)]
@@ -129,7 +130,7 @@ fn sources(snapshot: &Snapshot, language: Language) -> Markup {
                             None => { span .good { (words.up) } }
                         }
                         @for (reason, number) in &source.dropped {
-                            span .reason { (words.dropped) " " (count(*number)) " (" (terms::reason(language, reason)) ")" }
+                            span .reason { (words.dropped) " " (count(*number)) " (" (reasons::told(language, reason)) ")" }
                         }
                     }
                 }
@@ -207,7 +208,7 @@ fn row(
                     (words.refused) ": "
                     @for (at, (reason, number)) in view.refused.iter().enumerate() {
                         @if at > 0 { ", " }
-                        (terms::reason(language, reason)) " " (count(*number))
+                        (reasons::told(language, reason)) " " (count(*number))
                     }
                 }
             }

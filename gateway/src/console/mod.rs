@@ -4,7 +4,7 @@
 //! pipeline, so however many browsers look, the engine does not notice. In the order a request takes:
 //!
 //! 1. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
-//!    and sessions; [`failure`]: what is said to those who may not),
+//!    and sessions; [`token`]: the token of scripts; [`failure`]: what is said to those who may not),
 //! 2. [`login`]: the way in and out,
 //! 3. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
@@ -30,6 +30,7 @@ mod stream;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod token;
 mod words;
 
 use std::net::SocketAddr;

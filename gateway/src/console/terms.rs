@@ -1,4 +1,4 @@
-//! What the core's own words mean to a person: states, qualities, reasons, the numbers of a grade.
+//! What the core's own words mean to a person: states, qualities, the numbers of a grade.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use gatehouse_core::reading::{Quality, TimeQuality};
 
 use super::figures::{count, percent};
 use super::words::Words;
+use crate::reasons;
 
 pub(super) fn state(language: Language, state: State) -> &'static str {
     let (zh, en) = match state {
@@ -28,39 +29,7 @@ pub(super) fn clock(language: Language, quality: TimeQuality) -> &'static str {
 }
 
 pub(super) fn quality(language: Language, quality: Quality) -> &'static str {
-    reason(language, quality.word())
-}
-
-/// Why a frame or a reading was turned away. A word that is not listed here is shown as it is: new
-/// reasons reach the page before their translation does.
-pub(super) fn reason(language: Language, word: &'static str) -> &'static str {
-    let (zh, en) = match word {
-        "good" => ("正常", "good"),
-        "out-of-range" => ("超出量程", "out of range"),
-        "jumped" => ("跳变", "jumped"),
-        "stuck" => ("数值不变", "stuck"),
-        "stale" => ("数据过时", "stale"),
-        "no-data" => ("无数据", "no data"),
-        "missing" => ("缺字段", "missing"),
-        "wrong-type" => ("类型不符", "wrong type"),
-        "timeout" => ("无应答", "no answer"),
-        "exception" => ("设备报错", "exception"),
-        "garbled" => ("报文损坏", "garbled"),
-        "empty" => ("空报文", "empty"),
-        "not-json" => ("不是 JSON", "not JSON"),
-        "too-deep" => ("嵌套过深", "nested too deeply"),
-        "not-an-object" => ("不是 JSON 对象", "not a JSON object"),
-        "too-short" => ("报文过短", "too short"),
-        "too-long" => ("报文过长", "too long"),
-        "bad-time" => ("时间无法识别", "unreadable time"),
-        "wrong-wire" => ("接口不符", "wrong wire"),
-        "from-the-future" => ("时间超前", "dated in the future"),
-        "too-old" => ("时间过旧", "dated too long ago"),
-        "repeated" => ("重复报文", "repeated"),
-        "not-newer" => ("早于上一报文", "older than the last"),
-        other => return other,
-    };
-    pick(language, zh, en)
+    reasons::told(language, quality.word())
 }
 
 /// What the grading table was given.
@@ -93,10 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_translated_and_an_unknown_one_stays_as_it_is() {
-        assert_eq!(reason(Language::Zh, "stuck"), "数值不变");
+    fn a_quality_is_told_like_the_reason_that_it_is() {
         assert_eq!(quality(Language::En, Quality::OutOfRange), "out of range");
-        assert_eq!(reason(Language::En, "brand-new"), "brand-new");
     }
 
     #[test]

@@ -23,9 +23,23 @@ async fn serve_view(view: View) -> Served {
 }
 
 async fn serve_both(view: View, community: Community, store: StoreState) -> Served {
+    serve_all(view, community, store, None).await
+}
+
+async fn serve_with(token: Option<token::Token>) -> Served {
+    serve_all(quiet(), community(), StoreState::default(), token).await
+}
+
+async fn serve_all(
+    view: View,
+    community: Community,
+    store: StoreState,
+    token: Option<token::Token>,
+) -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
     let (access, password) = Access::generate().unwrap();
+    let access = access.with_token(token);
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
     let sources = Sources {
@@ -121,6 +135,28 @@ async fn a_browser_exchanges_the_password_for_a_session_and_can_leave() {
     let out = format!("{session}Origin: http://{}\r\n", served.at);
     assert_eq!(served.ask("POST", "/logout", &out, "").await.status, 303);
     assert_eq!(served.ask("GET", "/", &session, "").await.status, 303);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_token_of_its_own_lets_a_script_in_but_is_no_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let token = "6b5c0d1a9e2f4b7788aa";
+    let mode = std::os::unix::fs::OpenOptionsExt::mode;
+    let mut file = std::fs::File::options();
+    let mut file = mode(file.create(true).write(true), 0o600).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, token.as_bytes()).unwrap();
+    let served = serve_with(Some(token::Token::read(&path).unwrap())).await;
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+
+    for path in ["/metrics", "/api/v1/events"] {
+        assert_eq!(served.ask("GET", path, &bearer(token), "").await.status, 200, "{path}");
+        assert_eq!(served.get(path).await.status, 200, "{path}");
+        let wrong = served.ask("GET", path, &bearer("6b5c0d1a9e2f4b7788ab"), "").await;
+        assert_eq!(wrong.status, 401, "{path}");
+    }
+    assert_eq!(served.login(token, "/").await.status, 401);
     served.end().await;
 }
 

@@ -16,12 +16,14 @@ use tokio::task::JoinHandle;
 
 use super::connect::{self, NotABroker};
 use super::play::Play;
-use super::publish::{Message, publish};
+use super::publish::{Link, Message, publish};
 use super::world::{Saying, Unit, Wire, World};
 use crate::config::Access;
 
 /// Frames made and not yet handed to the connection. When full, the devices wait.
 const QUEUE: usize = 256;
+/// How long a broker may be away at the end before nobody waits for it any more.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Messages a second, all devices together, when each speaks as often as declared.
 pub fn natural_rate(world: &World) -> f64 {
@@ -35,27 +37,78 @@ pub fn natural_rate(world: &World) -> f64 {
         .sum()
 }
 
+/// MQTT devices that speak.
+#[derive(Debug)]
+pub struct Talking {
+    task: JoinHandle<()>,
+    link: watch::Receiver<Link>,
+}
+
+/// The broker does not have everything that the devices said.
+#[derive(Debug, thiserror::Error)]
+pub enum Unconfirmed {
+    #[error("there is no connection: {0}")]
+    NoBroker(String),
+    #[error("it did not say so within {0:?}")]
+    Late(Duration),
+}
+
+impl Talking {
+    /// Waits, after the end of the play, until the broker has confirmed everything; for `grace` at
+    /// most, and for a broker that is not there hardly at all.
+    pub async fn finish(mut self, grace: Duration) -> Result<(), Unconfirmed> {
+        // Cancel-safe: nothing here has anything to lose.
+        tokio::select! {
+            biased;
+            ended = &mut self.task => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the devices broke down");
+                }
+                Ok(())
+            }
+            why = cut_off(self.link) => Err(Unconfirmed::NoBroker(why)),
+            () = tokio::time::sleep(grace) => Err(Unconfirmed::Late(grace)),
+        }
+    }
+}
+
+/// Waits until there has been no broker for as long as [`PATIENCE`]; returns why there is none.
+async fn cut_off(mut link: watch::Receiver<Link>) -> String {
+    loop {
+        let down = link.wait_for(|link| *link != Link::Up).await.map(|link| link.clone());
+        let why = match down {
+            Ok(Link::Down(why)) => why,
+            // The devices have ended by themselves.
+            Ok(Link::Up) | Err(_) => return std::future::pending().await,
+        };
+        let back = link.wait_for(|link| *link == Link::Up);
+        if tokio::time::timeout(PATIENCE, back).await.is_err() {
+            return why.unwrap_or_else(|| "it does not answer".to_owned());
+        }
+    }
+}
+
 /// Connects the MQTT devices; they speak until `play.stop`, and the task ends when the broker has
 /// confirmed everything. `pace` multiplies how often each of them speaks.
-pub fn start(
-    play: Play,
-    pace: f64,
-    url: &str,
-    access: &Access,
-) -> Result<JoinHandle<()>, NotABroker> {
+pub fn start(play: Play, pace: f64, url: &str, access: &Access) -> Result<Talking, NotABroker> {
     let client_id = format!("simulated-devices-{}", std::process::id());
     let options = connect::options(url, access, &client_id)?;
     let (out, made) = mpsc::channel(QUEUE);
     let tally = Arc::clone(&play.tally);
-    let (connected, mut is_connected) = watch::channel(false);
+    let (told, link) = watch::channel(Link::Down(None));
+    let mut is_up = link.clone();
     tokio::spawn(async move {
         // What is made before there is a connection would arrive in one burst, and a gateway that
         // dates by arrival would see values jump.
-        if let Some(Ok(())) = play.stop.run_until_cancelled(is_connected.changed()).await {
+        let connected = is_up.wait_for(|link| *link == Link::Up);
+        let is_connected =
+            play.stop.run_until_cancelled(connected).await.is_some_and(|up| up.is_ok());
+        if is_connected {
             speak(&play, pace, out).await;
         }
     });
-    Ok(tokio::spawn(async move { publish(&options, made, &tally, &connected).await }))
+    let task = tokio::spawn(async move { publish(&options, made, &tally, &told).await });
+    Ok(Talking { task, link })
 }
 
 /// Makes every device's frames at their time, until `play.stop` or until nobody listens.

@@ -12,8 +12,9 @@
 //! 7. [`devices`]: the MQTT devices,
 //! 8. [`publish`]: their messages on the wire; what was not confirmed is sent again,
 //! 9. [`modbus`]: the Modbus devices, behind a server per line,
-//! 10. [`platform`]: a township that reads events and prints them,
-//! 11. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
+//! 10. [`platform`]: a township that reads events,
+//! 11. [`telling`]: what it reads as lines for a person,
+//! 12. [`shipped`], [`scratch`], [`summary`]: what `demo` begins with, works in and ends with.
 
 pub mod behaviour;
 pub mod broker;
@@ -27,6 +28,7 @@ pub mod publish;
 pub mod scratch;
 pub mod shipped;
 pub mod summary;
+pub mod telling;
 pub mod world;
 
 /// People in China read local time, which is eight hours ahead of UTC all year round.

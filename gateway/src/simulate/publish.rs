@@ -25,24 +25,35 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
+/// How the devices stand with their broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    Up,
+    /// Why there is no connection, as far as that is known.
+    Down(Option<String>),
+}
+
 /// Publishes until `made` is closed and everything is confirmed.
 pub(super) async fn publish(
     options: &MqttOptions,
     mut made: mpsc::Receiver<Message>,
     tally: &Tally,
-    connected: &watch::Sender<bool>,
+    link: &watch::Sender<Link>,
 ) {
     let mut again = VecDeque::new();
     let mut pause = RETRY_MIN;
     loop {
         let confirmed = tally.read().confirmed;
-        let Err(error) = session(options, &mut made, &mut again, tally, connected).await else {
+        let Err(error) = session(options, &mut made, &mut again, tally, link).await else {
             return;
         };
         if tally.read().confirmed > confirmed {
             pause = RETRY_MIN;
         }
-        tracing::warn!(error, ?pause, again = again.len(), "the devices lost their broker");
+        let (host, port) = options.broker_address();
+        let broker = format!("{host}:{port}");
+        tracing::warn!(broker, error, ?pause, again = again.len(), "the devices have no broker");
+        link.send_replace(Link::Down(Some(error)));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_MAX);
     }
@@ -64,7 +75,7 @@ async fn session(
     made: &mut mpsc::Receiver<Message>,
     again: &mut VecDeque<Message>,
     tally: &Tally,
-    connected: &watch::Sender<bool>,
+    link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let (client, wire) = connect::client(options.clone(), WINDOW);
     let (tell, mut told) = mpsc::channel(WINDOW);
@@ -87,7 +98,7 @@ async fn session(
             news = told.recv() => match news {
                 Some(Told::Connected) => {
                     is_connected = true;
-                    connected.send_replace(true);
+                    link.send_replace(Link::Up);
                 }
                 Some(Told::Handed(id)) => flight.handed(id),
                 Some(Told::Confirmed(id)) => if flight.confirmed(id) {
@@ -208,7 +219,7 @@ mod tests {
             &MqttOptions::new("devices", "127.0.0.1", port),
             made,
             &tally,
-            &watch::channel(false).0,
+            &watch::channel(Link::Down(None)).0,
         )
         .await;
 

@@ -8,8 +8,10 @@ use gatehouse_core::community::quantity::Language;
 use gatehouse_core::view::Counts;
 
 use super::plan::Verdict;
-use super::platform::{Platform, pad};
+use super::platform::Platform;
 use super::play::Sent;
+use super::telling::{pad, roman, span};
+use crate::reasons;
 
 /// The numbers from all ends: devices, gateway, platform, plan.
 #[derive(Debug)]
@@ -26,36 +28,51 @@ impl Summary {
     /// Lines for a person.
     pub fn text(&self, language: Language) -> String {
         let Self { counts, sent, platform, verdict, .. } = self;
-        let refused: u64 = counts.refused.values().sum();
-        let events = platform.levels.len() as u64;
+        let say = |zh: &'static str, en: &'static str| match language {
+            Language::Zh => zh,
+            Language::En => en,
+        };
+        let refused = counts.refused.iter().map(|(word, n)| (reasons::told(language, word), *n));
         let levels = platform.levels.values().map(|level| (roman(*level), 1));
         let gaps: u64 = platform.gaps().iter().map(|(from, to)| to - from + 1).sum();
-        let share = reduction(sent.bytes, platform.bytes);
+        let with_parts = |total: u64, parts: &[(&str, u64)]| match parts {
+            [] => total.to_string(),
+            parts => {
+                let parts: Vec<_> = parts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+                let parts = parts.join(say("，", ", "));
+                let (open, close) = (say("（", " ("), say("）", ")"));
+                format!("{total}{open}{parts}{close}")
+            }
+        };
         let list = |ids: &[String]| match ids {
             [] => "0".to_owned(),
-            some => format!("{}: {}", some.len(), some.join(" ")),
+            some => format!("{}{}{}", some.len(), say("：", ": "), some.join(" ")),
         };
 
         let mut text = "\n".to_owned();
-        let mut row = |zh: &str, en: &str, value: String| {
-            let label = match language {
-                Language::Zh => zh,
-                Language::En => en,
-            };
+        let mut row = |zh, en, value: String| {
             // Writing into a String cannot fail.
-            writeln!(text, "{} {value}", pad(label, 20)).ok();
+            writeln!(text, "{} {value}", pad(say(zh, en), 20)).ok();
         };
-        let spans = format!("{:.0} s = {}", self.real.as_secs_f64(), span(self.simulated));
-        row("用时", "time", spans);
-        row("读数", "readings in", format!("{} ({} frames)", counts.readings, counts.frames));
+        let spans = [self.real, self.simulated].map(|length| span(length, language));
         row(
-            "隔离",
-            "quarantined",
-            with_parts(refused, counts.refused.iter().map(|(r, n)| (*r, *n))),
+            "用时（模拟时间）",
+            "time (simulated)",
+            match language {
+                Language::Zh => format!("{}（{}）", spans[0], spans[1]),
+                Language::En => format!("{} ({})", spans[0], spans[1]),
+            },
         );
-        row("事件", "events out", with_parts(events, levels));
+        let frames = (say("帧数", "frames"), counts.frames);
+        row("读数", "readings in", with_parts(counts.readings, &[frames]));
+        let total = counts.refused.values().sum();
+        row("隔离", "quarantined", with_parts(total, &added_up(refused)));
+        let total = platform.levels.len() as u64;
+        row("事件", "events out", with_parts(total, &added_up(levels)));
         row("消息", "messages out", (platform.messages - platform.repeated).to_string());
-        row("字节", "bytes in / out", format!("{} / {}{share}", sent.bytes, platform.bytes));
+        let share = reduction(sent.bytes, platform.bytes);
+        let bytes = format!("{} / {}{}", sent.bytes, platform.bytes, share);
+        row("字节 收 / 发", "bytes in / out", bytes);
         row("计划异常 发现", "anomalies found", verdict.found.len().to_string());
         row("计划异常 漏报", "anomalies missed", list(&verdict.missed));
         row("计划异常 未到期", "anomalies not due", verdict.not_due.len().to_string());
@@ -99,22 +116,12 @@ impl Summary {
     }
 }
 
-fn roman(level: u8) -> &'static str {
-    match level {
-        1 => "I",
-        2 => "II",
-        3 => "III",
-        _ => "IV",
-    }
-}
-
-fn with_parts<'a>(total: u64, parts: impl Iterator<Item = (&'a str, u64)>) -> String {
+fn added_up<'a>(parts: impl Iterator<Item = (&'a str, u64)>) -> Vec<(&'a str, u64)> {
     let mut sums = BTreeMap::new();
     for (name, count) in parts {
         *sums.entry(name).or_insert(0) += count;
     }
-    let parts: Vec<_> = sums.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    if parts.is_empty() { total.to_string() } else { format!("{total} ({})", parts.join(", ")) }
+    sums.into_iter().collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for a person")]
@@ -122,11 +129,7 @@ fn reduction(bytes_in: u64, bytes_out: u64) -> String {
     if bytes_out == 0 {
         return String::new();
     }
-    format!(" ({:.0} : 1)", bytes_in as f64 / bytes_out as f64)
-}
-
-fn span(simulated: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(simulated.as_secs())).to_string()
+    format!(" = {:.0} : 1", bytes_in as f64 / bytes_out as f64)
 }
 
 #[cfg(test)]
@@ -140,7 +143,7 @@ mod tests {
         (platform.messages, platform.repeated, platform.bytes) = (14, 2, 15_000);
         let summary = Summary {
             real: Duration::from_secs(30),
-            simulated: Duration::from_mins(30),
+            simulated: Duration::from_secs(30 * 60 + 7),
             counts: Counts {
                 frames: 1_000,
                 readings: 4_000,
@@ -156,13 +159,13 @@ mod tests {
             },
         };
 
-        let expected = "
-time                 30 s = 30m
-readings in          4000 (1000 frames)
-quarantined          15 (not-json 12, out-of-range 3)
+        let english = "
+time (simulated)     30 s (30 min 7 s)
+readings in          4000 (frames 1000)
+quarantined          15 (not JSON 12, out of range 3)
 events out           6 (II 1, IV 5)
 messages out         12
-bytes in / out       150000 / 15000 (10 : 1)
+bytes in / out       150000 / 15000 = 10 : 1
 anomalies found      2
 anomalies missed     1: 3.1
 anomalies not due    0
@@ -171,13 +174,25 @@ opened twice         0
 repeated by id       2
 sequence gaps        0
 ";
-        assert_eq!(summary.text(Language::En), expected);
+        let chinese = "
+用时（模拟时间）     30 秒（30 分钟 7 秒）
+读数                 4000（帧数 1000）
+隔离                 15（不是 JSON 12，超出量程 3）
+事件                 6（II 1，IV 5）
+消息                 12
+字节 收 / 发         150000 / 15000 = 10 : 1
+计划异常 发现        2
+计划异常 漏报        1：3.1
+计划异常 未到期      0
+误报                 0
+重复发生             0
+重复消息             2
+序号缺口             0
+";
+        assert_eq!(summary.text(Language::En), english);
+        assert_eq!(summary.text(Language::Zh), chinese);
         let json = summary.json();
         assert_eq!((&json["refused"], &json["levels"]["4"]), (&15.into(), &5.into()), "{json}");
         assert_eq!((&json["messages"], &json["missed"][0]), (&12.into(), &"3.1".into()), "{json}");
-        assert_eq!(
-            summary.text(Language::Zh).lines().nth(4),
-            Some("事件                 6 (II 1, IV 5)")
-        );
     }
 }

@@ -5,7 +5,7 @@
 //! fill with dust in a second), except to and from values that the sensor cannot mean: a broken
 //! sensor needs no time to be wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,17 +155,13 @@ impl World {
         Ok(Self { start, units })
     }
 
-    /// The Modbus lines that devices stand on, in the order of their first device.
-    pub fn lines(&self) -> Vec<&str> {
-        let mut lines = Vec::new();
-        for unit in &self.units {
-            if let Wire::Modbus { line, .. } = &unit.wire
-                && !lines.contains(&line.as_str())
-            {
-                lines.push(line.as_str());
-            }
-        }
-        lines
+    /// The Modbus lines that devices stand on, by name.
+    pub fn lines(&self) -> BTreeSet<&str> {
+        let lines = self.units.iter().filter_map(|unit| match &unit.wire {
+            Wire::Modbus { line, .. } => Some(line.as_str()),
+            Wire::Mqtt { .. } => None,
+        });
+        lines.collect()
     }
 
     /// What a device says at that time.
@@ -367,6 +363,21 @@ mod tests {
         let expected = ["sensors/air-1/up", "sense/c/air-2"]
             .map(|topic| Wire::Mqtt { topic: topic.into(), every });
         assert_eq!(topics, expected);
+    }
+
+    #[test]
+    fn lines_come_in_the_order_of_their_names() {
+        let wired = |device: &str, line: &str| {
+            let old = format!("id = \"{device}\"\n");
+            (old.clone(), format!("{old}        line = \"{line}\"\n        unit = 1\n"))
+        };
+        let (first, second) = (wired("air-1", "pump-room"), wired("air-2", "meters"));
+        let site = SITE.replace(&first.0, &first.1).replace(&second.0, &second.1);
+        let air = AIR.replace("via = \"mqtt\"", "via = \"modbus\"");
+        let types = [Arc::new(toml::from_str(&air).unwrap())];
+        let world = World::new(&toml::from_str(&site).unwrap(), &types, 1, Timestamp(0)).unwrap();
+
+        assert_eq!(world.lines().into_iter().collect::<Vec<_>>(), ["meters", "pump-room"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 use super::disk::guarded;
 use super::layout::{Entry, Hash, META_ANCHOR, anchor_of, event_prefix, journal_key, number};
 use super::{Store, StoreError};
@@ -23,7 +25,7 @@ pub struct Waiting {
 }
 
 /// What a look at the whole hash chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Every entry is as it was written. `holes`: sequences that were given up before they could be
     /// written.

@@ -1,6 +1,7 @@
 //! Other people's programs, started for a test and killed at its end.
 
 pub(crate) mod certificates;
+pub(crate) mod chromium;
 pub(crate) mod modbus;
 pub(crate) mod mosquitto;
 

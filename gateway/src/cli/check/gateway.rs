@@ -9,6 +9,7 @@ use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
 use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
+use crate::console::token::Token;
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -25,6 +26,9 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
         for path in [password_file, ca_file, cert_file, key_file].into_iter().flatten() {
             *path = folder.join(&*path);
         }
+    }
+    if let Some(path) = &mut config.console.token_file {
+        *path = folder.join(&*path);
     }
 }
 
@@ -73,6 +77,9 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     }
     if let Some(library) = &config.models.onnxruntime {
         check_file(document, "models.onnxruntime", library);
+    }
+    if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
+        document.fault("console.token-file", error.to_string(), None);
     }
 }
 

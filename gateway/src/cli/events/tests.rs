@@ -2,17 +2,18 @@
 
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::Batch;
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::StoreConfig;
+use crate::sample;
+use crate::store::Store;
 
 #[test]
 fn an_event_is_listed_once_as_it_stands() {
-    let journal = Journal::new();
+    let made = Made::new();
 
-    let all = journal.said(|store, out| list(store, &Wanted::default(), false, out));
+    let all = made.said(|journal, out| list(journal, &Wanted::default(), false, out));
 
     let lines: Vec<&str> = all.lines().collect();
     assert_eq!(lines.len(), 2);
@@ -23,7 +24,7 @@ fn an_event_is_listed_once_as_it_stands() {
 
 #[test]
 fn only_what_is_wanted_is_listed() {
-    let journal = Journal::new();
+    let made = Made::new();
     let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
     let cases = [
         (Wanted { scene: Some("bin-fire".into()), ..Wanted::default() }, vec!["B"]),
@@ -35,7 +36,7 @@ fn only_what_is_wanted_is_listed() {
         (Wanted { area: Some("moon".into()), ..Wanted::default() }, vec![]),
     ];
     for (wanted, expected) in cases {
-        let text = journal.said(|store, out| list(store, &wanted, true, out));
+        let text = made.said(|journal, out| list(journal, &wanted, true, out));
         let found: Vec<String> = text
             .lines()
             .map(|line| serde_json::from_str::<Message>(line).unwrap().subject)
@@ -46,9 +47,9 @@ fn only_what_is_wanted_is_listed() {
 
 #[test]
 fn an_event_is_shown_with_its_history() {
-    let journal = Journal::new();
+    let made = Made::new();
 
-    let text = journal.said(|store, out| show(store, "A", false, out));
+    let text = made.said(|journal, out| show(journal, "A", false, out));
 
     assert!(
         text.contains("because    pressure = 120 kPa, expected 180..420, share 100 %"),
@@ -59,18 +60,18 @@ fn an_event_is_shown_with_its_history() {
         "{text}"
     );
     assert!(text.contains("2026-01-01T00:05:00.000Z  cleared      II orange sequence 3"), "{text}");
-    let unknown = show(&journal.store(), "nobody", false, &mut Vec::new()).unwrap_err();
+    let unknown = show(&made.open(), "nobody", false, &mut Vec::new()).unwrap_err();
     assert!(unknown.to_string().contains("holds no event `nobody`"), "{unknown}");
 }
 
 #[test]
 fn an_export_holds_every_message_as_it_went_out() {
-    let journal = Journal::new();
+    let made = Made::new();
     let export =
-        |format| journal.said(|store, out| super::export(store, &Wanted::default(), format, out));
+        |format| made.said(|journal, out| super::export(journal, &Wanted::default(), format, out));
 
     let lines = export(Format::Jsonl);
-    assert_eq!(lines.lines().map(str::as_bytes).collect::<Vec<_>>(), journal.written);
+    assert_eq!(lines.lines().map(str::as_bytes).collect::<Vec<_>>(), made.written);
 
     let table = export(Format::Csv);
     let mut rows = csv::Reader::from_reader(table.as_bytes());
@@ -82,35 +83,20 @@ fn an_export_holds_every_message_as_it_went_out() {
 
 #[test]
 fn a_whole_journal_says_so() {
-    let journal = Journal::new();
+    let made = Made::new();
 
-    let text = journal.said(|store, out| verify(store, false, out));
+    let text = made.said(|journal, out| verify(journal, false, out));
 
     assert_eq!(text, "whole: 3 entries, sequences 1 to 3\n");
 }
 
-#[test]
-fn a_store_in_use_says_whom_to_ask() {
-    let journal = Journal::new();
-    let _gateway = journal.store();
-    let args = Args {
-        config: "config".into(),
-        store: Some(journal.folder.path().into()),
-        action: Action::Verify { json: false },
-    };
-
-    let error = run(args).unwrap_err().to_string();
-
-    assert!(error.contains("a gateway is running on it; ask its console"), "{error}");
-}
-
 /// A journal with three messages about two events.
-struct Journal {
+struct Made {
     folder: tempfile::TempDir,
     written: Vec<Vec<u8>>,
 }
 
-impl Journal {
+impl Made {
     fn new() -> Self {
         let messages = [
             message("A", "opened", "2026-01-01T00:01:00.000Z", 3, "pump-room", "east"),
@@ -137,16 +123,16 @@ impl Journal {
         Self { folder, written }
     }
 
-    fn store(&self) -> Store {
-        Store::open_to_read(self.folder.path()).unwrap()
+    fn open(&self) -> Journal {
+        Journal::open(self.folder.path()).unwrap()
     }
 
     fn said(
         &self,
-        command: impl FnOnce(&Store, &mut Vec<u8>) -> anyhow::Result<ExitCode>,
+        command: impl FnOnce(&Journal, &mut Vec<u8>) -> anyhow::Result<ExitCode>,
     ) -> String {
         let mut out = Vec::new();
-        assert_eq!(command(&self.store(), &mut out).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(command(&self.open(), &mut out).unwrap(), ExitCode::SUCCESS);
         String::from_utf8(out).unwrap()
     }
 }
@@ -159,28 +145,15 @@ fn message(
     scene: &str,
     area: &str,
 ) -> Message {
-    let text = json!({ "zh": "\u{6807}\u{9898}", "en": "title" });
-    let state = if transition == "cleared" { "cleared" } else { "open" };
-    let message = json!({
-        "specversion": "1.0", "id": "1", "source": "/townships/t/gateways/g",
-        "type": format!("gatehouse.event.{transition}"), "subject": event, "time": time,
-        "datacontenttype": "application/json", "dataschema": "d", "sequence": "1", "bootid": "1",
-        "timequality": "synced",
-        "data": {
-            "event": event, "scene": scene, "category": "facility", "title": text, "level": level,
-            "urgency": "Expected", "certainty": "Observed", "state": state, "tier": "grid",
-            "area": area, "device": "d-1", "location": text, "started": time, "detected": time,
-            "cause": {
-                "detector": "low", "model": "rule", "score": 1.0, "threshold": 180.0, "why": text,
-                "contributions": [{ "point": "pressure", "observed": 120.0,
-                    "expected": [180.0, 420.0], "unit": "kPa", "share": 1.0 }],
-                "grading": { "over": 0.3, "lasted": 60.0, "people": 10, "certainty": 1.0,
-                    "devices": 1 },
-                "quality": 1.0,
-            },
-            "affected": ["d-1"], "advice": text, "evidence": [],
-            "review": { "required": false }, "drill": false,
-        },
-    });
-    serde_json::from_value(message).unwrap()
+    let mut message = sample::message();
+    message.kind = format!("gatehouse.event.{transition}");
+    (message.subject, message.time) = (event.into(), time.into());
+    let data = &mut message.data;
+    (data.event, data.scene, data.area) = (event.into(), scene.into(), area.into());
+    (data.level, data.started) = (level, time.into());
+    data.state = if transition == "cleared" { State::Cleared } else { State::Open };
+    let part = &mut data.cause.contributions[0];
+    (part.point, part.unit) = ("pressure".into(), "kPa".into());
+    (part.observed, part.expected) = (Some(120.0), (Some(180.0), Some(420.0)));
+    message
 }

@@ -2,9 +2,11 @@
 //! acknowledgements on the wire.
 
 use gatehouse_core::community::quantity::Language;
+use gatehouse_core::reading::{Body, Frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::intake::PATIENCE;
 use super::*;
 use crate::config::Access;
 

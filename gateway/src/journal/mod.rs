@@ -1,0 +1,61 @@
+//! The journal of a gateway that runs, for those who look at it from the same box.
+//!
+//! The store has one owner, so `gatehouse events` cannot open it beside a running gateway. It asks
+//! the owner instead, through a Unix socket in the store's folder: [`SOCKET`], mode 0600, and only the
+//! gateway's own user and root are answered. No token, no port.
+//!
+//! A client sends one [`Ask`] as a line of JSON and reads [`Told`] lines until `end`; without `end` it
+//! has not heard everything. [`serve`] answers, [`ask`] asks. Nothing is held for a client: entries
+//! are read page by page as it takes them, and one that stops reading is cut off. It may ask again from
+//! where it was, as `gatehouse events export | less` does when a person has read a page.
+
+pub mod ask;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Entry, Verdict};
+
+/// The socket's name in the store's folder.
+pub const SOCKET: &str = "journal.sock";
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Ask {
+    /// Every entry from this sequence on, from old to new.
+    Entries { from: u64 },
+    /// The entries about one event.
+    Event(String),
+    /// A look at the whole hash chain.
+    Verify,
+}
+
+/// A line of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Told {
+    Line(Line),
+    Verdict(Verdict),
+    /// Why there will be no more.
+    Failed(String),
+    /// That was everything.
+    End,
+}
+
+/// A message in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub sequence: u64,
+    /// As it went out, to the byte: a text, since JSON within JSON would be written anew.
+    pub json: String,
+}
+
+impl From<Entry> for Line {
+    fn from(entry: Entry) -> Self {
+        // The pipeline makes nothing but JSON, which is UTF-8; what is not, was damaged, and shows.
+        Self { sequence: entry.sequence, json: String::from_utf8_lossy(&entry.json).into_owned() }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a person sees who tries the program as it is shipped: `demo` with its console in a browser,
+//! `simulate` and `check`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::peers::chromium::Browser;
+use crate::peers::mosquitto::{Mosquitto, free_port};
+use crate::peers::{PATIENCE, command, gatehouse, lines, start, workspace};
+
+/// A phone of the smaller kind.
+const WIDTH: u32 = 390;
+
+#[tokio::test]
+async fn the_demo_finds_every_planned_anomaly_and_invents_none() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let demo = ["demo", "--for", "20", "--speed", "60"];
+
+    let ended = run(elsewhere.path(), &demo).await;
+
+    let told = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success(), "{told}{}", String::from_utf8_lossy(&ended.stderr));
+    let summary: BTreeMap<&str, &str> = told
+        .lines()
+        .filter_map(|line| line.split_at_checked(20))
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .collect();
+    for none in ["anomalies missed", "false events", "opened twice", "sequence gaps"] {
+        assert_eq!(summary.get(none), Some(&"0"), "{none}\n{told}");
+    }
+    let found: u32 = summary["anomalies found"].parse().unwrap();
+    assert!(found >= 5, "{told}");
+    assert!(!summary["readings in"].starts_with("0 "), "{told}");
+    assert!(told.contains("(UTC+08:00)"), "{told}");
+    for transition in ["  opened  ", "  updated  ", "  cleared  "] {
+        assert!(told.contains(transition), "{transition}\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_as_the_option_that_asked_for_it() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let ended = run(elsewhere.path(), &["demo", "--http", &address, "--for", "1"]).await;
+
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains(&address) && told.contains("give --http another port"), "{told}");
+    assert!(!told.contains("gateway.toml"), "{told}");
+}
+
+#[tokio::test]
+async fn the_shipped_configuration_passes_and_its_devices_speak() {
+    let broker = Mosquitto::plain();
+    let url = format!("mqtt://127.0.0.1:{}", broker.port());
+    let community = ["--community", "config/community.toml", "--modbus", "127.0.0.1:0"];
+
+    let checked = run(&workspace(), &["check", "--config", "config"]).await;
+    let mut simulate = vec!["simulate", "--broker", &url, "--for", "2", "--speed", "60", "--json"];
+    simulate.extend(community);
+    let simulated = run(&workspace(), &simulate).await;
+
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+    let told = String::from_utf8_lossy(&simulated.stderr);
+    assert_eq!(simulated.status.code(), Some(0), "{told}");
+    let sent: Value = serde_json::from_slice(&simulated.stdout).unwrap();
+    assert!(sent["made"].as_u64() > Some(0) && sent["made"] == sent["confirmed"], "{sent}");
+    let (meters, pumps) = (told.find("line `meters` answers"), told.find("line `pump-room`"));
+    assert!(meters.is_some() && meters < pumps, "{told}");
+}
+
+#[tokio::test]
+async fn a_simulation_without_a_broker_ends_in_time_and_one_with_a_wrong_url_does_not_begin() {
+    let dead = format!("mqtt://127.0.0.1:{}", free_port());
+    let simulate = |url: &str| {
+        ["simulate", "--community", "config/community.toml", "--for", "0.2", "--broker", url]
+            .map(ToOwned::to_owned)
+    };
+
+    let begun = Instant::now();
+    let unheard = run(&workspace(), &simulate(&dead)).await;
+    let took = begun.elapsed();
+    let wrong = run(&workspace(), &simulate("http://127.0.0.1")).await;
+
+    let told = String::from_utf8_lossy(&unheard.stderr);
+    assert_eq!(unheard.status.code(), Some(1), "{told}");
+    assert!(told.contains(&format!("error: the broker `{dead}`")), "{told}");
+    // Ten seconds are what a broker gets that is there.
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{told}");
+    assert!(told.contains("`http://127.0.0.1` is not a broker"), "{told}");
+}
+
+#[tokio::test]
+async fn a_token_that_others_can_read_is_a_fault_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = command("cp")
+        .args(["-r", "config", "models"])
+        .arg(folder.path())
+        .current_dir(workspace())
+        .status()
+        .await;
+    assert!(copied.unwrap().success());
+    let file = folder.path().join("config/gateway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("[console]\n", "[console]\ntoken-file = \"token\"\n")).unwrap();
+    let token = folder.path().join("config/token");
+    let check = || run(folder.path(), &["check"]);
+
+    let missing = check().await;
+    fs::write(&token, "6b5c0d1a9e2f4b7788aa\n").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let exposed = check().await;
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let good = check().await;
+
+    for (ended, expected) in [(&missing, "cannot be read"), (&exposed, "chmod 600")] {
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{told}");
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+}
+
+#[tokio::test]
+async fn the_console_shows_open_events_live_in_a_browser_as_wide_as_a_phone() {
+    let Some(mut browser) = Browser::start().await else {
+        eprintln!("left out: there is no Chromium here; cargo xtask prepare installs it on Debian");
+        return;
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut demo = start(
+        command(gatehouse())
+            .args(["demo", "--http", "127.0.0.1:0", "--speed", "60"])
+            .current_dir(elsewhere.path())
+            .env("LC_ALL", "C")
+            .stdout(Stdio::piped()),
+    );
+    let mut said = lines(demo.stdout.take().unwrap());
+    let first = tokio::time::timeout(PATIENCE, said.next_line()).await.unwrap().unwrap().unwrap();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let (address, password) = (words[1], words[words.len() - 1]);
+    // What the demo prints must go somewhere.
+    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+
+    browser.narrow(WIDTH).await;
+    browser.open(address).await;
+    let fill = format!("document.querySelector('#password').value = {}", json!(password));
+    browser.ask(&fill).await;
+    browser.follow("document.querySelector('form button').click()").await;
+    let first = browser.ask(&card_unlike(&json!([]))).await;
+    let second = browser.ask(&card_unlike(&json!([first["key"]]))).await;
+
+    assert_eq!(browser.ask("location.pathname").await, "/");
+    for card in [&first, &second] {
+        let text = |key: &str| card[key].as_str().unwrap_or_default().to_owned();
+        let level = text("level");
+        assert!(["I ", "II ", "III ", "IV "].iter().any(|l| level.starts_with(l)), "{card}");
+        assert!(["East", "West", "North", "South"].contains(&text("area").as_str()), "{card}");
+        assert!(text("age").starts_with("for ") && text("age").ends_with(['s', 'n']), "{card}");
+        assert!(text("title").len() > 3 && text("why").contains(": "), "{card}");
+    }
+    for path in ["", "devices"] {
+        browser.open(&format!("{address}{path}")).await;
+        browser.ask("document.querySelectorAll('details').forEach(d => d.open = true)").await;
+        let width = browser.ask("document.documentElement.scrollWidth").await;
+        assert!(width.as_u64() <= Some(WIDTH.into()), "/{path} is {width} wide");
+    }
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+/// Waits for a card whose key is none of these, and tells what a person reads on it.
+fn card_unlike(known: &Value) -> String {
+    format!(
+        "new Promise(done => {{
+            const look = () => {{
+                const cards = [...document.querySelectorAll('#events .card')];
+                const card = cards.find(card => !{known}.includes(card.dataset.key));
+                if (!card) return;
+                const text = (part) => card.querySelector(part).textContent.trim();
+                done({{
+                    key: card.dataset.key, level: text('.badge'), title: text('h2'),
+                    area: text('.where span'), age: text('.age'), why: text('.why'),
+                }});
+            }};
+            new MutationObserver(look).observe(document.body, {{ childList: true, subtree: true }});
+            look();
+        }})"
+    )
+}
+
+/// Runs the program to its end.
+async fn run<A: AsRef<std::ffi::OsStr>>(folder: &Path, args: &[A]) -> Output {
+    let output = command(gatehouse())
+        .args(args)
+        .current_dir(folder)
+        .env("LC_ALL", "C")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output();
+    tokio::time::timeout(2 * PATIENCE, output).await.expect("it ends").unwrap()
+}

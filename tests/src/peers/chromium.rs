@@ -1,0 +1,142 @@
+//! A headless Chromium, driven over its debugging pipe: JSON objects with a zero byte behind each, on
+//! file descriptors 3 and 4.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+use super::{PATIENCE, command, start};
+
+const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// One page in a browser that nobody used before. It ends when dropped.
+pub(crate) struct Browser {
+    writes: ChildStdin,
+    reads: BufReader<ChildStdout>,
+    last: u64,
+    session: Option<String>,
+    /// What scripts threw, and what the browser reported as an error.
+    pub(crate) faults: Vec<String>,
+    _child: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// `None` where there is no Chromium: not every system has it as a package.
+    pub(crate) async fn start() -> Option<Self> {
+        let program = find()?;
+        let profile = tempfile::tempdir().unwrap();
+        // A shell moves the pipes to where the browser expects them.
+        let moved = r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#;
+        let mut child = start(
+            command("sh")
+                .args(["-c", moved])
+                .arg(program)
+                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+                .args(["--no-first-run", "--disable-background-networking"])
+                .args(["--disable-component-update", "--disable-sync", "--lang=en-US"])
+                .arg("--remote-debugging-pipe")
+                .arg(format!("--user-data-dir={}", profile.path().display()))
+                .arg("about:blank")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped()),
+        );
+        let writes = child.stdin.take().unwrap();
+        let reads = BufReader::new(child.stdout.take().unwrap());
+        let (last, session, faults) = (0, None, Vec::new());
+        let mut browser =
+            Self { writes, reads, last, session, faults, _child: child, _profile: profile };
+        let page = browser.call("Target.createTarget", json!({"url": "about:blank"})).await;
+        let attach = json!({"targetId": page["targetId"], "flatten": true});
+        let attached = browser.call("Target.attachToTarget", attach).await;
+        browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
+            browser.call(domain, json!({})).await;
+        }
+        Some(browser)
+    }
+
+    /// As wide as a phone.
+    pub(crate) async fn narrow(&mut self, width: u32) {
+        let phone = json!({"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": true});
+        self.call("Emulation.setDeviceMetricsOverride", phone).await;
+    }
+
+    /// Opens an address; returns when the page has loaded.
+    pub(crate) async fn open(&mut self, url: &str) {
+        self.load("Page.navigate", json!({"url": url})).await;
+    }
+
+    /// Does something on the page that leads to another; returns when that one has loaded.
+    pub(crate) async fn follow(&mut self, script: &str) {
+        self.load("Runtime.evaluate", json!({"expression": script})).await;
+    }
+
+    /// What an expression comes to; a promise is waited for.
+    pub(crate) async fn ask(&mut self, expression: &str) -> Value {
+        let asked = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let told = self.call("Runtime.evaluate", asked).await;
+        assert!(told["exceptionDetails"].is_null(), "{told:#}");
+        told["result"]["value"].clone()
+    }
+
+    async fn load(&mut self, method: &str, params: Value) {
+        let id = self.send(method, params).await;
+        let (mut is_answered, mut is_loaded) = (false, false);
+        while !(is_answered && is_loaded) {
+            let message = self.next().await;
+            is_answered |= message["id"] == id;
+            is_loaded |= message["method"] == "Page.loadEventFired";
+        }
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        let id = self.send(method, params).await;
+        loop {
+            let message = self.next().await;
+            if message["id"] == id {
+                assert!(message["error"].is_null(), "{method}: {message:#}");
+                return message["result"].clone();
+            }
+        }
+    }
+
+    async fn send(&mut self, method: &str, params: Value) -> u64 {
+        self.last += 1;
+        let mut message = json!({"id": self.last, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.writes.write_all(format!("{message}\0").as_bytes()).await.unwrap();
+        self.last
+    }
+
+    async fn next(&mut self) -> Value {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.reads.read_until(0, &mut bytes)).await;
+        read.expect("the browser answers").unwrap();
+        let message: Value = serde_json::from_slice(bytes.strip_suffix(&[0]).unwrap()).unwrap();
+        let params = &message["params"];
+        let is_fault = match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => true,
+            Some("Log.entryAdded") => params["entry"]["level"] == "error",
+            Some(_) | None => false,
+        };
+        if is_fault {
+            self.faults.push(params.to_string());
+        }
+        message
+    }
+}
+
+fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    PROGRAMS
+        .iter()
+        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)))
+        .find(|candidate| candidate.is_file())
+}
