@@ -38,9 +38,9 @@ impl Clock {
         Timestamp(self.start_ms.load(Ordering::Relaxed)) + passed
     }
 
-    /// Sleeps until this clock shows `due`.
-    pub async fn sleep_until(&self, due: Timestamp) {
-        tokio::time::sleep(self.real(due.since(self.now()))).await;
+    /// When this clock will show `due`; now, if it has.
+    pub fn instant(&self, due: Timestamp) -> Instant {
+        Instant::now() + self.real(due.since(self.now()))
     }
 
     /// How long a span of this clock's time takes in the world.

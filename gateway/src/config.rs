@@ -3,13 +3,15 @@
 //! The doc comments are the reference (`gatehouse schema config`). Secrets are file paths or
 //! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gatehouse_core::community::quantity::{Language, Period};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -193,11 +195,34 @@ fn retry_max() -> Period {
 pub struct ConsoleConfig {
     pub enabled: bool,
     /// Loopback unless said otherwise.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// File that holds the bearer token of scripts (`/metrics`, `/api`) alone, mode 0600; relative to
     /// the folder of `gateway.toml`. Read at start. Left out: the password of each start is the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    deserializer.deserialize_str(Address)
+}
+
+/// Reads an address with its port, and shows one where there is something else.
+struct Address;
+
+impl Visitor<'_> for Address {
+    type Value = SocketAddr;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address and a port in quotes, as in \"127.0.0.1:8080\"")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SocketAddr, E> {
+        text.parse().map_err(|_| {
+            let message = "is not an address and a port; expected one such as \"127.0.0.1:8080\"";
+            E::custom(format!("`{text}` {message} (numbers, and no host name)"))
+        })
+    }
 }
 
 impl Default for ConsoleConfig {

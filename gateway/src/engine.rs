@@ -11,9 +11,11 @@ use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline};
 use gatehouse_core::reading::Ticket;
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::infer::Inference;
+use crate::pace::Pace;
 use crate::source::mqtt::Settler;
 use crate::store::BatchSender;
 
@@ -23,6 +25,17 @@ const AT_ONCE: usize = 256;
 /// The console's snapshot is at most this fresh.
 const VIEW_PACE: Duration = Duration::from_millis(500);
 
+/// A batch waits so long for others to be written with it; one with a record of level I or II does
+/// not wait. Nor does any when nothing came in for [`QUIET`], or so much came in ([`MANY`]) that a
+/// broker may have stopped to wait for acknowledgements.
+const GATHER: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(15);
+const MANY: usize = 80;
+const URGENT: u8 = 2;
+
+/// The timer goes off so often when nothing is due.
+const IDLE: Duration = Duration::from_hours(1);
+
 /// Where the pipeline's outputs go. None of them ever waits.
 pub struct Effects {
     pub batches: BatchSender,
@@ -31,6 +44,32 @@ pub struct Effects {
     /// By position of the source; `None` for sources that want nothing back.
     pub settlers: Vec<Option<Settler>>,
     pub view: watch::Sender<Arc<View>>,
+    /// Of the thread that this runs on.
+    pub pace: Pace,
+}
+
+/// Batches that were handed to the store and not yet asked to be written.
+#[derive(Debug)]
+struct Gathering {
+    since: Option<Instant>,
+    /// Inputs since then, and when the last one came.
+    inputs: usize,
+    heard: Instant,
+}
+
+impl Gathering {
+    fn due(&self) -> Option<Instant> {
+        self.since.map(|since| (since + GATHER).min(self.heard + QUIET))
+    }
+
+    fn hear(&mut self, inputs: usize) {
+        self.heard = Instant::now();
+        self.inputs += inputs;
+    }
+
+    fn is_over(&self) -> bool {
+        self.due().is_some_and(|due| self.inputs >= MANY || due <= Instant::now())
+    }
 }
 
 /// Drives the pipeline until every source has hung up, then returns.
@@ -41,17 +80,31 @@ pub async fn run(
     clock: Clock,
 ) {
     let mut buffer = Vec::with_capacity(AT_ONCE);
-    let mut seen = tokio::time::Instant::now();
+    let mut seen = Instant::now();
     let mut is_view_old = true;
+    let mut gathering = Gathering { since: None, inputs: 0, heard: seen };
+    // One timer for all, set back only when it goes off: most inputs change nothing about it.
+    let mut timer = Box::pin(tokio::time::sleep(VIEW_PACE));
     loop {
-        effects.carry_out(&mut pipeline, &clock);
-        let due = pipeline.poll_timeout();
-        // All three are cancel-safe: `recv_many` takes nothing when it loses, the others are sleeps.
+        effects.carry_out(&mut pipeline, &clock, &mut gathering);
+        if gathering.is_over() {
+            effects.batches.commit();
+            gathering.since = None;
+        }
+        let view_due = is_view_old.then_some(seen + VIEW_PACE);
+        let due = pipeline.poll_timeout().map(|due| clock.instant(due));
+        let next = [due, view_due, gathering.due()].into_iter().flatten().min();
+        if let Some(next) = next.filter(|next| *next < timer.deadline()) {
+            timer.as_mut().reset(next);
+        }
+        // Both are cancel-safe: `recv_many` takes nothing when it loses, the other is a sleep.
         tokio::select! {
             count = inputs.recv_many(&mut buffer, AT_ONCE) => {
                 if count == 0 {
                     break;
                 }
+                gathering.hear(count);
+                effects.pace.heard(count);
                 let mut now = clock.now();
                 for input in buffer.drain(..) {
                     if let Input::ClockStepped { by_ms } = input {
@@ -62,33 +115,40 @@ pub async fn run(
                 }
                 is_view_old = true;
             }
-            () = sleep_until(&clock, due) => is_view_old = true,
-            () = tokio::time::sleep_until(seen + VIEW_PACE), if is_view_old => {
-                seen = tokio::time::Instant::now();
-                is_view_old = false;
-                effects.view.send_replace(Arc::new(pipeline.view(clock.now())));
+            () = &mut timer => {
+                let now = Instant::now();
+                timer.as_mut().reset(now + IDLE);
+                if view_due.is_some_and(|due| due <= now) {
+                    seen = now;
+                    is_view_old = false;
+                    effects.view.send_replace(Arc::new(pipeline.view(clock.now())));
+                }
             }
         }
         if pipeline.poll_timeout().is_some_and(|due| due <= clock.now()) {
             pipeline.handle_timeout(clock.now());
+            is_view_old = true;
         }
     }
-    effects.carry_out(&mut pipeline, &clock);
+    pipeline.handle_stop(clock.now());
+    effects.carry_out(&mut pipeline, &clock, &mut gathering);
     effects.view.send_replace(Arc::new(pipeline.view(clock.now())));
 }
 
-async fn sleep_until(clock: &Clock, due: Option<gatehouse_core::reading::Timestamp>) {
-    match due {
-        Some(due) => clock.sleep_until(due).await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Effects {
-    fn carry_out(&mut self, pipeline: &mut Pipeline, clock: &Clock) {
+    fn carry_out(&mut self, pipeline: &mut Pipeline, clock: &Clock, gathering: &mut Gathering) {
         while let Some(output) = pipeline.poll_output() {
             match output {
-                Output::Store(batch) => self.batches.send(batch),
+                Output::Store(batch) if batch.records.iter().any(|r| r.level <= URGENT) => {
+                    self.batches.send(batch);
+                    gathering.since = None;
+                }
+                Output::Store(batch) => {
+                    self.batches.gather(batch);
+                    if gathering.since.is_none() {
+                        (gathering.since, gathering.inputs) = (Some(Instant::now()), 0);
+                    }
+                }
                 Output::Settle(ticket) => self.settle(ticket),
                 Output::Ask(question) => {
                     if let Some(inference) = &self.inference {
@@ -107,5 +167,38 @@ impl Effects {
         if let Some(Some(settler)) = self.settlers.get_mut(ticket.source.0) {
             settler.settle(ticket);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn begun() -> Gathering {
+        Gathering { since: Some(Instant::now()), inputs: 0, heard: Instant::now() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_others_while_inputs_come_but_not_for_long() {
+        let mut gathering = begun();
+        for _ in 0..20 {
+            assert!(!gathering.is_over());
+            advance(Duration::from_millis(10)).await;
+            gathering.hear(1);
+        }
+        assert!(gathering.is_over(), "200 ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_does_not_wait_when_nothing_comes_or_when_very_much_does() {
+        let mut gathering = begun();
+        advance(QUIET).await;
+        assert!(gathering.is_over());
+
+        gathering = begun();
+        gathering.hear(MANY);
+        assert!(gathering.is_over());
     }
 }

@@ -39,6 +39,11 @@ pub enum InferError {
     #[error("{}:{line}:{column}: {reason}", path.display())]
     Malformed { path: PathBuf, line: usize, column: usize, reason: String },
 
+    /// The network is another one than the manifest was written for; install the model again from
+    /// where it came from. The place is that of the checksum.
+    #[error("{}:{line}:{column}: {reason}", path.display())]
+    Tampered { path: PathBuf, line: usize, column: usize, reason: String },
+
     /// The model is not what its manifest says; install it again from where it came from.
     #[error("{}: {reason}", path.display())]
     Rejected { path: PathBuf, reason: String },

@@ -14,8 +14,9 @@
 //! 10. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 11. [`cli`]: one file per command.
 //!
-//! Shared by those that hold a connection: [`tls`] (whom to believe) and [`retry`] (when to try
-//! again); by those that show counts, `reasons` (what was turned away, in words).
+//! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
+//! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
+//! words).
 
 pub mod cli;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod console;
 pub mod engine;
 pub mod infer;
 pub mod journal;
+pub mod pace;
 mod reasons;
 pub mod retry;
 #[cfg(test)]

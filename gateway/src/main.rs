@@ -2,9 +2,11 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use gatehouse::cli::{self, Cli};
+use gatehouse::pace::Pace;
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
@@ -23,10 +25,15 @@ fn main() -> ExitCode {
         .with_ansi(is_coloured)
         .init();
     // One core is enough for a community, and a message that never changes threads costs half.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build();
+    let pace = Pace::default();
+    let resting = pace.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .on_thread_park(move || std::thread::sleep(resting.nap(Instant::now())))
+        .build();
     let outcome = match runtime {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, cli::run(cli.command)),
+        Ok(runtime) => LocalSet::new().block_on(&runtime, cli::run(cli.command, pace)),
         Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
     };
     outcome.unwrap_or_else(|error| {

@@ -27,6 +27,7 @@ use crate::console::{self, StoreState};
 use crate::engine::{self, Effects};
 use crate::infer::Inference;
 use crate::journal::serve as journal;
+use crate::pace::Pace;
 use crate::source::{modbus, mqtt};
 use crate::store::Store;
 use crate::uplink;
@@ -75,7 +76,12 @@ struct Tasks {
 ///
 /// # Errors
 /// The store, a certificate or the console's address cannot be used, or a scene cannot work.
-pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyhow::Result<Running> {
+pub async fn start(
+    setup: Setup,
+    clock: Clock,
+    pace: Pace,
+    stop: CancellationToken,
+) -> anyhow::Result<Running> {
     let Setup { config, community, models } = setup;
     let (store, restored) = Store::open(&config.store)?;
     if let Some(damage) = store.damage() {
@@ -112,8 +118,9 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
                 let line = config.lines.iter().find(|l| l.id == source.id);
                 let line = line.context("a line without configuration")?.clone();
                 let units = units(&community, index);
-                let (inputs, clock, stop) = (inputs.clone(), clock.clone(), stop.clone());
-                let run = modbus::run(line, index, units, inputs, clock, stop);
+                let (inputs, stop) = (inputs.clone(), stop.clone());
+                let (clock, pace) = (clock.clone(), pace.clone());
+                let run = modbus::run(line, index, units, inputs, clock, pace, stop);
                 sources.push(tokio::task::spawn_local(run));
                 None
             }
@@ -124,7 +131,7 @@ pub async fn start(setup: Setup, clock: Clock, stop: CancellationToken) -> anyho
     sources.push(tokio::spawn(watch_clock(clock.clone(), inputs.clone(), stop.clone())));
     drop(inputs);
 
-    let effects = Effects { batches, inference, settlers, view: view_sender };
+    let effects = Effects { batches, inference, settlers, view: view_sender, pace };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (console, console_task) =

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gatehouse::clock::Clock;
 use gatehouse::config::LineConfig;
+use gatehouse::pace::Pace;
 use gatehouse::source::modbus;
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::decode::Decoder;
@@ -267,7 +268,15 @@ impl Line {
         let (sender, inputs) = mpsc::channel(1_024);
         let stop = CancellationToken::new();
         let clock = Clock::new(1.0);
-        let run = modbus::run(config, SourceIndex(0), devices, sender, clock, stop.clone());
+        let run = modbus::run(
+            config,
+            SourceIndex(0),
+            devices,
+            sender,
+            clock,
+            Pace::default(),
+            stop.clone(),
+        );
         Self { inputs, stop, task: tokio::spawn(run) }
     }
 

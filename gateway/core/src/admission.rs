@@ -6,10 +6,15 @@
 //! change, stuck; a value outside the range is never compared with its neighbour, so that one spike
 //! does not taint the honest reading that follows it.
 
+mod own_clock;
+
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::community::device_type::{DeviceType, Point, TimeField};
 use crate::reading::{Quality, Reading, Timestamp};
+pub use own_clock::{Order, OwnClock, fingerprint};
 
 /// Why a whole frame was turned away.
 ///
@@ -53,11 +58,22 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     points: Vec<Memory>,
-    last: Option<(Timestamp, u64)>,
+    /// The time of the newest readings.
+    last: Option<Timestamp>,
+    clock: OwnClock,
+}
+
+/// A frame that counts, and the time that its readings get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dated {
+    pub at: Timestamp,
+    pub order: Order,
+    /// The times before it were told by another clock.
+    pub is_other_clock: bool,
 }
 
 /// One point's past.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// The last good value and its time.
     pub good: Option<(Timestamp, f64)>,
@@ -81,6 +97,11 @@ impl Memory {
         self.unchanged.map_or(Duration::ZERO, |(since, _)| at.since(since))
     }
 
+    /// Whether it can be written down: JSON has neither infinity nor NaN.
+    pub fn is_finite(&self) -> bool {
+        self.good.into_iter().chain(self.unchanged).all(|(_, value)| value.is_finite())
+    }
+
     fn note(&mut self, quality: Quality) {
         self.quality = Some(quality);
         self.goods = self.goods << 1 | u64::from(quality == Quality::Good);
@@ -90,24 +111,37 @@ impl Memory {
 
 impl Gate {
     pub fn new(points: usize) -> Self {
-        Self { points: vec![Memory::default(); points], last: None }
+        Self { points: vec![Memory::default(); points], last: None, clock: OwnClock::default() }
     }
 
     pub fn point(&self, point: usize) -> &Memory {
         &self.points[point]
     }
 
-    /// The time of the last frame that passed.
+    /// The time of the newest readings since the start.
     pub fn last_at(&self) -> Option<Timestamp> {
-        self.last.map(|(at, _)| at)
+        self.last
     }
 
-    /// Puts a value back that was known before a restart.
-    pub fn recall(&mut self, point: usize, at: Timestamp, value: f64) {
-        if let Some(memory) = self.points.get_mut(point) {
-            memory.good = Some((at, value));
-            memory.unchanged = Some((at, value));
-            memory.quality = Some(Quality::Good);
+    /// What is known of the device's clock.
+    pub fn clock(&self) -> &OwnClock {
+        &self.clock
+    }
+
+    /// Whether the device has a clock and is not believed: its readings are dated by ours.
+    pub fn is_doubted(&self) -> bool {
+        self.clock.is_doubted
+    }
+
+    /// Puts back what was known of the device's clock before a restart.
+    pub fn recall_clock(&mut self, clock: OwnClock) {
+        self.clock = clock;
+    }
+
+    /// Puts back what was known of a point before a restart.
+    pub fn recall(&mut self, point: usize, memory: Memory) {
+        if let Some(known) = self.points.get_mut(point) {
+            *known = memory;
         }
     }
 
@@ -117,14 +151,14 @@ impl Gate {
             memory.good = memory.good.map(|(at, value)| (to(at), value));
             memory.unchanged = memory.unchanged.map(|(at, value)| (to(at), value));
         }
-        self.last = self.last.map(|(at, print)| (to(at), print));
+        self.last = self.last.map(to);
     }
 
     /// Judges the device's own time. `trusted` says whether the gateway's clock can be believed;
     /// until then the device's time is not compared with it.
     ///
-    /// `fingerprint` tells one payload from another; a frame with the time *and* the fingerprint of
-    /// the one before it was delivered twice.
+    /// `print` is the payload's [`fingerprint`]: a frame is counted once. A clock that went back is
+    /// taken as it is when it is near ours now; else ours dates the readings until it is.
     ///
     /// # Errors
     /// The frame is dated wrongly, or has been seen.
@@ -132,28 +166,33 @@ impl Gate {
         &mut self,
         field: &TimeField,
         at: Timestamp,
-        fingerprint: u64,
+        print: u64,
         trusted: bool,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Dated, Refusal> {
         let max_ahead = field.max_ahead.map_or(Duration::from_mins(5), |p| p.0);
         let max_age = field.max_age.map_or(Duration::from_hours(7 * 24), |p| p.0);
         if trusted && at > now + max_ahead {
-            return Err(Refusal::FromTheFuture { ahead_ms: at.0 - now.0 });
+            return Err(Refusal::FromTheFuture { ahead_ms: at.0.saturating_sub(now.0) });
         }
-        if trusted && at < now - max_age {
-            return Err(Refusal::TooOld { age_ms: now.0 - at.0 });
+        let was_doubted = self.clock.is_doubted;
+        let is_too_old = trusted && at < now - max_age && !was_doubted;
+        let too_old = Refusal::TooOld { age_ms: now.0.saturating_sub(at.0) };
+        if is_too_old && !self.clock.is_behind(at) {
+            return Err(too_old);
         }
-        match self.last {
-            Some((last, seen)) if last == at && seen == fingerprint => Err(Refusal::Repeated),
-            Some((last, _)) if at < last => {
-                Err(Refusal::NotNewer { behind_ms: last.0.saturating_sub(at.0) })
-            }
-            _ => {
-                self.last = Some((at, fingerprint));
-                Ok(())
-            }
-        }
+        let order = match self.clock.admit(at, print, now) {
+            Err(Refusal::NotNewer { .. }) if is_too_old => return Err(too_old),
+            other => other?,
+        };
+        let is_near = at >= now - max_ahead;
+        self.clock.is_doubted = match order {
+            Order::Forward => was_doubted && trusted && !is_near,
+            Order::WentBack(_) => trusted && !is_near,
+        };
+        let is_other_clock = order != Order::Forward || was_doubted != self.clock.is_doubted;
+        let at = if self.clock.is_doubted { now } else { at };
+        Ok(Dated { at, order, is_other_clock })
     }
 
     /// Turns raw values into readings, in the order of the device type's points.
@@ -167,9 +206,7 @@ impl Gate {
         readings: &mut Vec<Reading>,
     ) {
         readings.clear();
-        if self.last.is_none_or(|(last, _)| last < at) {
-            self.last = Some((at, 0));
-        }
+        self.last = self.last.max(Some(at));
         for (index, ((point, memory), value)) in
             device_type.points.iter().zip(&mut self.points).zip(values).enumerate()
         {
@@ -196,6 +233,8 @@ fn judge(point: &Point, memory: &mut Memory, value: f64, at: Timestamp) -> Quali
         memory.unchanged = Some((at, value));
     }
     if let (Some(max_rate), Some((then, before))) = (point.max_rate, memory.good)
+        // A value from later than now is from another clock.
+        && then <= at
         // Frames of a backlog arrive within milliseconds: times closer than a second say nothing.
         && (value - before).abs() > max_rate * at.since(then).as_secs_f64().max(1.0)
     {
@@ -289,7 +328,7 @@ mod tests {
         };
         let mut gate = Gate::new(1);
         let mut admit = |at: Timestamp, print, trusted| {
-            gate.admit_time(&field, at, print, trusted, T0).map_err(|r| r.word())
+            gate.admit_time(&field, at, print, trusted, T0).map(|_| ()).map_err(|r| r.word())
         };
 
         assert_eq!(admit(T0, 1, true), Ok(()));

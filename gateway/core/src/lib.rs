@@ -16,9 +16,11 @@
 //! 8. [`delivery`]: in which order records leave, and what is given up when too many wait,
 //! 9. [`pipeline`]: the one state machine that holds all of the above together,
 //! 10. [`story`]: a scene's worked examples, played through it,
-//! 11. [`view`]: what the console may see of it.
+//! 11. [`view`]: what the console may see of it,
+//! 12. [`command`]: what the platform may ask for, read and judged by its form.
 
 pub mod admission;
+pub mod command;
 pub mod community;
 pub mod decode;
 pub mod delivery;

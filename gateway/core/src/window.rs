@@ -99,6 +99,11 @@ impl Samples {
         self.last = Some(at);
     }
 
+    /// The clock that times the samples was set.
+    pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
+        self.last = self.last.map(to);
+    }
+
     /// Appends the window to `features`, oldest first: `(x - centre) / scale`, cut at ±20.
     ///
     /// Centre is the median and scale 1.4826 times the median absolute deviation (which equals the

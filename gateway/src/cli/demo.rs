@@ -24,6 +24,7 @@ use super::{INVALID, check};
 use crate::clock::Clock;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
 use crate::console::CannotListen;
+use crate::pace::Pace;
 use crate::service::{self, Running};
 use crate::simulate::platform::{Platform, listen};
 use crate::simulate::play::Play;
@@ -65,6 +66,9 @@ pub struct Args {
     /// Another number, another day; the same number, the same day
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Write the summary to stdout as one JSON object, and everything else to stderr
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs the demonstration to its end.
@@ -84,7 +88,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
     let stage = Stage::set(&args, &folder, &mut setup.config).await?;
     let stop = CancellationToken::new();
-    let started = service::start(setup, stage.play.clock.clone(), stop.clone()).await;
+    // A pace of its own, that nobody naps by: the simulated devices share the thread.
+    let (clock, pace) = (stage.play.clock.clone(), Pace::default());
+    let started = service::start(setup, clock, pace, stop.clone()).await;
     let gateway = started.map_err(|error| match error.downcast::<CannotListen>() {
         Ok(CannotListen { listen, source }) => anyhow::Error::new(source).context(format!(
             "cannot listen on `{listen}` for the console; give --http another port, or leave it out"
@@ -92,10 +98,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Err(other) => other,
     })?;
     if let Some((address, password)) = &gateway.console {
-        announce(*address, password)?;
+        announce(*address, password, args.json)?;
     }
     wait_until_connected(gateway.view.clone()).await;
-    stage.play(gateway, stop, args.lasts).await?;
+    let (summary, language) = stage.play(gateway, stop, &args).await?;
+    let text = if args.json { format!("{}\n", summary.json()) } else { summary.text(language) };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,24 +142,24 @@ impl Stage {
         mut self,
         gateway: Running,
         stop: CancellationToken,
-        lasts: Option<Duration>,
-    ) -> anyhow::Result<()> {
+        args: &Args,
+    ) -> anyhow::Result<(Summary, Language)> {
         let language = language();
         let mut teller = self.teller(language);
-        writeln!(std::io::stdout().lock(), "{}\n", teller.heading())?;
+        say(&format!("{}\n", teller.heading()), args.json)?;
         let begun = std::time::Instant::now();
         let mut platform = Platform::default();
         let voices = self.play.part();
         let talking = devices::start(voices.clone(), 1.0, &self.sensors, &Access::default())?;
 
         {
-            let mut end = std::pin::pin!(until_over(lasts));
+            let mut end = std::pin::pin!(until_over(args.lasts));
             loop {
                 // Cancel-safe: a reception, a poll of a flag, and a future that is kept.
                 tokio::select! {
                     ended = &mut end => break ended?,
                     () = gateway.broke_down() => bail!("a part of the gateway broke down"),
-                    Some(payload) = self.events.recv() => show(&mut platform, &mut teller, &payload)?,
+                    Some(payload) = self.events.recv() => show(&mut platform, &mut teller, &payload, args.json)?,
                 }
             }
         }
@@ -165,7 +173,7 @@ impl Stage {
         let view = gateway.view.clone();
         gateway.finish().await;
         while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
-            show(&mut platform, &mut teller, &payload)?;
+            show(&mut platform, &mut teller, &payload, args.json)?;
         }
         self.play.stop.cancel();
 
@@ -179,8 +187,7 @@ impl Stage {
             verdict: plan::judge(&planned, &platform.seen, now),
             platform,
         };
-        std::io::stdout().lock().write_all(summary.text(language).as_bytes())?;
-        Ok(())
+        Ok((summary, language))
     }
 
     fn teller(&self, language: Language) -> Teller {
@@ -234,12 +241,21 @@ fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf
     shipped::unpack(scratch).context("cannot unpack the configuration")
 }
 
-fn announce(address: SocketAddr, password: &str) -> std::io::Result<()> {
+fn announce(address: SocketAddr, password: &str, as_json: bool) -> std::io::Result<()> {
     let (console, once) = match language() {
         Language::Zh => ("控制台 ", "一次性密码"),
         Language::En => ("console", "one-time password"),
     };
-    writeln!(std::io::stdout().lock(), "{console}   http://{address}/   {once} {password}\n")
+    say(&format!("{console}   http://{address}/   {once} {password}\n"), as_json)
+}
+
+/// A line for a person, out of the way of what is for a program.
+fn say(line: &str, as_json: bool) -> std::io::Result<()> {
+    if as_json {
+        writeln!(std::io::stderr().lock(), "{line}")
+    } else {
+        writeln!(std::io::stdout().lock(), "{line}")
+    }
 }
 
 /// Waits until every broker and line is up, so that the first frames are not lost.
@@ -252,9 +268,14 @@ async fn wait_until_connected(mut view: watch::Receiver<Arc<View>>) {
     }
 }
 
-fn show(platform: &mut Platform, teller: &mut Teller, payload: &[u8]) -> std::io::Result<()> {
+fn show(
+    platform: &mut Platform,
+    teller: &mut Teller,
+    payload: &[u8],
+    as_json: bool,
+) -> std::io::Result<()> {
     match platform.receive(payload) {
-        Some(message) => writeln!(std::io::stdout().lock(), "{}", teller.line(&message)),
+        Some(message) => say(&teller.line(&message), as_json),
         None => Ok(()),
     }
 }

@@ -10,6 +10,8 @@ pub mod simulate;
 
 use std::process::ExitCode;
 
+use crate::pace::Pace;
+
 /// Wrong usage or invalid configuration.
 pub const INVALID: u8 = 2;
 
@@ -47,11 +49,11 @@ impl Command {
     }
 }
 
-/// Runs one command.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+/// Runs one command. `pace` is that of the thread that runs it.
+pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Run(args) => run::run(args).await,
+        Command::Run(args) => run::run(args, pace).await,
         Command::Check(args) => check::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Replay(args) => replay::run(&args),

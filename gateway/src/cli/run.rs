@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{INVALID, check};
 use crate::clock::Clock;
+use crate::pace::Pace;
 use crate::service;
 
 /// Run the gateway
@@ -19,7 +20,7 @@ pub struct Args {
     pub config: PathBuf,
 }
 
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     let loaded = match check::load(&args.config) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -28,7 +29,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let stop = CancellationToken::new();
-    let running = service::start(loaded.into_setup(), Clock::new(1.0), stop.clone()).await?;
+    let setup = loaded.into_setup();
+    let running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;
     if let Some((address, password)) = &running.console {
         tracing::info!("console on http://{address}/, password of this start: {password}");
     }

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gatehouse_core::command::{Command, Reply};
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::scene::Scene;
 use gatehouse_core::community::site::Site;
@@ -16,7 +17,7 @@ use crate::config::GatewayConfig;
 /// Print the JSON Schema of a file or a message
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Of what; all of them, by name, when left out. (Commands have none yet.)
+    /// Of what; all of them, by name, when left out
     pub of: Option<Of>,
 }
 
@@ -32,14 +33,20 @@ pub enum Of {
     Community,
     /// What goes to the platform
     Event,
+    /// What the platform may ask for
+    Command,
+    /// How a command is answered
+    Reply,
 }
 
-const ALL: [(&str, Of); 5] = [
+const ALL: [(&str, Of); 7] = [
     ("config", Of::Config),
     ("device-type", Of::DeviceType),
     ("scene", Of::Scene),
     ("community", Of::Community),
     ("event", Of::Event),
+    ("command", Of::Command),
+    ("reply", Of::Reply),
 ];
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -61,6 +68,8 @@ fn schema(of: Of) -> Schema {
         Of::Scene => schema_for!(Scene),
         Of::Community => schema_for!(Site),
         Of::Event => schema_for!(Message),
+        Of::Command => schema_for!(Command),
+        Of::Reply => schema_for!(Reply),
     }
 }
 
@@ -74,8 +83,9 @@ mod tests {
             let schema = schema(of);
             assert!(schema.get("title").is_some(), "{name}");
             assert!(schema.get("properties").is_some(), "{name}");
-            // Files are strict; a message may gain fields.
-            assert_eq!(schema.get("additionalProperties").is_some(), of != Of::Event, "{name}");
+            // Files and commands are strict; what we say may gain fields.
+            let is_strict = !matches!(of, Of::Event | Of::Reply);
+            assert_eq!(schema.get("additionalProperties").is_some(), is_strict, "{name}");
         }
     }
 }

@@ -60,11 +60,8 @@ impl Network {
         let rejected = |reason| InferError::Rejected { path: path.clone(), reason };
 
         let found = sha256(&bytes);
-        if !found.eq_ignore_ascii_case(&manifest.content.sha256) {
-            let expected = &manifest.content.sha256;
-            return Err(rejected(format!(
-                "its SHA-256 is {found}, but model.toml says {expected}"
-            )));
+        if !found.eq_ignore_ascii_case(manifest.content.sha256.get_ref()) {
+            return Err(manifest.tampered(&found));
         }
 
         let environment = &engine(library)?.environment;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use gatehouse_core::community::ModelSpec;
 use gatehouse_core::community::quantity::Text;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::InferError;
 
@@ -20,6 +21,8 @@ const FILE: &str = "model.toml";
 pub struct Manifest {
     pub(super) folder: PathBuf,
     pub(super) content: Content,
+    /// Line and column of the checksum.
+    checksum_at: (usize, usize),
 }
 
 /// The file as written.
@@ -34,7 +37,7 @@ pub(super) struct Content {
     /// The network, beside the manifest.
     pub(super) file: PathBuf,
     /// Of `file`, in hexadecimal.
-    pub(super) sha256: String,
+    pub(super) sha256: Spanned<String>,
     licence: String,
     training_data: String,
     /// Samples of one point that it looks at.
@@ -128,9 +131,21 @@ impl Manifest {
             InferError::Malformed { path: path.clone(), line, column, reason }
         })?;
         match content.problem(name) {
-            None => Ok(Self { folder, content }),
+            None => {
+                let checksum_at = place(&text, content.sha256.span().start);
+                Ok(Self { folder, content, checksum_at })
+            }
             Some(reason) => Err(InferError::Rejected { path, reason }),
         }
+    }
+
+    /// The network beside it has another checksum.
+    pub(super) fn tampered(&self, found: &str) -> InferError {
+        let (line, column) = self.checksum_at;
+        let expected = self.content.sha256.get_ref();
+        let file = self.content.file.display();
+        let reason = format!("`{file}` has the SHA-256 {found}, but the manifest says {expected}");
+        InferError::Tampered { path: self.folder.join(FILE), line, column, reason }
     }
 
     /// What the pipeline must know of it.

@@ -103,8 +103,8 @@ fn a_model_that_is_not_what_its_manifest_says_is_refused_with_the_reason() {
     let network = fs::read(shipped().join(NAME).join("model.onnx")).unwrap();
     let checksum = engine::sha256(&network);
     let cases: [(&str, Vec<u8>, &str, &str, &str); 8] = [
-        ("cut short", network[..4_000].to_vec(), "", "", "its SHA-256 is"),
-        ("not a network", b"no network at all".to_vec(), "", "", "its SHA-256 is"),
+        ("cut short", network[..4_000].to_vec(), "", "", "`model.onnx` has the SHA-256"),
+        ("not a network", b"no network at all".to_vec(), "", "", "`model.onnx` has the SHA-256"),
         (
             "other answers",
             network.clone(),

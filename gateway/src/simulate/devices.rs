@@ -124,7 +124,7 @@ async fn speak(play: &Play, pace: f64, out: mpsc::Sender<Message>) {
             // Cancel-safe: a sleep has nothing to lose.
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = clock.sleep_until(at) => {}
+                () = tokio::time::sleep_until(clock.instant(at)) => {}
             }
         }
         let voice = &mut voices[n];

@@ -84,6 +84,38 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// The same for a program.
+    pub fn json(&self) -> serde_json::Value {
+        let Self { real, simulated, counts, sent, platform, verdict } = self;
+        let gaps: u64 = platform.gaps().iter().map(|(from, to)| to - from + 1).sum();
+        let mut levels = BTreeMap::new();
+        for level in platform.levels.values() {
+            *levels.entry(level).or_insert(0) += 1;
+        }
+        serde_json::json!({
+            "seconds": real.as_secs_f64(),
+            "simulated_seconds": simulated.as_secs_f64(),
+            "frames": counts.frames,
+            "readings": counts.readings,
+            "refused": counts.refused.values().sum::<u64>(),
+            "reasons": counts.refused,
+            "events": platform.levels.len(),
+            "levels": levels,
+            "messages": platform.messages - platform.repeated,
+            "repeated": platform.repeated,
+            "sequence_gaps": gaps,
+            "bytes_in": sent.bytes,
+            "bytes_out": platform.bytes,
+            "found": verdict.found,
+            "missed": verdict.missed,
+            "not_due": verdict.not_due,
+            "false_events": verdict.false_events,
+            "opened_twice": verdict.opened_twice,
+        })
+    }
+}
+
 fn added_up<'a>(parts: impl Iterator<Item = (&'a str, u64)>) -> Vec<(&'a str, u64)> {
     let mut sums = BTreeMap::new();
     for (name, count) in parts {
@@ -159,5 +191,8 @@ sequence gaps        0
 ";
         assert_eq!(summary.text(Language::En), english);
         assert_eq!(summary.text(Language::Zh), chinese);
+        let json = summary.json();
+        assert_eq!((&json["refused"], &json["levels"]["4"]), (&15.into(), &5.into()), "{json}");
+        assert_eq!((&json["messages"], &json["missed"][0]), (&12.into(), &"3.1".into()), "{json}");
     }
 }

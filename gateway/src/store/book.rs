@@ -4,6 +4,8 @@
 //! It is changed before the batch is synced. What is not synced yet stays out of sight by
 //! [`Book::visible`], and a batch that fails has the whole picture built anew from the disk.
 
+use std::collections::BTreeMap;
+
 use gatehouse_core::delivery::{Gap, GivenUp, Loss, Outbox};
 use gatehouse_core::event::message::Record;
 use serde::Deserialize;
@@ -11,6 +13,9 @@ use serde::Deserialize;
 use super::layout::{
     Entry, Hash, META_ANCHOR, META_GAPS, anchor_value, event_key, journal_key, outbox_key,
 };
+
+/// Records that are kept in memory beside the disk, a few kB each.
+const FRESH: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Book {
@@ -28,6 +33,8 @@ pub(super) struct Book {
     pub(super) is_gap_changed: bool,
     /// Confirmed, and still on disk.
     pub(super) confirmed: Vec<(u8, u64)>,
+    /// Messages of the newest records that wait: most are sent right after they were written.
+    pub(super) fresh: BTreeMap<u64, Vec<u8>>,
 }
 
 /// How much is kept.
@@ -49,6 +56,7 @@ struct Head {
 impl Book {
     /// Takes a record off the list of what waits.
     pub(super) fn confirm(&mut self, sequence: u64) -> bool {
+        self.fresh.remove(&sequence);
         let level = self.outbox.done(sequence);
         self.confirmed.extend(level.map(|level| (level, sequence)));
         level.is_some()
@@ -113,6 +121,12 @@ impl Book {
             at.map_or_else(|| read(sequence), |i| Some(entries[i].clone()))
         };
         self.make_room(limits, batch, lookup);
+        for entry in entries {
+            self.fresh.insert(entry.sequence, entry.json);
+            if self.fresh.len() > FRESH {
+                self.fresh.pop_first();
+            }
+        }
     }
 
     fn make_room(

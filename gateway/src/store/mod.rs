@@ -11,7 +11,8 @@
 //! a record twice, never not at all.
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
-//! durable), [`marks`] (what must not run backwards), [`opening`], [`writer`].
+//! durable), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`opening`],
+//! [`writer`].
 
 mod book;
 mod disk;
@@ -19,6 +20,7 @@ mod layout;
 mod marks;
 mod opening;
 mod reading;
+mod reserve;
 mod writer;
 
 #[cfg(test)]
@@ -30,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use gatehouse_core::delivery::{Gap, Loss};
-use gatehouse_core::pipeline::{Input, Restored};
+use gatehouse_core::pipeline::{Damage, Input, Restored};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
 
@@ -38,7 +40,6 @@ use book::{Book, Limits};
 use disk::Disk;
 pub use layout::Entry;
 use marks::Marks;
-pub use opening::Damage;
 pub use reading::{Verdict, Waiting};
 pub use writer::BatchSender;
 use writer::Queue;
@@ -60,6 +61,13 @@ pub enum StoreError {
     /// Check the folder's rights and the disk.
     #[error("the store's file {} cannot be used: {error}", .path.display())]
     Folder { path: PathBuf, error: io::Error },
+    /// Make room; nothing is damaged, and a supervisor may start the program again and again.
+    #[error(
+        "the disk that holds the store in {path} is full ({why}); nothing is damaged: make at least \
+         16 MB of room there (`df -h {path}` shows what is left) and start again",
+        path = .path.display()
+    )]
+    Full { path: PathBuf, why: String },
     /// Start the newer program again.
     #[error("the store has format {0}, this program knows format {format}", format = layout::FORMAT)]
     Format(u64),
@@ -81,21 +89,48 @@ impl StoreError {
         Self::Folder { path: path.to_owned(), error }
     }
 
+    /// Whether there is no room on the disk.
+    fn is_full(&self) -> bool {
+        let is_full =
+            |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        match self {
+            Self::Database(sled::Error::Io(error)) | Self::Folder { error, .. } => {
+                is_full(error.kind())
+            }
+            // Where sled does not expect it, it breaks down and tells it in words only.
+            Self::Broken(text) => {
+                ["StorageFull", "QuotaExceeded", "No space left"].iter().any(|w| text.contains(w))
+            }
+            Self::Full { .. } => true,
+            Self::InUse(_)
+            | Self::Nothing(_)
+            | Self::Format(_)
+            | Self::Database(_)
+            | Self::Unreadable
+            | Self::Closed => false,
+        }
+    }
+
     /// Whether the bytes are to blame, and not the disk or its rights.
     fn is_damage(&self) -> bool {
+        if self.is_full() {
+            return false;
+        }
         match self {
             Self::Database(sled::Error::Io(error)) => !matches!(
                 error.kind(),
                 io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
                     | io::ErrorKind::ReadOnlyFilesystem
                     | io::ErrorKind::OutOfMemory
             ),
             Self::Database(_) | Self::Broken(_) | Self::Unreadable => true,
             // sled left out a file of its own.
             Self::Folder { error, .. } => error.kind() == io::ErrorKind::NotFound,
-            Self::InUse(_) | Self::Nothing(_) | Self::Format(_) | Self::Closed => false,
+            Self::InUse(_)
+            | Self::Nothing(_)
+            | Self::Full { .. }
+            | Self::Format(_)
+            | Self::Closed => false,
         }
     }
 }
@@ -135,11 +170,29 @@ impl Store {
     ///
     /// A damaged one is set aside and a fresh one begun: see [`Store::damage`].
     pub fn open(config: &StoreConfig) -> Result<(Self, Restored), StoreError> {
-        let opened = opening::open(&config.path)?;
+        let opened = match opening::open(&config.path) {
+            Err(error) if error.is_full() && reserve::spend(&config.path) => {
+                tracing::error!(
+                    path = %config.path.display(),
+                    "the disk is full; the store opens in the room that was kept for that: make room"
+                );
+                opening::open(&config.path)
+            }
+            other => other,
+        };
+        let opened = opened.map_err(|error| {
+            if error.is_full() {
+                StoreError::Full { path: config.path.clone(), why: error.to_string() }
+            } else {
+                error
+            }
+        })?;
+        reserve::lay_by(&config.path);
         let restored = Restored {
             sequence: opened.sequence,
             boot: opened.boot,
             states: opened.states.clone(),
+            damage: opened.damage.clone(),
         };
         let limits = Limits {
             waiting: config.max_waiting.max(1),
@@ -187,6 +240,7 @@ impl Store {
             boot: shared.boot,
             disk,
             marks,
+            short_since: None,
             queue: Arc::clone(&queue),
             inputs,
             shared,

@@ -4,13 +4,13 @@
 //! The folder holds `lock`, `marks`, `CURRENT` (which database counts) and the database itself,
 //! `store-<n>`. A damaged one is renamed to `quarantine-<time>` and never deleted.
 
-use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::delivery::{Gap, Loss};
+use gatehouse_core::pipeline::Damage;
 use gatehouse_core::reading::Timestamp;
 
 use super::StoreError;
@@ -28,28 +28,6 @@ const FAT_BYTES: u64 = 64 << 20;
 const FAT_TIMES: u64 = 4;
 /// After a lost database, sequences go on this far beyond the last one that is known of.
 const SEQUENCE_MARGIN: u64 = 10_000;
-
-/// What happened to the store before this start. Worth an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Damage {
-    /// It could not be used; a fresh one was begun.
-    SetAside { to: PathBuf, why: String },
-    /// It opened, but its newest records are gone.
-    CutShort { from: u64, to: u64 },
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SetAside { to, why } => {
-                write!(f, "the store was damaged and set aside as {}: {why}", to.display())
-            }
-            Self::CutShort { from, to } => {
-                write!(f, "the store lost its newest records, sequences {from} to {to}")
-            }
-        }
-    }
-}
 
 /// An open store and everything that was read from it.
 pub(super) struct Opened {
@@ -76,6 +54,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
         Ok((loaded, disk)) => (loaded, disk, None),
         Err(error) if error.is_damage() => {
             let to = set_aside(folder, &database).map_err(on_folder)?;
+            let to = to.display().to_string();
             let damage = Damage::SetAside { to, why: error.to_string() };
             tracing::error!(%damage, "store");
             let disk = Disk::open(&database)?;

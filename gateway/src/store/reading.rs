@@ -57,6 +57,23 @@ impl Store {
         Ok(found)
     }
 
+    /// Like [`Store::waiting`], for a task that must not touch the disk: `None` when one of the
+    /// records would have to be read.
+    pub fn waiting_in_memory(
+        &self,
+        limit: usize,
+        skip: impl Fn(u64) -> bool,
+    ) -> Option<Vec<Waiting>> {
+        let book = self.0.book();
+        let visible = book.visible;
+        let ready = book.outbox.iter().filter(|(s, _)| *s <= visible && !skip(*s));
+        let of = |(sequence, level)| {
+            let json = book.fresh.get(&sequence)?.clone();
+            Some(Waiting { sequence, level, json })
+        };
+        ready.take(limit).map(of).collect()
+    }
+
     /// One entry of the journal.
     pub fn entry(&self, sequence: u64) -> Result<Option<Entry>, StoreError> {
         let db = self.0.db()?;

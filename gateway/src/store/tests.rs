@@ -99,13 +99,19 @@ fn a_record_waits_until_it_is_confirmed_and_no_longer() {
     let folder = tempfile::tempdir().unwrap();
     {
         let mut bench = Bench::open(folder.path());
-        assert_eq!(bench.restored, Restored { sequence: 0, boot: 1, states: Vec::new() });
+        assert_eq!(
+            bench.restored,
+            Restored { sequence: 0, boot: 1, states: Vec::new(), damage: None }
+        );
         bench.put(vec![record(1, 4, "a"), record(2, 2, "b")]);
         assert_eq!(bench.order(), [(2, 2), (1, 4)]);
     }
     {
         let bench = Bench::open(folder.path());
-        assert_eq!(bench.restored, Restored { sequence: 2, boot: 2, states: Vec::new() });
+        assert_eq!(
+            bench.restored,
+            Restored { sequence: 2, boot: 2, states: Vec::new(), damage: None }
+        );
         assert_eq!(bench.order(), [(2, 2), (1, 4)]);
         assert_eq!(bench.store.waiting(5, |s| s == 2).unwrap()[0].json, record(1, 4, "a").json);
         bench.store.done(&[2]);
@@ -241,6 +247,7 @@ fn a_torn_end_is_noticed_and_no_sequence_is_given_out_twice() {
     let bench = Bench::open(folder.path());
 
     assert_eq!(bench.store.damage(), Some(&Damage::CutShort { from: 4, to: 5 }));
+    assert_eq!(bench.restored.damage.as_ref(), bench.store.damage(), "the pipeline tells it");
     assert_eq!(bench.restored.sequence, 5);
     assert_eq!(bench.restored.boot, 3);
     assert_eq!(bench.store.gap().unwrap().ranges, [(4, 5)]);
@@ -423,7 +430,7 @@ proptest! {
                     bench = Bench::open(folder.path());
                     starts += 1;
                     let states = model.states.clone().into_iter().collect();
-                    let expected = Restored { sequence: model.last, boot: starts, states };
+                    let expected = Restored { sequence: model.last, boot: starts, states, damage: None };
                     prop_assert_eq!(&bench.restored, &expected);
                 }
             }
@@ -454,4 +461,34 @@ fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(file.path(), target).unwrap();
         }
     }
+}
+
+#[test]
+fn a_disk_without_room_for_the_next_start_is_told_and_written_to_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing can be laid by where a folder stands.
+    std::fs::create_dir(folder.path().join("reserve")).unwrap();
+    let mut bench = Bench::open(folder.path());
+
+    let told = bench.reports.blocking_recv();
+    bench.put(vec![record(1, 1, "a")]);
+
+    assert!(matches!(told, Some(Input::DiskFull { why: Some(_) })), "{told:?}");
+    assert!(bench.store.fault().unwrap().contains("is full; make room"));
+    assert_eq!(bench.order(), [(1, 1)]);
+}
+
+#[test]
+fn a_full_disk_is_no_damage_however_it_is_told() {
+    let full = || io::Error::from(io::ErrorKind::StorageFull);
+    let errors = [
+        StoreError::Database(sled::Error::Io(full())),
+        StoreError::folder(Path::new("data"), full()),
+        StoreError::Broken("called `unwrap()` on an `Err`: Io(No space left on device)".into()),
+    ];
+
+    for error in errors {
+        assert!(error.is_full() && !error.is_damage(), "{error}");
+    }
+    assert!(StoreError::Unreadable.is_damage() && !StoreError::Unreadable.is_full());
 }

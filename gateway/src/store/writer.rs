@@ -1,14 +1,15 @@
 //! The thread that writes: takes what has gathered, writes it as one batch, syncs, and only then
 //! says so.
 //!
-//! The engine hands batches over and never waits: they queue in memory. When the disk takes none,
+//! The engine hands batches over and never waits: they queue in memory, and it says when it is time
+//! to write them. When the disk takes none,
 //! later batches are drawn into the last waiting one, and over [`MAX_RECORDS`] the oldest record of
 //! the lowest level is given up on record. A batch that could not be written is tried again until it
 //! could; when the engine has gone by then, a few more times.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::event::message::Record;
@@ -19,7 +20,7 @@ use super::book::enter_loss;
 use super::disk::{Disk, guarded};
 use super::layout::{Entry, journal_key, state_key};
 use super::marks::Marks;
-use super::{Shared, StoreError, opening};
+use super::{Shared, StoreError, opening, reserve};
 
 /// Batches that wait apart; later ones are drawn into the last.
 const MAX_BATCHES: usize = 1_024;
@@ -32,6 +33,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const CLEAR_UP: Duration = Duration::from_secs(1);
 /// Pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a full disk is looked at; a look that finds too little room fills it for a moment.
+const LOOK_FOR_ROOM: Duration = Duration::from_mins(15);
 /// Tries after the engine has gone.
 const LAST_TRIES: u32 = 3;
 
@@ -40,15 +43,30 @@ const LAST_TRIES: u32 = 3;
 pub struct BatchSender(pub(super) Arc<Queue>);
 
 impl BatchSender {
-    /// Never waits. `Input::Stored` tells when the batch would survive a power cut.
+    /// Has the batch written at once, with all that has gathered. Never waits: `Input::Stored`
+    /// tells when the batch would survive a power cut.
     pub fn send(&self, batch: Batch) {
+        self.gather(batch);
+        self.commit();
+    }
+
+    /// Leaves the batch to be written with others: with the next [`BatchSender::commit`] or `send`,
+    /// or when the thread is at it anyway. A commit costs the same for one record and for ten, in
+    /// time and in wear of the flash.
+    pub fn gather(&self, batch: Batch) {
         self.0.push(batch);
+    }
+
+    /// Has written what has gathered.
+    pub fn commit(&self) {
+        self.0.wake.notify_one();
     }
 }
 
 impl Drop for BatchSender {
     fn drop(&mut self) {
-        self.0.change(|waiting| waiting.is_closed = true);
+        self.0.lock().is_closed = true;
+        self.commit();
     }
 }
 
@@ -65,6 +83,8 @@ struct Waiting {
     records: usize,
     given_up: Gap,
     has_confirmations: bool,
+    /// The thread waits for a batch, and for nothing else.
+    is_asleep: bool,
     is_closed: bool,
 }
 
@@ -78,30 +98,32 @@ struct Group {
 }
 
 impl Queue {
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wake.notify_one();
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, batch: Batch) {
-        self.change(|waiting| {
-            waiting.records += batch.records.len();
-            let is_full = waiting.batches.len() >= MAX_BATCHES;
-            match waiting.batches.back_mut().filter(|_| is_full) {
-                Some(last) => join(last, batch),
-                None => waiting.batches.push_back(batch),
-            }
-            while waiting.records > MAX_RECORDS && waiting.give_up_one() {}
-        });
+        let mut waiting = self.lock();
+        waiting.records += batch.records.len();
+        let is_full = waiting.batches.len() >= MAX_BATCHES;
+        match waiting.batches.back_mut().filter(|_| is_full) {
+            Some(last) => join(last, batch),
+            None => waiting.batches.push_back(batch),
+        }
+        while waiting.records > MAX_RECORDS && waiting.give_up_one() {}
     }
 
     pub(super) fn confirmations(&self) {
-        self.change(|waiting| waiting.has_confirmations = true);
+        let mut waiting = self.lock();
+        waiting.has_confirmations = true;
+        if waiting.is_asleep {
+            self.wake.notify_one();
+        }
     }
 
     /// Waits for something to write; `None` once everything is written and nobody can send more.
     fn take(&self) -> Option<Group> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         loop {
             if !waiting.batches.is_empty() || !waiting.given_up.is_empty() {
                 waiting.has_confirmations = false;
@@ -110,28 +132,26 @@ impl Queue {
             if waiting.is_closed {
                 return std::mem::take(&mut waiting.has_confirmations).then(Group::default);
             }
-            if waiting.has_confirmations {
-                let idle = |w: &mut Waiting| w.batches.is_empty() && !w.is_closed;
-                (waiting, _) = self
-                    .wake
-                    .wait_timeout_while(waiting, CLEAR_UP, idle)
-                    .unwrap_or_else(PoisonError::into_inner);
-                if waiting.batches.is_empty() {
-                    waiting.has_confirmations = false;
+            // What was just written is about to be confirmed: watched for without being woken.
+            let patience = self.wake.wait_timeout(waiting, CLEAR_UP);
+            let (woken, timeout) = patience.unwrap_or_else(PoisonError::into_inner);
+            waiting = woken;
+            if timeout.timed_out() && waiting.batches.is_empty() && !waiting.is_closed {
+                if std::mem::take(&mut waiting.has_confirmations) {
                     return Some(Group::default());
                 }
-            } else {
+                waiting.is_asleep = true;
                 waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                waiting.is_asleep = false;
             }
         }
     }
 
     /// Lets a while pass; returns whether the engine has gone.
     fn pause(&self, pause: Duration) -> bool {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (waiting, _) = self
             .wake
-            .wait_timeout_while(waiting, pause, |w| !w.is_closed)
+            .wait_timeout_while(self.lock(), pause, |w| !w.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
         waiting.is_closed
     }
@@ -187,12 +207,15 @@ pub(super) struct Writer {
     pub(super) marks: Marks,
     pub(super) boot: u64,
     pub(super) queue: Arc<Queue>,
+    /// When room for the next start was last looked for in vain.
+    pub(super) short_since: Option<Instant>,
     pub(super) inputs: WeakSender<Input>,
 }
 
 impl Writer {
     /// Writes until nobody can send more and everything is written.
     pub(super) fn run(mut self) {
+        self.look_for_room();
         while let Some(group) = self.queue.take() {
             let mut last_tries = 0;
             while let Err(error) = self.write(&group) {
@@ -210,6 +233,7 @@ impl Writer {
                 }
             }
             self.shared.set_fault(None);
+            self.look_for_room();
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }
@@ -218,6 +242,33 @@ impl Writer {
             }
         }
         self.shared.held().disk = self.disk.take();
+    }
+
+    /// A start on a full disk needs the reserve: while there is none, the disk counts as full. It is
+    /// looked for with what is written, but not more often than [`LOOK_FOR_ROOM`].
+    fn look_for_room(&mut self) {
+        let Some(folder) = self.shared.database.parent() else { return };
+        if reserve::is_there(folder) && self.short_since.is_none() {
+            return;
+        }
+        let is_first = self.short_since.is_none();
+        if self.short_since.is_none_or(|at| at.elapsed() >= LOOK_FOR_ROOM) {
+            reserve::lay_by(folder);
+            self.short_since = Some(Instant::now());
+        }
+        if reserve::is_there(folder) {
+            self.short_since = None;
+            if !is_first {
+                self.shared.set_fault(None);
+                self.tell(Input::DiskFull { why: None });
+            }
+            return;
+        }
+        let why = format!("the disk that holds {} is full; make room", folder.display());
+        self.shared.set_fault(Some(why.clone()));
+        if is_first {
+            self.tell(Input::DiskFull { why: Some(why) });
+        }
     }
 
     fn write(&mut self, group: &Group) -> Result<(), StoreError> {

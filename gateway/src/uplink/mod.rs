@@ -28,7 +28,7 @@ use tracing::Instrument;
 use crate::clock::Clock;
 use crate::config::{Identity, UplinkConfig};
 use crate::retry::Retry;
-use crate::store::Store;
+use crate::store::{Store, Waiting};
 use crate::tls::{AccessError, Credentials};
 use in_flight::{InFlight, Item};
 use link::{Link, Sign};
@@ -246,19 +246,7 @@ impl Uplink {
         if room == 0 {
             return Ok(());
         }
-        let (store, under_way) = (self.store.clone(), session.flight.records().clone());
-        let waiting = tokio::task::spawn_blocking(move || {
-            store.waiting(room, |sequence| under_way.contains(&sequence))
-        });
-        let waiting = match waiting.await {
-            Ok(Ok(waiting)) => waiting,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the store could not be read");
-                session.fill_at = Some(Instant::now() + STORE_RETRY);
-                return Ok(());
-            }
-            Err(_cancelled) => return Err("the store could not be asked".to_owned()),
-        };
+        let Some(waiting) = self.waiting(session, room).await? else { return Ok(()) };
         for record in waiting {
             if record.json.len() > MAX_RECORD {
                 let (sequence, bytes) = (record.sequence, record.json.len());
@@ -270,6 +258,30 @@ impl Uplink {
             self.hand_over(session, Item::Record(record.sequence), record.json)?;
         }
         Ok(())
+    }
+
+    /// What is to be sent next; `None` when the store could not be read.
+    async fn waiting(
+        &self,
+        session: &mut Session,
+        room: usize,
+    ) -> Result<Option<Vec<Waiting>>, String> {
+        let under_way = session.flight.records();
+        let in_memory = self.store.waiting_in_memory(room, |s| under_way.contains(&s));
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        let (store, under_way) = (self.store.clone(), under_way.clone());
+        let read = move || store.waiting(room, |sequence| under_way.contains(&sequence));
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(waiting)) => Ok(Some(waiting)),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store could not be read");
+                session.fill_at = Some(Instant::now() + STORE_RETRY);
+                Ok(None)
+            }
+            Err(_cancelled) => Err("the store could not be asked".to_owned()),
+        }
     }
 
     fn hand_over(&self, session: &mut Session, item: Item, payload: Vec<u8>) -> Result<(), String> {

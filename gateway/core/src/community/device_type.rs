@@ -163,7 +163,7 @@ pub struct Point {
     pub scale: f64,
     #[serde(default)]
     pub offset: f64,
-    /// As in UCUM, `1` for a number without a unit.
+    /// As in UCUM: `degC`, `%`, `ug/m3`; `1` for a number without a unit, `{people}` for a count.
     pub unit: String,
     /// `[lowest, highest]` that the sensor can mean; outside: `out-of-range`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,10 @@
 //! One file of the configuration: its value, its faults, and where everything in it stands.
 //!
 //! A file is read again and again, each time with the last fault mended by a stand-in, until it fits
-//! its type or cannot be mended. So one visit tells an installer about every fault. Later checks
-//! report through [`Document::fault`], which keeps quiet about stand-ins: their faults are told.
+//! its type or cannot be mended. So one visit tells an installer about every fault. A misspelt key is
+//! read as the one that was meant. Later checks report through [`Document::fault`], which keeps quiet
+//! about stand-ins: their faults are told; and whoever would judge one value by another asks first
+//! whether that other one [is in doubt](Document::is_doubtful).
 //!
 //! Places are written as paths: `detector.0.limit-high` is that key of the first `[[detector]]`.
 
@@ -11,8 +13,10 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
-use super::fault::{Fault, line_and_column, listed, nearest};
+use super::fault::{Fault, closest, line_and_column, listed, nearest};
+use super::syntax;
 use super::tree::{Content, Entry, Error, Node, Wrong, count, read};
+use super::wording::{Found, meant, no_such_word, rewritten, wanted};
 
 /// More faults than this in one file are not told one by one.
 const MOST_FAULTS: usize = 200;
@@ -27,6 +31,8 @@ pub struct Document {
     last_id: usize,
     /// Paths whose value is not the file's own.
     mended: Vec<String>,
+    /// Paths whose value has a fault, or that a misspelt key may have been meant for.
+    doubted: Vec<String>,
     faults: Vec<Fault>,
 }
 
@@ -43,15 +49,17 @@ impl Document {
             root,
             last_id,
             mended: Vec::new(),
+            doubted: Vec::new(),
             faults: Vec::new(),
         };
         if errors.is_empty() {
             let value = document.mend();
             return (document, value);
         }
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            document.push(span, error.message().to_owned(), None);
+        let errors: Vec<_> =
+            errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
+        for (span, message, help) in syntax::told(text, &errors) {
+            document.push(span, message, help);
         }
         (document, None)
     }
@@ -90,10 +98,32 @@ impl Document {
 
     /// Whether the value at the path, something in it or something around it is a stand-in.
     pub fn is_mended(&self, path: &str) -> bool {
-        let covers = |outer: &str, inner: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
         self.mended.iter().any(|mended| covers(mended, path) || covers(path, mended))
+    }
+
+    /// Whether something is wrong at the path or in it, so that nothing should be judged by it.
+    pub fn is_doubtful(&self, path: &str) -> bool {
+        self.is_mended(path) || self.doubted.iter().any(|doubted| covers(path, doubted))
+    }
+
+    /// Whether that key is in doubt anywhere in a list, so that no other value can be looked up there.
+    pub fn has_doubtful(&self, list: &str, key: &str) -> bool {
+        let is_number = |step: &str| step.parse::<usize>().is_ok();
+        let rest = |path: &'_ String| {
+            path.strip_prefix(list).map(|rest| rest.trim_start_matches('.').to_owned())
+        };
+        let is_key = |rest: &str| {
+            rest.is_empty()
+                || rest.split_once('.').is_some_and(|(at, of)| is_number(at) && of == key)
+        };
+        let in_doubt = self.mended.iter().chain(&self.doubted).filter_map(rest);
+        let elements = self.mended.iter().filter_map(rest).any(|rest| is_number(&rest));
+        elements || in_doubt.into_iter().any(|rest| is_key(&rest))
+    }
+
+    /// Marks a value as told already.
+    fn doubt(&mut self, path: &str) {
+        self.doubted.push(path.to_owned());
     }
 
     /// Where the value at a path stands, or what comes nearest around it.
@@ -138,6 +168,7 @@ impl Document {
     /// Reports a fault of the value at a path.
     pub fn fault(&mut self, path: &str, message: impl Into<String>, help: Option<String>) {
         if !self.is_mended(path) {
+            self.doubt(path);
             self.push(self.span(path), message.into(), help);
         }
     }
@@ -145,6 +176,7 @@ impl Document {
     /// Reports a fault of the key at the end of a path.
     pub fn key_fault(&mut self, path: &str, message: impl Into<String>, help: Option<String>) {
         if !self.is_mended(path) {
+            self.doubt(path);
             self.push(self.key_span(path), message.into(), help);
         }
     }
@@ -158,6 +190,7 @@ impl Document {
         help: Option<String>,
     ) {
         if !self.is_mended(path) {
+            self.doubt(path);
             self.push(self.span_inside(path, inside), message.into(), help);
         }
     }
@@ -196,41 +229,90 @@ impl Document {
             if stands_in.is_none() {
                 let dotted = [dotted.as_str(), key].join(".");
                 self.mended.push(dotted.trim_start_matches('.').to_owned());
-                self.push(span, format!("missing key `{key}`"), None);
+                let help = matches!(*key, "zh" | "en")
+                    .then(|| "a text is there in Chinese, `zh`, and in English, `en`".to_owned());
+                self.push(span, format!("missing key `{key}`"), help);
             }
             return Some(());
         }
         if error.is_key {
             let span = self.key_span(&dotted);
             let (key, table) = path.split_last()?;
+            let (message, help) = told(&error.wrong, "", &Found::Other);
             let Content::Table(entries) = &mut self.root.at_mut(table)?.content else {
                 return None;
             };
-            entries.retain(|entry| entry.key != *key);
-            self.mended.push(dotted);
-            let (message, help) = told(&error.wrong, "");
+            let known = error.wrong.known();
+            let near = closest(key, known.iter().copied());
+            let meant = near.filter(|meant| entries.iter().all(|entry| entry.key != *meant));
+            let entry = entries.iter_mut().find(|entry| entry.key == *key);
+            if let Some((meant, entry)) = meant.zip(entry) {
+                meant.clone_into(&mut entry.key);
+            } else {
+                entries.retain(|entry| entry.key != *key);
+                self.mended.push(dotted);
+                // It may have been meant for one that is there as well, or for one that begins alike.
+                let is_meant =
+                    |known: &&&str| Some(**known) == near || known.starts_with(key.as_str());
+                let paths = known
+                    .iter()
+                    .filter(is_meant)
+                    .map(|known| [table.join(".").as_str(), known].join("."));
+                self.doubted.extend(paths.map(|path| path.trim_start_matches('.').to_owned()));
+            }
             self.push(span, message, help);
             return Some(());
         }
+        if self.make_a_list(error, &path) {
+            return Some(());
+        }
+        let node = self.root.at_mut(&path)?;
         let turn = stands_in.map_or(0, |turn| turn + 1);
         if turn >= STAND_INS {
             return None;
         }
-        node.content = match &error.wrong {
+        let content = match &error.wrong {
             Wrong::UnknownWord { known, .. } => Content::Text((*known.first()?).to_owned()),
             Wrong::UnknownKey { .. }
             | Wrong::MissingKey(_)
             | Wrong::Type { .. }
             | Wrong::Other(_) => stand_in(turn),
         };
+        let was = std::mem::replace(&mut node.content, content);
         node.stand_in = Some(turn);
         if stands_in.is_none() {
             self.mended.push(dotted);
-            let (message, help) = told(&error.wrong, name.as_deref().unwrap_or("the file"));
+            let name = name.as_deref().unwrap_or("the file");
+            let (message, help) = told(&error.wrong, name, &was.as_found());
             self.push(span, message, help);
         }
         Some(())
     }
+
+    /// `[point]` where `[[point]]` belongs is the only element of its list.
+    fn make_a_list(&mut self, error: &Error, path: &[String]) -> bool {
+        let Wrong::Type { wanted, .. } = &error.wrong else { return false };
+        let id = count(&mut self.last_id);
+        let Some(node) = self.root.at_mut(path) else { return false };
+        let opens = self.text.get(node.span.start..).is_some_and(|text| text.starts_with('['));
+        if wanted != "a list" || !opens || !matches!(node.content, Content::Table(_)) {
+            return false;
+        }
+        let span = node.span.clone();
+        let list =
+            Node { id, span: span.clone(), content: Content::List(Vec::new()), stand_in: None };
+        let table = std::mem::replace(node, list);
+        node.content = Content::List(vec![table]);
+        let name = path.join(".");
+        let message = format!("`[{name}]` is one of a list");
+        self.push(span, message, Some(format!("write `[[{name}]]`")));
+        true
+    }
+}
+
+/// Whether one path leads to the other one, or to something in it.
+fn covers(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn steps(path: &str) -> impl Iterator<Item = &str> {
@@ -262,7 +344,7 @@ fn number() -> Node {
 }
 
 /// The message and the help for the person who wrote the file.
-fn told(wrong: &Wrong, name: &str) -> (String, Option<String>) {
+fn told(wrong: &Wrong, name: &str, found_there: &Found<'_>) -> (String, Option<String>) {
     match wrong {
         Wrong::UnknownKey { key, known } => {
             (format!("unknown key `{key}`"), nearest(key, known.iter().copied()))
@@ -271,12 +353,20 @@ fn told(wrong: &Wrong, name: &str) -> (String, Option<String>) {
         Wrong::UnknownWord { word, known } if name.is_empty() => {
             (format!("unknown key `{word}`"), nearest(word, known.iter().copied()))
         }
-        Wrong::UnknownWord { word, known } => (
-            format!("`{name}` must be one of {}, found the text {word:?}", listed(known)),
-            nearest(word, known.iter().copied()).filter(|help| help.starts_with("did")),
-        ),
-        Wrong::Type { found, wanted } => {
-            (format!("`{name}` must be {wanted}, found {found}"), None)
+        Wrong::UnknownWord { word, known } => {
+            let message =
+                format!("`{name}` must be one of {}, found the text {word:?}", listed(known));
+            let help = meant(name, word)
+                .map(|meant| format!("did you mean `{meant}`?"))
+                .or_else(|| no_such_word(name, word))
+                .or_else(|| nearest(word, known.iter().copied()))
+                .filter(|help| !help.starts_with("known"));
+            (message, help)
+        }
+        Wrong::Type { found, wanted: of_type } => {
+            let wanted = wanted(name, of_type);
+            let help = rewritten(name, found_there, of_type);
+            (format!("`{name}` must be {wanted}, found {found}"), help)
         }
         Wrong::Other(message) if message.contains("untagged enum Bits") => (
             format!(
@@ -289,123 +379,4 @@ fn told(wrong: &Wrong, name: &str) -> (String, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::community::device_type::DeviceType;
-    use crate::community::scene::Scene;
-
-    #[test]
-    fn five_different_faults_in_one_file_are_five_faults() {
-        let text = r#"[device-type]
-id = "t"
-title = { zh = "", eng = "" }
-via = "modbuss"
-[modbus]
-function = "input"
-every = "10 parsecs"
-[[point]]
-name = "a"
-at = { word = 0, type = "i16" }
-scale = "abc"
-unti = "degC"
-"#;
-        assert_eq!(
-            told_of::<DeviceType>(text),
-            [
-                "3:9 missing key `en`",
-                "3:20 unknown key `eng` (did you mean `en`?)",
-                "4:7 `via` must be one of `mqtt`, `modbus`, `replay`, found the text \"modbuss\" (did you mean `modbus`?)",
-                "7:9 `every`: `10 parsecs` is not a length of time; expected a number and a unit, as in \"5 s\" or \"10 min\"",
-                "8:1 missing key `unit`",
-                "11:9 `scale` must be a number, found the text \"abc\"",
-                "12:1 unknown key `unti` (did you mean `unit`?)",
-            ]
-        );
-    }
-
-    #[test]
-    fn each_kind_of_wrong_value_is_told_in_words() {
-        let head = "[device-type]\nid='t'\ntitle={zh='',en=''}\nvia='modbus'\n";
-        let cases = [
-            (
-                "silent-after = 5",
-                "5:16 `silent-after` must be a text in quotes, found the number 5",
-            ),
-            ("any-point = 1", "5:13 `any-point` must be `true` or `false`, found the number 1"),
-            ("echo = 'seq'", "5:8 `echo` must be a list, found the text \"seq\""),
-            ("echo = [1]", "5:9 `echo` must be a text in quotes, found the number 1"),
-            ("time = 2024-01-01", "5:8 `time` must be a table, found a date"),
-            (
-                "[modbus]\nfunction='input'\nevery='1 s'\nstart=70000",
-                "8:7 `start` must be a whole number from 0 to 65535, found the number 70000",
-            ),
-            (
-                "[modbus]\nfunction='input'\nevery='1 s'\nholes=[[1,2,3]]",
-                "8:8 `holes` must be a list of 2, found a list of 3",
-            ),
-            (
-                "[[point]]\nname='a'\nunit='1'\nat={word=0,bits='low'}",
-                "8:17 `bits` must be a bit, as in `3`, or the lowest and the highest of a field, as in `[0, 3]`",
-            ),
-            (
-                "[[example]]\n[example.tables]\ninptu=[1]",
-                "7:1 unknown key `inptu` (did you mean `input`?)",
-            ),
-            ("[[point]", "5:9 unclosed array table, expected `]`"),
-            ("id = 't2'", "5:1 duplicate key"),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(told_of::<DeviceType>(&format!("{head}{line}")), [expected], "{line}");
-        }
-    }
-
-    #[test]
-    fn an_empty_file_lacks_its_section_and_nothing_else() {
-        assert_eq!(told_of::<Scene>(""), ["1:1 missing key `scene`"]);
-    }
-
-    #[test]
-    fn what_a_stand_in_lacks_is_told_once() {
-        let text = "[device-type]\nid = 5\ntitle = { zh = '', en = '' }\nvia = 'mqtt'\n";
-        let (mut document, value) = Document::read::<DeviceType>("f", text);
-        assert!(value.is_some());
-
-        document.fault("device-type.id", "not an id", None);
-        document.fault("device-type.via", "no example", None);
-
-        let messages: Vec<_> = document.faults().iter().map(|f| f.message.as_str()).collect();
-        assert_eq!(messages, ["`id` must be a text in quotes, found the number 5", "no example"]);
-    }
-
-    #[test]
-    fn a_place_inside_a_text_is_found_when_it_is_spelt_out() {
-        let (document, _) = Document::read::<toml::Table>("f", "a = \"x > y\"\nb = \"x\\ty\"");
-
-        assert_eq!(document.span_inside("a", 4..5), 9..10);
-        assert_eq!(document.span_inside("b", 2..3), document.span("b"), "escaped: the whole text");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_text_is_read_or_told(text in r#"(\[{0,2}(device-type|point|modbus|x)\]{0,2}\n|(id|at|via|word|title) ?= ?['"{}\[\]0-9a-z. =,]{0,8}\n){0,8}"#) {
-            let (document, value) = Document::read::<DeviceType>("f", &text);
-            proptest::prop_assert!(value.is_some() || !document.faults().is_empty(), "{}", text);
-            for fault in document.faults() {
-                proptest::prop_assert!(fault.span.end <= text.len(), "{:?}", fault);
-            }
-        }
-    }
-
-    /// `line:column message (help)`, in the order of the file.
-    fn told_of<T: DeserializeOwned>(text: &str) -> Vec<String> {
-        let (document, _) = Document::read::<T>("f", text);
-        let mut faults = document.faults().to_vec();
-        faults.sort_by_key(|fault| (fault.span.start, fault.message.clone()));
-        let told = |fault: &Fault| {
-            let (line, column) = line_and_column(text, fault.span.start);
-            let help = fault.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
-            format!("{line}:{column} {}{help}", fault.message)
-        };
-        faults.iter().map(told).collect()
-    }
-}
+mod tests;

@@ -32,18 +32,31 @@ pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
 /// Helps with a word that is not known: names the nearest one, or all when there are few.
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    let closest = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .min_by_key(|(distance, _)| *distance);
-    match closest {
-        Some((distance, candidate)) if distance <= word.chars().count().max(3) / 3 => {
-            Some(format!("did you mean `{candidate}`?"))
-        }
-        Some(_) if known.len() <= 24 => Some(format!("known are {}", listed(&known))),
-        Some((_, candidate)) => Some(format!("the nearest known is `{candidate}`")),
-        None => None,
+    let meant = closest(word, known.iter().copied()).or_else(|| begun(word, &known));
+    match (meant, by_distance(word, &known)) {
+        (Some(meant), _) => Some(format!("did you mean `{meant}`?")),
+        (None, Some(_)) if known.len() <= 24 => Some(format!("known are {}", listed(&known))),
+        (None, Some((_, candidate))) => Some(format!("the nearest known is `{candidate}`")),
+        (None, None) => None,
     }
+}
+
+/// The known word that a typing mistake or two turned into `word`.
+pub fn closest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let (distance, candidate) = by_distance(word, &known)?;
+    (distance <= word.chars().count().max(3) / 3).then_some(candidate)
+}
+
+fn by_distance<'w>(word: &str, known: &[&'w str]) -> Option<(usize, &'w str)> {
+    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(word, known), *known));
+    distances.min_by_key(|(distance, _)| *distance)
+}
+
+/// The only known word that begins like `word`, such as `temperature` for `temp`.
+fn begun<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+    let mut longer = known.iter().filter(|known| word.len() >= 3 && known.starts_with(word));
+    longer.next().copied().filter(|_| longer.next().is_none())
 }
 
 /// Words in backticks, with commas.
@@ -66,6 +79,12 @@ mod tests {
             Some("known are `limit-high`, `limit-low`, `deadband`")
         );
         assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("dead", known).as_deref(), Some("did you mean `deadband`?"));
+        assert_eq!(
+            nearest("limit", known).as_deref(),
+            Some("known are `limit-high`, `limit-low`, `deadband`"),
+            "two begin like this"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub mod quantity;
 pub mod rule;
 pub mod scene;
 pub mod site;
+mod syntax;
 mod tree;
+mod wording;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, ExecutionError, Program, Value};
 
 use super::fault::nearest;
@@ -53,29 +53,34 @@ pub struct RuleFault {
     pub help: Option<String>,
 }
 
-/// Checks a detector's rule over these points; answers with those that it looks at.
-pub fn check_detector(text: &str, points: &BTreeSet<&str>) -> Result<BTreeSet<String>, RuleFault> {
-    let program = compile(text)?;
+/// Checks a detector's rule over these points; answers with those that it looks at, or with
+/// everything that is wrong in it.
+pub fn check_detector(
+    text: &str,
+    points: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, Vec<RuleFault>> {
+    let program = compile(text).map_err(|fault| vec![fault])?;
     let mut uses = Uses::default();
     uses.collect(program.expression());
     if let Some(macro_word) = uses.loops {
         let message = "a detector's rule cannot go through lists";
         let help = "name the points one by one, as in `fill > 90.0 || weight > 80.0`";
-        return Err(at_word(text, macro_word, message.to_owned(), Some(help.to_owned())));
+        return Err(vec![at_word(text, macro_word, message.to_owned(), Some(help.to_owned()))]);
     }
     if let Some(map) = uses.bare {
         let message = format!("`{map}` is followed by a dot and a point");
         let example = points.first().map(|point| format!("as in `{map}.{point}`"));
-        return Err(at_word(text, map, message, example));
+        return Err(vec![at_word(text, map, message, example)]);
     }
-    let known = || points.iter().copied();
-    if let Some(name) = uses.names.iter().find(|name| !known().any(|known| known == **name)) {
+    let unknown: BTreeSet<&String> = uses.names.iter().chain(&uses.keys).collect();
+    let unknown = unknown.into_iter().filter(|name| !points.contains(name.as_str()));
+    let no_point = |name: &String| {
         let message = format!("no device type of this scene has a point `{name}`");
-        return Err(at_word(text, name, message, nearest(name, known())));
-    }
-    if let Some(point) = uses.keys.iter().find(|point| !points.contains(point.as_str())) {
-        let message = format!("no device type of this scene has a point `{point}`");
-        return Err(at_word(text, point, message, nearest(point, known())));
+        at_word(text, name, message, nearest(name, points.iter().copied()))
+    };
+    let faults: Vec<RuleFault> = unknown.map(no_point).collect();
+    if !faults.is_empty() {
+        return Err(faults);
     }
 
     let mut context = Context::default();
@@ -87,7 +92,7 @@ pub fn check_detector(text: &str, points: &BTreeSet<&str>) -> Result<BTreeSet<St
     for name in MAPS {
         add(&mut context, name, Value::from(map.clone()));
     }
-    try_on(text, &program, &context)?;
+    try_on(text, &program, &context).map_err(|fault| vec![fault])?;
 
     Ok(uses.names.into_iter().chain(uses.keys).collect())
 }
@@ -100,6 +105,10 @@ pub fn check_grade(text: &str, detectors: &[&str]) -> Result<(), RuleFault> {
     if let Some(name) = uses.names.iter().find(|name| !GRADE_WORDS.contains(&name.as_str())) {
         let message = format!("a grade does not know `{name}`");
         return Err(at_word(text, name, message, nearest(name, GRADE_WORDS)));
+    }
+    if let Some(id) = uses.sought.iter().find(|id| !detectors.contains(&id.as_str())) {
+        let message = format!("the scene has no detector `{id}`, so this never holds");
+        return Err(at_word(text, id, message, nearest(id, detectors.iter().copied())));
     }
 
     let mut context = Context::default();
@@ -119,13 +128,36 @@ fn compile(text: &str) -> Result<Program, RuleFault> {
     Program::compile(text).map_err(|errors| {
         let first = errors.errors.first();
         let (line, column) = first.map_or((1, 1), |error| error.pos);
-        let message = first.map_or_else(|| "it is empty".to_owned(), |error| error.msg.clone());
+        let (message, help) = match first {
+            Some(error) if !text.trim().is_empty() => unreadable(&error.msg),
+            Some(_) | None => ("it is empty".to_owned(), None),
+        };
+        let usual = "a rule is a CEL expression, as in `fill > 90.0 && tilt < 30.0`";
         RuleFault {
             inside: character(text, line, column),
             message: format!("the rule cannot be read: {message}"),
-            help: Some("a rule is a CEL expression, as in `fill > 90.0 && tilt < 30.0`".to_owned()),
+            help: Some(help.unwrap_or(usual).to_owned()),
         }
     })
+}
+
+/// What CEL's parser says, without its grammar; and what people write who know other languages.
+fn unreadable(message: &str) -> (String, Option<&'static str>) {
+    let quoted = message.split('\'').nth(1).map(str::trim);
+    let help = match quoted {
+        Some("and" | "AND" | "&") => Some("both: `&&`"),
+        Some("or" | "OR" | "|") => Some("either: `||`"),
+        Some("not" | "NOT") => Some("not: `!`"),
+        Some("=") => Some("equal: `==`"),
+        Some("<>" | "~") => Some("unequal: `!=`"),
+        Some(_) | None => None,
+    };
+    let told = match quoted {
+        Some("<EOF>") => "it ends too early".to_owned(),
+        Some(word) => format!("`{word}` does not belong here"),
+        None => message.trim_start_matches("Syntax error: ").to_owned(),
+    };
+    (told, help)
 }
 
 /// The bytes of one character; line and column are counted from 1.
@@ -190,6 +222,8 @@ struct Uses {
     bare: Option<&'static str>,
     /// A macro that goes through a list.
     loops: Option<&'static str>,
+    /// Texts that are looked for in [`GRADE_LIST`].
+    sought: BTreeSet<String>,
 }
 
 impl Uses {
@@ -209,6 +243,13 @@ impl Uses {
                 _ => self.collect(&select.operand),
             },
             Expr::Call(call) => {
+                if let [one, list] = call.args.as_slice()
+                    && let (Expr::Literal(LiteralValue::String(id)), Expr::Ident(name)) =
+                        (&one.expr, &list.expr)
+                    && name == GRADE_LIST
+                {
+                    self.sought.insert(id.inner().to_owned());
+                }
                 call.target.iter().for_each(|target| self.collect(target));
                 call.args.iter().for_each(|argument| self.collect(argument));
             }
@@ -298,13 +339,38 @@ mod tests {
             ("", "", "the rule cannot be read: ", Some("a rule is a CEL")),
         ];
         for (text, place, message, help) in cases {
-            let fault = check_detector(text, &points).unwrap_err();
+            let fault = check_detector(text, &points).unwrap_err().remove(0);
             assert_eq!(&text[fault.inside.clone()], place, "{text}: {fault:?}");
             assert!(fault.message.starts_with(message), "{text}: {fault:?}");
             let starts = fault.help.as_deref().zip(help).map(|(is, should)| is.starts_with(should));
             assert_eq!(starts.is_some(), help.is_some(), "{text}: {fault:?}");
             assert_ne!(starts, Some(false), "{text}: {fault:?}");
         }
+    }
+
+    #[test]
+    fn a_rule_in_another_language_is_told_in_cel() {
+        let points = BTreeSet::from(["fill"]);
+        let cases = [
+            ("fill > 1.0 and fill < 2.0", "`and` does not belong here", "both: `&&`"),
+            ("fill = 1.0", "`=` does not belong here", "equal: `==`"),
+            ("fill > ", "it ends too early", "a rule is a CEL expression"),
+            ("", "it is empty", "a rule is a CEL expression"),
+        ];
+        for (text, message, help) in cases {
+            let fault = check_detector(text, &points).unwrap_err().remove(0);
+            assert_eq!(fault.message, format!("the rule cannot be read: {message}"), "{text}");
+            assert!(fault.help.unwrap().starts_with(help), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_unknown_point_of_a_rule_is_told() {
+        let faults =
+            check_detector("rate.fil > 1.0 && tlt > 2.0", &BTreeSet::from(["fill", "tilt"]));
+
+        let messages: Vec<_> = faults.unwrap_err().into_iter().filter_map(|f| f.help).collect();
+        assert_eq!(messages, ["did you mean `fill`?", "did you mean `tilt`?"]);
     }
 
     #[test]
@@ -318,5 +384,9 @@ mod tests {
         let fault = check_grade("peple > 500", &[]).unwrap_err();
         assert_eq!(fault.message, "a grade does not know `peple`");
         assert_eq!(fault.help.as_deref(), Some("did you mean `people`?"));
+
+        let fault = check_grade("over > 1.0 && 'hott' in detector", &["hot", "cold"]).unwrap_err();
+        assert_eq!(fault.message, "the scene has no detector `hott`, so this never holds");
+        assert_eq!(fault.help.as_deref(), Some("did you mean `hot`?"));
     }
 }

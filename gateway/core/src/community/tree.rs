@@ -12,6 +12,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, Expected, IntoDeserializer,
 use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
+use super::wording::Found;
+
 /// A value, where it stands, and a number of its own within its tree.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -156,6 +158,18 @@ impl Node {
     }
 }
 
+impl Content {
+    #[expect(clippy::cast_precision_loss, reason = "shown to a person")]
+    pub(super) fn as_found(&self) -> Found<'_> {
+        match self {
+            Self::Text(text) => Found::Text(text),
+            Self::Integer(number) => Found::Number(*number as f64),
+            Self::Float(number) => Found::Number(*number),
+            Self::Bool(_) | Self::Date | Self::List(_) | Self::Table(_) => Found::Other,
+        }
+    }
+}
+
 pub(super) fn count(next: &mut usize) -> usize {
     *next += 1;
     *next
@@ -174,6 +188,16 @@ pub(super) enum Wrong {
     Type { found: String, wanted: String },
     /// Whatever a type's own parser says.
     Other(String),
+}
+
+impl Wrong {
+    /// The words that it might have been.
+    pub(super) fn known(&self) -> &[&'static str] {
+        match self {
+            Self::UnknownKey { known, .. } | Self::UnknownWord { known, .. } => known,
+            Self::MissingKey(_) | Self::Type { .. } | Self::Other(_) => &[],
+        }
+    }
 }
 
 /// Why a tree does not fit its type.
@@ -267,6 +291,7 @@ fn wanted_words(wanted: &dyn Expected) -> String {
         "a sequence" => "a list",
         "a map" => "a table",
         "a tuple of size 2" => "a list of 2",
+        "struct Text" => "a text in both languages, as in `{ zh = \"…\", en = \"…\" }`",
         other if other.starts_with("struct ") => "a table",
         other if other.contains("enum ") => "a word in quotes",
         other => other,

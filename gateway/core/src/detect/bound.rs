@@ -6,7 +6,7 @@ use std::time::Duration;
 use cel::Env;
 
 use super::Evidence;
-use super::condition::{Change, Delays, Phase};
+use super::condition::{Change, Delays, Phase, Running};
 use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::Series;
 use crate::admission::Gate;
@@ -130,7 +130,7 @@ impl Compiled {
             series,
             phase: Phase::default(),
             timer: None,
-            armed: None,
+            kept: Kept::default(),
         })
     }
 
@@ -166,8 +166,16 @@ pub struct Bound {
     pub phase: Phase,
     /// When its delay will have passed, in the device's time.
     pub timer: Option<Timestamp>,
-    /// The running delay that is on record: since when it runs, and when it was written.
-    pub armed: Option<(Timestamp, Timestamp)>,
+    /// What the disk says of its running delay.
+    pub kept: Kept,
+}
+
+/// What the disk says of a detector's running delay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub running: Option<Running>,
+    /// When one was last written.
+    pub at: Option<Timestamp>,
 }
 
 /// What a device has said, as far as detectors may see it.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::reading::Timestamp;
 
 /// Where a condition stands.
@@ -18,6 +20,16 @@ pub enum Phase {
     Active { since: Timestamp },
     /// It counts, but has been false since `gone`, not yet for long enough.
     Clearing { since: Timestamp, gone: Timestamp },
+}
+
+/// A delay that is running, as it is kept for the next start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Since when the condition is true, or has counted.
+    pub since: Timestamp,
+    /// Since when it is false again, if it is the off-delay that runs.
+    #[serde(default)]
+    pub gone: Option<Timestamp>,
 }
 
 /// What changed for the world outside.
@@ -73,6 +85,26 @@ impl Phase {
             Self::Clearing { gone, .. } => Some(gone + delays.off),
             Self::Normal | Self::Active { .. } => None,
         }
+    }
+
+    /// The delay that is running, if any.
+    pub fn running(&self) -> Option<Running> {
+        match *self {
+            Self::Pending { since } => Some(Running { since, gone: None }),
+            Self::Clearing { since, gone } => Some(Running { since, gone: Some(gone) }),
+            Self::Normal | Self::Active { .. } => None,
+        }
+    }
+
+    /// Puts a delay back that ran before a restart; false when it says nothing any more, because what
+    /// it belonged to is over or has counted since.
+    pub fn resume(&mut self, running: Running) -> bool {
+        *self = match (*self, running.gone) {
+            (Self::Normal, None) => Self::Pending { since: running.since },
+            (Self::Active { since }, Some(gone)) => Self::Clearing { since, gone },
+            (_, _) => return false,
+        };
+        true
     }
 
     /// The same condition after the clock that times it was set.

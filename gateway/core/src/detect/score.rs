@@ -108,6 +108,13 @@ impl Series {
         self.waiting = None;
     }
 
+    /// The clock that times the samples was set.
+    pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
+        self.samples.shift(&to);
+        self.waiting = self.waiting.map(|w| Waiting { at: to(w.at), ..w });
+        self.verdict = self.verdict.map(|v| Verdict { at: to(v.at), ..v });
+    }
+
     /// An outlier moves the mean by at most five times itself: one bad hour does not make the next
     /// one look normal.
     fn learn(&mut self, distance: f64) {

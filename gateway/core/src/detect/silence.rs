@@ -115,6 +115,14 @@ impl Silence {
         (heard.last, heard.spoke, heard.pace) = (last, spoke, pace);
     }
 
+    /// Takes over whether a wire was reported as down.
+    pub fn inherit_group(&mut self, subject: Subject, before: &Self, was: Subject) {
+        let down = before.groups.iter().find(|g| g.subject == was).and_then(|g| g.down);
+        for group in self.groups.iter_mut().filter(|g| g.subject == subject) {
+            group.down = down;
+        }
+    }
+
     /// Takes up a silence that was told before a restart: it goes on until somebody speaks.
     pub fn recall(&mut self, subject: Subject, now: Timestamp) {
         for device in self.devices_of(subject) {

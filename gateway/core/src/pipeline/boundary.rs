@@ -1,5 +1,6 @@
 //! What goes into the pipeline and what comes out of it: plain data, no behaviour.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::community::Community;
@@ -21,11 +22,14 @@ pub enum Input {
     Stored { through: u64 },
     /// A batch could not be written.
     StoreFailed { why: String },
+    /// The disk is full, though the store still writes for a while; `None` when it has room again.
+    DiskFull { why: Option<String> },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.
     ClockStepped { by_ms: i64 },
-    /// A new configuration; state is kept where ids match.
+    /// A new configuration; state is kept where ids match. Positions in what comes after it are those
+    /// of the new one.
     Config(Arc<Community>),
 }
 
@@ -49,6 +53,12 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Values to keep (`Some`) or forget (`None`), by key.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.states.is_empty()
+    }
 }
 
 /// Windows that a model is to look at.
@@ -78,4 +88,28 @@ pub struct Restored {
     pub boot: u64,
     /// Every kept state by key, in key order.
     pub states: Vec<(String, Vec<u8>)>,
+    /// What was wrong with the store.
+    pub damage: Option<Damage>,
+}
+
+/// What happened to the store before a start. Worth an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// It could not be used; a fresh one was begun.
+    SetAside { to: String, why: String },
+    /// It opened, but its newest records are gone.
+    CutShort { from: u64, to: u64 },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetAside { to, why } => {
+                write!(f, "the store was damaged and set aside as {to}: {why}")
+            }
+            Self::CutShort { from, to } => {
+                write!(f, "the store lost its newest records, sequences {from} to {to}")
+            }
+        }
+    }
 }

@@ -27,7 +27,9 @@ pub(super) struct DeviceState {
     pub(super) recent: Vec<Recent>,
     pub(super) bounds: Vec<Bound>,
     /// How far the device's time lies behind ours, by its last frame.
-    lag_ms: i64,
+    pub(super) lag_ms: i64,
+    /// Its gate knows more than the disk does.
+    pub(super) is_unwritten: bool,
     /// The entry in the pipeline's timers.
     pub(super) timer: Option<Timestamp>,
     pub(super) echo: BTreeMap<String, serde_json::Value>,
@@ -46,6 +48,7 @@ impl DeviceState {
             recent: vec![Recent::default(); if looks_back { points } else { 0 }],
             bounds: Vec::new(),
             lag_ms: 0,
+            is_unwritten: false,
             timer: None,
             echo: BTreeMap::new(),
             frames: 0,
@@ -55,8 +58,9 @@ impl DeviceState {
     }
 
     /// Takes over what was known of the device under an earlier configuration, where points match.
-    pub(super) fn inherit(&mut self, before: Self, same_points: bool, same_detectors: bool) {
+    pub(super) fn inherit(&mut self, before: Self, same_points: bool) {
         self.lag_ms = before.lag_ms;
+        self.is_unwritten = before.is_unwritten;
         self.echo = before.echo;
         self.frames = before.frames;
         self.refused = before.refused;
@@ -65,9 +69,6 @@ impl DeviceState {
             self.gate = before.gate;
             if before.recent.len() == self.recent.len() {
                 self.recent = before.recent;
-            }
-            if same_detectors {
-                self.bounds = before.bounds;
             }
         }
     }
@@ -86,18 +87,33 @@ impl DeviceState {
     /// The gateway's clock was set forward by this, from `before` on. A device with a clock of its own
     /// only lags more; what was timed by ours, and not restored from a time when it was right, moves.
     pub(super) fn handle_clock_step(&mut self, by_ms: i64, before: Timestamp, has_own_time: bool) {
-        if has_own_time {
+        if has_own_time && !self.gate.is_doubted() {
             self.lag_ms = self.lag_ms.saturating_add(by_ms);
             return;
         }
         let by = Duration::from_millis(by_ms.unsigned_abs());
-        let to = |at: Timestamp| if at <= before { at + by } else { at };
-        self.gate.shift(to);
+        self.shift(|at| if at <= before { at + by } else { at });
+    }
+
+    /// From this frame on another clock dates the readings: what was timed moves along, so that delays
+    /// last as long as they should.
+    pub(super) fn handle_other_clock(&mut self, at: Timestamp, now: Timestamp) {
+        let by_ms = at.0.saturating_sub(self.there(now).0);
+        self.shift(|at| Timestamp(at.0.saturating_add(by_ms)));
+    }
+
+    fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
+        self.gate.shift(&to);
         self.recent.fill(Recent::default());
         for bound in &mut self.bounds {
-            let is_moved = bound.phase.moved(to) != bound.phase;
-            bound.phase = bound.phase.moved(to);
-            bound.timer = bound.timer.map(|due| if is_moved { due + by } else { due });
+            if let (Some(due), Some(running)) = (bound.timer, bound.phase.running()) {
+                let from = running.gone.unwrap_or(running.since);
+                bound.timer = Some(Timestamp(due.0.saturating_add(to(from).0 - from.0)));
+            }
+            bound.phase = bound.phase.moved(&to);
+            for series in &mut bound.series {
+                series.shift(&to);
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 //! They need no file: every community has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::boundary::Damage;
 use crate::community::quantity::Text;
 use crate::community::scene::Tier;
 use crate::detect::Evidence;
@@ -15,16 +17,20 @@ pub(super) enum Health {
     SourceSilent,
     FeederSilent,
     DeviceRefused,
+    ClockWentBack,
     StoreFailed,
+    StoreDamaged,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
         Self::DeviceRefused,
+        Self::ClockWentBack,
         Self::StoreFailed,
+        Self::StoreDamaged,
     ];
 
     /// The scene's id in its events.
@@ -34,7 +40,9 @@ impl Health {
             Self::SourceSilent => "source-silent",
             Self::FeederSilent => "feeder-silent",
             Self::DeviceRefused => "device-refused",
+            Self::ClockWentBack => "clock-went-back",
             Self::StoreFailed => "store-failed",
+            Self::StoreDamaged => "store-damaged",
         }
     }
 
@@ -48,7 +56,9 @@ impl Health {
             Self::SourceSilent => Text::new("整条线路或代理失联", "Whole line or broker silent"),
             Self::FeederSilent => Text::new("整路供电或网络失联", "Whole feeder silent"),
             Self::DeviceRefused => Text::new("设备数据异常", "Device sends bad data"),
+            Self::ClockWentBack => Text::new("设备时钟回拨", "Device clock went back"),
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
+            Self::StoreDamaged => Text::new("网关存储曾损坏", "Gateway storage was damaged"),
         }
     }
 
@@ -70,25 +80,36 @@ impl Health {
                 "核对设备型号配置与接线；必要时更换传感器。",
                 "Compare the device type with the product and its wiring; replace the sensor if need be.",
             ),
+            Self::ClockWentBack => Text::new(
+                "检查设备的校时和电池；确认正确后无需处理，事件自动消除。",
+                "Check the device's time server and battery; nothing to do when its time is right now; the event clears by itself.",
+            ),
             Self::StoreFailed => Text::new(
                 "立即检查磁盘空间和存储卡；在恢复之前新事件只保存在内存中。",
                 "Check disk space and the storage card at once; until then new events live in memory only.",
+            ),
+            Self::StoreDamaged => Text::new(
+                "逐一核对平台上此前未结束的事件，网关不再跟踪它们；检查存储卡和供电，再次发生则更换；被隔离的目录可交维护人员查看，不需要时可删除。",
+                "Go through the events that the platform still shows as open: the gateway no longer follows those from before. Check the storage card and its power; replace it when this happens again. What was set aside may be looked at, and deleted when nobody needs it.",
             ),
         }
     }
 
     pub(super) fn tier(self) -> Tier {
         match self {
-            Self::DeviceSilent | Self::DeviceRefused => Tier::Grid,
-            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed => Tier::Community,
+            Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => Tier::Grid,
+            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed | Self::StoreDamaged => {
+                Tier::Community
+            }
         }
     }
 
     pub(super) fn level(self) -> u8 {
         match self {
-            Self::DeviceSilent | Self::DeviceRefused => 4,
+            Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => 4,
             Self::SourceSilent | Self::FeederSilent => 3,
             Self::StoreFailed => 1,
+            Self::StoreDamaged => 2,
         }
     }
 
@@ -119,4 +140,37 @@ pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
         format!("拒收 {total} 条数据：{list}"),
         format!("{total} frames or readings were refused: {list}"),
     )
+}
+
+/// What was lost, and where what is left of it lies.
+pub(super) fn told_damage(damage: &Damage) -> Text {
+    match damage {
+        Damage::SetAside { to, why } => Text::new(
+            format!(
+                "启动时数据库已损坏（{why}），已隔离到 {to} 并新建；平台尚未确认的记录和未结束的事件已丢失"
+            ),
+            format!(
+                "at the start the database was found damaged ({why}); it was set aside as {to} and a \
+                 fresh one begun; records that the platform had not confirmed and the memory of open \
+                 events are lost"
+            ),
+        ),
+        Damage::CutShort { from, to } => Text::new(
+            format!("启动时发现最新的记录已丢失：序号 {from} 至 {to}"),
+            format!("at the start the newest records were missing: sequences {from} to {to}"),
+        ),
+    }
+}
+
+/// A length of time in the largest unit that says enough.
+pub(super) fn told_span(span: Duration) -> Text {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=119 => Text::new(format!("{seconds} 秒"), format!("{seconds} s")),
+        120..=7_199 => Text::new(format!("{} 分钟", seconds / 60), format!("{} min", seconds / 60)),
+        7_200..=172_799 => {
+            Text::new(format!("{} 小时", seconds / 3_600), format!("{} h", seconds / 3_600))
+        }
+        _ => Text::new(format!("{} 天", seconds / 86_400), format!("{} days", seconds / 86_400)),
+    }
 }

@@ -1,11 +1,9 @@
 //! One frame's way: decode, admit, remember, detect.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::Pipeline;
 use super::asking::Row;
 use super::boundary::Answer;
-use crate::admission::Refusal;
+use crate::admission::{Order, Refusal, fingerprint};
 use crate::decode::Decoded;
 use crate::detect::condition::Change;
 use crate::detect::score::Series;
@@ -43,6 +41,7 @@ impl Pipeline {
             Ok(at) => at,
             Err(refusal) => return self.refuse(index, &refusal, now),
         };
+        self.note_heard(index, now);
         self.expire_delays(index, at, now);
         self.handle_values(index, &decoded, at, was_heard, now);
         self.set_timer(index);
@@ -57,13 +56,21 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
         let state = &mut self.devices[index.0];
-        let at = decoded.at.unwrap_or(now);
+        let mut at = decoded.at.unwrap_or(now);
         match (body, &self.community.device(index).device_type.head.time) {
             (Body::Payload(payload), Some(field)) if decoded.at.is_some() => {
                 let is_trusted = self.time_quality != TimeQuality::Unknown || now > CERTAINLY_WRONG;
-                let mut hasher = DefaultHasher::new();
-                payload.hash(&mut hasher);
-                state.gate.admit_time(field, at, hasher.finish(), is_trusted, now)?;
+                let print = fingerprint(payload);
+                let dated = state.gate.admit_time(field, at, print, is_trusted, now)?;
+                at = dated.at;
+                if dated.is_other_clock {
+                    state.handle_other_clock(at, now);
+                }
+                if let Order::WentBack(by) = dated.order {
+                    state.note_lag(at, now);
+                    self.raise_clock_went_back(index, by, now);
+                    return Ok(at);
+                }
             }
             (Body::Values { .. }, _) => {
                 if let Some(last) = state.gate.last_at()
@@ -144,11 +151,12 @@ impl Pipeline {
     /// Carries on the delays of a device up to a moment of its own time.
     pub(super) fn expire_delays(&mut self, index: DeviceIndex, at: Timestamp, now: Timestamp) {
         let state = &mut self.devices[index.0];
-        let mut changes = Vec::new();
+        let (mut changes, mut has_expired) = (Vec::new(), false);
         let device_type = &self.community.device(index).device_type;
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
             let Some(due) = bound.timer.filter(|due| *due <= at) else { continue };
+            has_expired = true;
             // A value that has grown too old neither proves nor disproves anything.
             if self.settings.is_live && state.is_stale(device_type, bound, due) {
                 bound.phase = bound.phase.without_evidence();
@@ -162,6 +170,10 @@ impl Pipeline {
         state.bounds = bounds;
         for (position, change) in changes {
             self.apply(index, position, change, now);
+        }
+        if has_expired {
+            self.keep_armed(index, now);
+            self.concerned.push(index);
         }
         self.set_timer(index);
     }
@@ -201,6 +213,8 @@ impl Pipeline {
             if let Some(change) = change {
                 self.apply(row.device, row.bound, change, now);
             }
+            self.keep_armed(row.device, now);
+            self.concerned.push(row.device);
             self.set_timer(row.device);
         }
     }

@@ -9,9 +9,9 @@
 //! 3. `intake`: one frame's way to findings,
 //! 4. `asking`: questions to models and their answers,
 //! 5. `health`: the gateway's own scenes,
-//! 6. `telling` and `concern`: findings to events to records,
+//! 6. `telling`, `own_events` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
-//! 8. `restoring`: after a restart, and when the configuration is replaced,
+//! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
 //! 9. `viewing`: a snapshot for the console.
 
 mod asking;
@@ -20,6 +20,9 @@ mod concern;
 mod device;
 mod health;
 mod intake;
+mod keeping;
+mod own_events;
+mod remembering;
 mod restoring;
 mod settling;
 mod telling;
@@ -40,7 +43,7 @@ use crate::event::identity::Mint;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Input, Output, Question, Restored};
+pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored};
 use device::DeviceState;
 use settling::Settling;
 
@@ -76,6 +79,12 @@ pub struct Pipeline {
     speaking: BTreeSet<DeviceIndex>,
     /// Devices whose refusals are an event.
     refusing: BTreeSet<DeviceIndex>,
+    /// Devices whose clock went back, and when we learnt it.
+    went_back: BTreeMap<DeviceIndex, Timestamp>,
+    /// The disk is full, and not only the last write failed.
+    is_disk_full: bool,
+    /// Since when it is told that the store was damaged.
+    damaged: Option<Timestamp>,
     silence: Silence,
     asking: Asking,
     book: Book,
@@ -90,6 +99,12 @@ pub struct Pipeline {
     batches: u64,
     stored: u64,
     tick: Option<Timestamp>,
+    /// When delays that could not be kept at once are kept.
+    unkept: Option<Timestamp>,
+    /// When what was heard is written down.
+    checkpoint: Option<Timestamp>,
+    /// Devices whose readings or delays may have led to something in this step.
+    concerned: Vec<DeviceIndex>,
     outputs: VecDeque<Output>,
     counts: Counts,
     scratch: intake::Scratch,
@@ -134,6 +149,9 @@ impl Pipeline {
             timers: BTreeSet::new(),
             speaking: BTreeSet::new(),
             refusing: BTreeSet::new(),
+            went_back: BTreeMap::new(),
+            is_disk_full: false,
+            damaged: None,
             book: Book::default(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
@@ -141,6 +159,9 @@ impl Pipeline {
             batches: 0,
             stored: 0,
             tick: None,
+            unkept: None,
+            checkpoint: None,
+            concerned: Vec::new(),
             outputs: VecDeque::new(),
             counts: Counts::default(),
             scratch: intake::Scratch::default(),
@@ -148,7 +169,11 @@ impl Pipeline {
             settings,
         };
         pipeline.compile()?;
+        let damage = restored.damage.clone();
         pipeline.restore(restored, now);
+        if let Some(damage) = damage {
+            pipeline.raise_damage(&damage, now);
+        }
         pipeline.finish(None, now);
         Ok(pipeline)
     }
@@ -180,6 +205,7 @@ impl Pipeline {
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
                 self.handle_store_works();
             }
+            Input::DiskFull { why } => self.handle_disk_full(why, now),
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
@@ -211,6 +237,16 @@ impl Pipeline {
         if self.tick.is_some_and(|due| due <= now) {
             self.look_again(now);
         }
+        self.keep_what_waited(now);
+        self.keep_all_heard(now);
+        self.finish(None, now);
+    }
+
+    /// Writes down what a restart should know. Nothing is taken in after it.
+    pub fn handle_stop(&mut self, now: Timestamp) {
+        self.unkept = Some(now);
+        self.keep_what_waited(now);
+        self.checkpoint_now();
         self.finish(None, now);
     }
 
@@ -223,7 +259,8 @@ impl Pipeline {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let timers = self.timers.first().map(|(due, _)| *due);
         let silence = self.settings.is_live.then(|| self.silence.due());
-        [timers, silence, self.asking.due(), self.book.due(), self.tick].into_iter().flatten().min()
+        let others = [self.asking.due(), self.book.due(), self.tick, self.unkept, self.checkpoint];
+        [timers, silence].into_iter().chain(others).flatten().min()
     }
 
     /// The newest model score of a device; `None` before the first answer.

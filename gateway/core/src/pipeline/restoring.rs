@@ -1,87 +1,29 @@
 //! After a restart, and when the configuration is replaced: nothing opens twice, nothing hangs.
 //!
 //! Kept on disk are the events that are not over (`event/<scene>/<subject>`, written with each of
-//! their records) and delays that were running (`armed/<device>/<scene>/<detector>`, written when
-//! one of at least [`WORTH_KEEPING`] begins): a parking sensor speaks once when a car comes, and the
-//! power may fail before its five minutes have passed.
+//! their records), delays that were running ([`super::keeping`]), and what was heard of each device
+//! ([`super::remembering`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::boundary::Restored;
 use super::health::Health;
-use super::{Pipeline, TICK};
+use super::{Pipeline, TICK, remembering};
 use crate::community::Community;
-use crate::detect::condition::Phase;
+use crate::community::scene::Scene;
+use crate::detect::bound::Bound;
+use crate::detect::condition::{Phase, Running};
 use crate::detect::silence::{Silence, Subject};
 use crate::event::{Finding, Key, Live};
 use crate::reading::{DeviceIndex, SourceIndex, Timestamp};
 
-/// Shorter delays start anew after a restart.
-const WORTH_KEEPING: Duration = Duration::from_secs(10);
-
-/// At most one write in this time for one detector, so that a value that hovers at its limit does
-/// not wear the disk.
-const KEEP_PACE: Duration = Duration::from_mins(1);
-
-/// Stands in for the time of a delay that was kept and is over; its write still counts for the pace.
-const FORGOTTEN: Timestamp = Timestamp(i64::MIN);
-
-/// After a start the broker's backlog may still disprove what was pending.
-const HEARING: Duration = Duration::from_secs(30);
-
-/// A delay that is running, as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Armed {
-    since: Timestamp,
-    /// What the detector's points were: name, time, value.
-    points: Vec<(String, Timestamp, f64)>,
-}
-
 impl Pipeline {
-    /// Keeps the delays of a device that have begun, forgets those that are over.
-    pub(super) fn keep_armed(&mut self, index: DeviceIndex, now: Timestamp) {
-        let device = self.community.device(index);
-        let state = &mut self.devices[index.0];
-        for bound in &mut state.bounds {
-            let compiled = &self.compiled[bound.detector];
-            if compiled.delays.on < WORTH_KEEPING {
-                continue;
-            }
-            let scene = &self.community.scenes[compiled.scene].head.id;
-            let key = || format!("armed/{}/{scene}/{}", device.id, compiled.id);
-            match (bound.phase, bound.armed) {
-                (Phase::Pending { since }, kept) if kept.is_none_or(|(from, _)| from != since) => {
-                    if kept.is_some_and(|(_, at)| now.since(at) < KEEP_PACE) {
-                        continue;
-                    }
-                    let points = bound.points.iter().filter_map(|p| {
-                        let (at, value) = state.gate.point(*p).good?;
-                        Some((device.device_type.points[*p].name.clone(), at, value))
-                    });
-                    let armed = Armed { since, points: points.collect() };
-                    bound.armed = Some((since, now));
-                    let json = serde_json::to_vec(&armed).ok();
-                    self.batch.states.extend(json.map(|json| (key(), Some(json))));
-                }
-                (Phase::Active { .. } | Phase::Clearing { .. }, Some(_)) => {
-                    bound.armed = None;
-                    self.batch.states.push((key(), None));
-                }
-                // Forgotten at once, else a restart would bring back what was disproved.
-                (Phase::Normal, Some((since, at))) if since != FORGOTTEN => {
-                    bound.armed = Some((FORGOTTEN, at));
-                    self.batch.states.push((key(), None));
-                }
-                (_, _) => {}
-            }
-        }
-    }
-
     pub(super) fn restore(&mut self, restored: Restored, now: Timestamp) {
-        for (key, value) in restored.states {
+        // A delay goes on from where the events stand.
+        let (delays, others): (Vec<_>, Vec<_>) =
+            restored.states.into_iter().partition(|(key, _)| key.starts_with("armed/"));
+        for (key, value) in others.into_iter().chain(delays) {
             let parts: Vec<&str> = key.split('/').collect();
             let taken = match parts.as_slice() {
                 ["event", scene, subject] => {
@@ -92,15 +34,18 @@ impl Pipeline {
                         true
                     })
                 }
-                ["armed", device, scene, detector] => serde_json::from_slice::<Armed>(&value)
-                    .is_ok_and(|armed| self.restore_armed(device, scene, detector, &armed, now)),
+                ["heard", device] => self.restore_heard(device, &value),
+                ["armed", device, scene, detector] => serde_json::from_slice::<Running>(&value)
+                    .is_ok_and(|running| {
+                        self.restore_armed([device, scene, detector], running, now)
+                    }),
                 _ => true,
             };
             if !taken {
                 self.batch.states.push((key, None));
             }
         }
-        self.forget_unknown();
+        self.forget_unknown(true);
     }
 
     fn restore_event(&mut self, key: Key, live: Live, now: Timestamp) {
@@ -112,12 +57,19 @@ impl Pipeline {
     }
 
     fn restore_finding(&mut self, key: &Key, finding: &Finding, now: Timestamp) {
+        let health = Health::from_id(&key.scene);
+        if health == Some(Health::StoreDamaged) {
+            self.damaged = Some(finding.since);
+        }
         let Some(index) = self.community.find_device(&finding.device) else { return };
-        match Health::from_id(&key.scene) {
+        match health {
             None => {
                 for position in self.positions(index, &key.scene, &finding.evidence.detector) {
                     let bound = &mut self.devices[index.0].bounds[position];
-                    bound.phase = Phase::Active { since: finding.since };
+                    if !bound.phase.is_active() {
+                        bound.phase = Phase::Active { since: finding.since };
+                        bound.timer = None;
+                    }
                     self.speaking.insert(index);
                 }
             }
@@ -138,40 +90,14 @@ impl Pipeline {
                 self.devices[index.0].refusals.recall(now);
                 self.refusing.insert(index);
             }
-            // The store was opened: it works.
-            Some(Health::StoreFailed) => {}
-        }
-    }
-
-    fn restore_armed(
-        &mut self,
-        device: &str,
-        scene: &str,
-        detector: &str,
-        armed: &Armed,
-        now: Timestamp,
-    ) -> bool {
-        let Some(index) = self.community.find_device(device) else { return false };
-        let positions = self.positions(index, scene, detector);
-        for position in &positions {
-            let device_type = &self.community.device(index).device_type;
-            let state = &mut self.devices[index.0];
-            for (name, at, value) in &armed.points {
-                if let Some(point) = device_type.point(name) {
-                    state.gate.recall(point, *at, *value);
-                }
+            Some(Health::ClockWentBack) => {
+                self.went_back.insert(index, now);
             }
-            let bound = &mut state.bounds[*position];
-            bound.phase = Phase::Pending { since: armed.since };
-            let due = bound.phase.due(self.compiled[bound.detector].delays);
-            bound.timer = due.map(|due| due.max(now + HEARING));
-            bound.armed = Some((armed.since, now));
-            self.set_timer(index);
+            Some(Health::StoreFailed | Health::StoreDamaged) => {}
         }
-        !positions.is_empty()
     }
 
-    fn positions(&self, index: DeviceIndex, scene: &str, detector: &str) -> Vec<usize> {
+    pub(super) fn positions(&self, index: DeviceIndex, scene: &str, detector: &str) -> Vec<usize> {
         let is_it = |detector_index: usize| {
             let compiled = &self.compiled[detector_index];
             compiled.id == detector && self.community.scenes[compiled.scene].head.id == scene
@@ -182,14 +108,17 @@ impl Pipeline {
 
     /// Ends the findings whose device, scene or detector is no longer configured, and those that a
     /// start disproves.
-    fn forget_unknown(&mut self) {
+    fn forget_unknown(&mut self, is_start: bool) {
         let mut book = std::mem::take(&mut self.book);
         book.retain_findings(|key, finding| {
             let device = self.community.find_device(&finding.device);
             let has =
                 |mut ids: Box<dyn Iterator<Item = &String> + '_>| ids.any(|id| *id == key.subject);
             match (Health::from_id(&key.scene), device) {
-                (Some(Health::StoreFailed), _) | (_, None) => false,
+                // The store was opened: it works.
+                (Some(Health::StoreFailed), _) => !is_start,
+                (Some(Health::StoreDamaged), _) => true,
+                (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {
                     has(Box::new(self.community.sources.iter().map(|s| &s.id)))
                 }
@@ -227,20 +156,31 @@ impl Pipeline {
         self.timers.clear();
         self.speaking.clear();
         self.refusing.clear();
+        self.went_back.clear();
         self.asking.clear();
-        self.sources.resize_with(self.community.sources.len(), Default::default);
-        let detectors_match = before_community.scenes == self.community.scenes
-            && before_community.models == self.community.models;
+        self.replace_sources(&before_community, &before_silence);
+        let models_match = before_community.models == self.community.models;
         for (was, mut state) in before_devices.into_iter().enumerate() {
             let before = &before_community.devices[was];
-            let Some(index) = self.community.find_device(&before.id) else { continue };
+            let Some(index) = self.community.find_device(&before.id) else {
+                self.batch.states.push((remembering::key(&before.id), None));
+                continue;
+            };
             let same_points = before.device_type == self.community.device(index).device_type;
             self.silence.inherit(index, &before_silence, DeviceIndex(was));
             state.give_up_questions();
-            self.devices[index.0].inherit(state, same_points, detectors_match);
+            let before_bounds = std::mem::take(&mut state.bounds);
+            self.devices[index.0].inherit(state, same_points);
+            if same_points && models_match {
+                for before in before_bounds {
+                    let compiled = &before_compiled[before.detector];
+                    let scene = &before_community.scenes[compiled.scene];
+                    self.inherit_bound(index, scene, &compiled.id, before);
+                }
+            }
             self.set_timer(index);
         }
-        self.forget_unknown();
+        self.forget_unknown(false);
         let findings: Vec<(Key, Finding)> = self
             .book
             .all()
@@ -252,6 +192,41 @@ impl Pipeline {
         self.tick.get_or_insert(now + TICK);
     }
 
+    /// Sources and feeders are found again by their ids; their positions may have changed.
+    fn replace_sources(&mut self, before: &Community, silence: &Silence) {
+        let moved: Vec<Option<SourceIndex>> = before
+            .sources
+            .iter()
+            .map(|s| self.community.sources.iter().position(|now| now.id == s.id).map(SourceIndex))
+            .collect();
+        let before_states = std::mem::take(&mut self.sources);
+        self.sources.resize_with(self.community.sources.len(), Default::default);
+        for (was, state) in before_states.into_iter().enumerate() {
+            let Some(index) = moved[was] else { continue };
+            self.sources[index.0] = state;
+            let (now, was) = (Subject::Source(index), Subject::Source(SourceIndex(was)));
+            self.silence.inherit_group(now, silence, was);
+        }
+        for (was, feeder) in before.feeders.iter().enumerate() {
+            if let Some(now) = self.community.feeders.iter().position(|f| f.id == feeder.id) {
+                self.silence.inherit_group(Subject::Feeder(now), silence, Subject::Feeder(was));
+            }
+        }
+        self.settling.renumber(|was| moved.get(was.0).copied().flatten());
+    }
+
+    /// A detector whose scene says what it said goes on from where it stood.
+    fn inherit_bound(&mut self, index: DeviceIndex, scene: &Scene, detector: &str, before: Bound) {
+        for position in self.positions(index, &scene.head.id, detector) {
+            let bound = &mut self.devices[index.0].bounds[position];
+            let is_same = *self.community.scenes[self.compiled[bound.detector].scene] == *scene;
+            if is_same && bound.points == before.points {
+                *bound = Bound { detector: bound.detector, ..before };
+                return;
+            }
+        }
+    }
+
     /// The wall clock was set forward: what was timed by it moves along, so that no delay passes and
     /// nobody falls silent by a jump of the clock.
     pub(super) fn handle_clock_step(&mut self, by_ms: i64, now: Timestamp) {
@@ -260,6 +235,7 @@ impl Pipeline {
             let before = now - by;
             self.silence.handle_clock_step(by_ms, now);
             self.book.handle_clock_step(by, before);
+            self.damaged = self.damaged.map(|at| if at <= before { at + by } else { at });
             self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 let has_own_time = self.community.device(index).device_type.head.time.is_some();

@@ -26,6 +26,15 @@ impl Settling {
         false
     }
 
+    /// The sources have new positions; a source that has gone wants nothing back.
+    pub(super) fn renumber(&mut self, to: impl Fn(SourceIndex) -> Option<SourceIndex>) {
+        for (was, queue) in std::mem::take(&mut self.waiting) {
+            let Some(source) = to(was) else { continue };
+            let moved = queue.into_iter().map(|(t, needs)| (Ticket { source, ..t }, needs));
+            self.waiting.insert(source, moved.collect());
+        }
+    }
+
     /// Notes that everything up to that batch is on disk; gives the tickets that may go.
     pub(super) fn handle_stored(&mut self, through: u64, mut settle: impl FnMut(Ticket)) {
         self.stored = self.stored.max(through);

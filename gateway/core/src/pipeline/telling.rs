@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::boundary::{Batch, Output};
-use super::concern::{health_concern, level_of, scene_concern};
-use super::health::{Health, told_refusals};
+use super::concern::{level_of, scene_concern};
+use super::health::Health;
 use super::{Pipeline, TICK};
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
@@ -116,7 +116,11 @@ impl Pipeline {
                 .bounds
                 .iter()
                 .filter(|b| matches!(b.phase, Phase::Active { .. }))
-                .map(|b| (b.detector, state.is_stale(&device.device_type, b, there)))
+                // Who has not spoken since the start may still do so; its silence is told if not.
+                .map(|b| {
+                    let is_stale = state.is_stale(&device.device_type, b, there);
+                    (b.detector, is_stale && state.frames > 0)
+                })
                 .collect();
             for (detector, is_stale) in active {
                 if is_stale && self.settings.is_live {
@@ -129,24 +133,9 @@ impl Pipeline {
                 }
             }
         }
-        for index in self.refusing.clone() {
-            if self.devices[index.0].refusals.handle_timeout(now) {
-                self.refusing.remove(&index);
-                self.drop_health(Health::DeviceRefused, &self.community.device(index).id.clone());
-            } else {
-                self.raise_refusals(index, now);
-            }
-        }
-        let is_calm = self.speaking.is_empty() && self.refusing.is_empty();
+        self.look_at_own(now);
+        let is_calm = self.speaking.is_empty() && !self.has_own_events();
         self.tick = (!is_calm).then(|| now + TICK);
-    }
-
-    pub(super) fn raise_refusals(&mut self, index: DeviceIndex, now: Timestamp) {
-        self.refusing.insert(index);
-        self.tick.get_or_insert(now + TICK);
-        let why = told_refusals(self.devices[index.0].refusals.by_reason());
-        let device = self.community.device(index).id.clone();
-        self.raise_health(Health::DeviceRefused, &device, index, Vec::new(), why, now, now);
     }
 
     pub(super) fn handle_silence(&mut self, change: SilenceChange, now: Timestamp) {
@@ -228,63 +217,6 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn handle_store_failed(&mut self, why: &str, now: Timestamp) {
-        if self.community.devices.is_empty() {
-            return;
-        }
-        let why = Text::new(format!("写入失败：{why}"), format!("writing failed: {why}"));
-        let subject = self.community.gateway.clone();
-        self.raise_health(Health::StoreFailed, &subject, DeviceIndex(0), Vec::new(), why, now, now);
-    }
-
-    pub(super) fn handle_store_works(&mut self) {
-        let subject = self.community.gateway.clone();
-        self.drop_health(Health::StoreFailed, &subject);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "every one of them is a word of the sentence")]
-    fn raise_health(
-        &mut self,
-        health: Health,
-        subject: &str,
-        at_device: DeviceIndex,
-        affected: Vec<String>,
-        why: Text,
-        since: Timestamp,
-        now: Timestamp,
-    ) {
-        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
-        // The disk is the gateway's own; everything else has a device to go to.
-        let device = match health {
-            Health::StoreFailed => self.community.gateway.clone(),
-            Health::DeviceSilent
-            | Health::SourceSilent
-            | Health::FeederSilent
-            | Health::DeviceRefused => self.community.device(at_device).id.clone(),
-        };
-        let finding = Finding {
-            device: device.clone(),
-            since,
-            evidence: health.evidence(why),
-            affected,
-            is_silent: false,
-        };
-        let community = &self.community;
-        self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
-            let mut concern = health_concern(community, at_device, health, now);
-            if health == Health::StoreFailed {
-                concern.data.location = Text::new("网关", "the gateway");
-            }
-            concern.data.device = device;
-            concern
-        });
-    }
-
-    pub(super) fn drop_health(&mut self, health: Health, subject: &str) {
-        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
-        self.book.drop_all(&key);
-    }
-
     /// What makes findings of this scene on this device one event.
     pub(super) fn key_of(&self, index: DeviceIndex, scene: usize) -> Key {
         let device = self.community.device(index);
@@ -316,8 +248,9 @@ impl Pipeline {
         for key in over {
             self.batch.states.push((state_key(&key), None));
         }
+        self.keep_concerned();
         let mut needs = 0;
-        if !self.batch.records.is_empty() || !self.batch.states.is_empty() {
+        if !self.batch.is_empty() {
             self.batches += 1;
             needs = self.batches;
             let batch = std::mem::take(&mut self.batch);

@@ -161,7 +161,7 @@ impl Night {
                 };
             }
         }
-        Restored { sequence, boot: 2, states: states.into_iter().collect() }
+        Restored { sequence, boot: 2, states: states.into_iter().collect(), damage: None }
     }
 
     fn messages(&self) -> Vec<Message> {
@@ -438,7 +438,9 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
     assert_eq!(night.transcript, "");
 }
 
+mod clocks;
 mod lapses;
+mod restarts;
 
 mod properties {
     use super::*;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::nearest;
+use gatehouse_core::community::{Source, SourceKind};
 
 use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
 use crate::console::token::Token;
@@ -31,7 +32,7 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
     }
 }
 
-pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
+pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Path) {
     for (key, name) in [("id", &config.gateway.id), ("township", &config.gateway.township)] {
         check_name(document, &format!("gateway.{key}"), name);
     }
@@ -49,6 +50,7 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
         check_line(document, &path, line);
     }
     check_endpoints(document, config);
+    check_models(document, config, folder);
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
     }
@@ -56,8 +58,22 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
         let message = "`max-waiting` is 0, so no event could ever be delivered";
         document.fault("store.max-waiting", message, None);
     } else if config.store.max_journal < config.store.max_waiting {
-        let message = "`max-journal` is at least `max-waiting`, or waiting records would be lost";
-        document.fault("store.max-journal", message, None);
+        let message = format!(
+            "`max-journal`, {}, is less than `max-waiting`, {}; waiting records would be lost",
+            config.store.max_journal, config.store.max_waiting
+        );
+        let has_journal = document.has("store.max-journal");
+        let key = if has_journal { "store.max-journal" } else { "store.max-waiting" };
+        document.fault(key, message, None);
+    }
+}
+
+fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) {
+    let path = folder.join(&config.models.path);
+    if document.has("models.path") && !path.is_dir() {
+        let message = format!("there is no folder `{}`", path.display());
+        let help = "the folder that holds one folder per model, from here: `../models`".to_owned();
+        document.fault("models.path", message, Some(help));
     }
     if let Some(library) = &config.models.onnxruntime {
         check_file(document, "models.onnxruntime", library);
@@ -65,6 +81,16 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
     if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
         document.fault("console.token-file", error.to_string(), None);
     }
+}
+
+/// Brokers and lines, in the order that [`gatehouse_core::reading::SourceIndex`] counts them; `None`
+/// when some id is told as wrong already, so that nobody misses it a second time.
+pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec<Source>> {
+    let source = |id: &String, kind| Source { id: id.clone(), kind };
+    let brokers = config.brokers.iter().map(|broker| source(&broker.id, SourceKind::Broker));
+    let lines = config.lines.iter().map(|line| source(&line.id, SourceKind::Line));
+    let is_sure = |list: &&str| !document.has_doubtful(list, "id");
+    ["broker", "line"].iter().all(is_sure).then(|| brokers.chain(lines).collect())
 }
 
 /// Names become levels of topics.
@@ -84,7 +110,8 @@ fn check_unique<'c>(
 ) {
     let (line, _) = document.line_and_column(path);
     if let Some(first) = ids.get(id) {
-        document.fault(path, format!("`{id}` is taken already, in line {first}"), None);
+        let help = "give each broker and each line an id of its own".to_owned();
+        document.fault(path, format!("`{id}` is taken already, in line {first}"), Some(help));
     } else {
         ids.insert(id, line);
     }
@@ -145,6 +172,9 @@ fn check_access(document: &mut Document, path: &str, access: &Access, is_tls: Op
     for (one, has_one, other, has_other) in pairs {
         if has_one != has_other {
             let (given, missing) = if has_one { (one, other) } else { (other, one) };
+            if document.is_doubtful(&format!("{path}.{missing}")) {
+                continue;
+            }
             let message = format!("`{given}` needs `{missing}` too");
             document.key_fault(&format!("{path}.{given}"), message, None);
         }
@@ -257,6 +287,11 @@ fn check_endpoints(document: &mut Document, config: &GatewayConfig) {
         Some((format!("line.{position}.{key}"), end, &line.id))
     });
     for (path, end, id) in brokers.chain(lines) {
+        let (entry, _) = path.rsplit_once('.').unwrap_or_default();
+        if document.is_doubtful(&format!("{entry}.id")) {
+            // A copy that kept its id has kept its end as well.
+            continue;
+        }
         if let Some(other) = ends.get(&end) {
             let help = "one connection serves all devices behind it".to_owned();
             document.fault(&path, format!("`{other}` is at this end already"), Some(help));

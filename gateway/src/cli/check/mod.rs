@@ -4,27 +4,29 @@
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
 mod gateway;
+mod reader;
 mod report;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use gatehouse_core::community::build::{Built, File, Files, Surroundings, build};
+use gatehouse_core::community::build::{Built, Files, Surroundings, build};
 use gatehouse_core::community::document::Document;
 use gatehouse_core::community::expectation::Expectation;
 use gatehouse_core::community::fault::Fault;
-use gatehouse_core::community::{ModelSpec, Source, SourceKind};
 use gatehouse_core::story;
 
 use super::INVALID;
 use crate::config::GatewayConfig;
-use crate::infer::{Models, load_specs};
+use crate::infer::Models;
 use crate::service::Setup;
 
+use reader::{Reader, model_fault};
 pub use report::Faults;
 
 /// What a configuration folder holds, for whoever is looking at an empty one.
@@ -40,7 +42,7 @@ pub struct Args {
     /// Folder of gateway.toml, community.toml, device-types/ and scenes/
     #[arg(long, value_name = "DIR", default_value = "config")]
     pub config: PathBuf,
-    /// Write the faults to stdout, a JSON object a line
+    /// Write one JSON object to stdout: the faults, and what there is when there are none
     #[arg(long)]
     pub json: bool,
 }
@@ -63,26 +65,25 @@ impl Loaded {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let outcome = load(&args.config).and_then(|loaded| {
-        let mut faults = open_models(&loaded);
+    let outcome = load(&args.config).and_then(|mut loaded| {
+        let mut faults = open_models(&mut loaded);
         faults.extend(stories(&loaded));
         if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }
     });
+    let mut out = std::io::stdout().lock();
     match outcome {
         Ok(loaded) => {
-            if !args.json {
-                writeln!(
-                    std::io::stdout().lock(),
-                    "{}: {}",
-                    args.config.display(),
-                    found(&loaded)
-                )?;
+            let found = Found::in_folder(&loaded);
+            if args.json {
+                writeln!(out, "{}", serde_json::json!({ "faults": [], "found": found }))?;
+            } else {
+                writeln!(out, "{}: {found}", args.config.display())?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(faults) => {
             if args.json {
-                std::io::stdout().lock().write_all(faults.json().as_bytes())?;
+                writeln!(out, "{}", serde_json::json!({ "faults": faults.json() }))?;
             } else {
                 faults.print();
             }
@@ -95,7 +96,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 pub fn load(folder: &Path) -> Result<Loaded, Faults> {
     let mut reader = Reader::default();
     if !folder.is_dir() {
-        reader.fault(folder, "there is no such folder", LAYOUT);
+        reader.missing(folder, "there is no such folder");
         return Err(reader.into_faults(Vec::new()));
     }
     let gateway = reader.file(&folder.join("gateway.toml"));
@@ -111,52 +112,45 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
     let models = config.as_ref().map_or(PathBuf::new(), |config| folder.join(&config.models.path));
     if let Some((document, config)) = document.as_mut().zip(config.as_mut()) {
         gateway::resolve(config, folder);
-        gateway::check(document, config);
+        gateway::check(document, config, folder);
     }
-    let specs = config.as_ref().and_then(|_| reader.models(&models));
+    // Where the folder itself is wrong, no scene can be blamed.
+    let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
+    let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
+    let sources = document.as_ref().zip(config.as_ref());
     let around = Surroundings {
         township: config.as_ref().map_or_else(String::new, |c| c.gateway.township.clone()),
         gateway: config.as_ref().map_or_else(String::new, |c| c.gateway.id.clone()),
-        sources: config.as_ref().map(sources),
+        sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
     };
     let mut faults = document.map_or_else(Vec::new, |document| document.faults().to_vec());
     faults.sort_by_key(|fault| fault.span.start);
-    let built = community.map(|community| {
+    // What cannot be read would be missed wherever it is referred to.
+    let built = community.filter(|_| !reader.is_incomplete).map(|community| {
         build(&Files { community, device_types, scenes }, &around).map_err(|more| {
             faults.extend(more);
         })
     });
     match (config, built) {
-        (Some(config), Some(Ok(built))) if faults.is_empty() && reader.faults.is_empty() => {
+        (Some(config), Some(Ok(built))) if faults.is_empty() && !reader.has_faults() => {
             Ok(Loaded { config, built, models, texts: reader.texts })
         }
         _ => Err(reader.into_faults(faults)),
     }
 }
 
-/// Brokers and lines, in the order that [`gatehouse_core::reading::SourceIndex`] counts them.
-fn sources(config: &GatewayConfig) -> Vec<Source> {
-    let source = |id: &String, kind| Source { id: id.clone(), kind };
-    let brokers = config.brokers.iter().map(|broker| source(&broker.id, SourceKind::Broker));
-    let lines = config.lines.iter().map(|line| source(&line.id, SourceKind::Line));
-    brokers.chain(lines).collect()
-}
-
 /// Opens the models that the scenes name: are they what their manifests say?
-fn open_models(loaded: &Loaded) -> Vec<Fault> {
+fn open_models(loaded: &mut Loaded) -> Vec<Fault> {
     let scenes = &loaded.built.community.scenes;
     let detectors = scenes.iter().flat_map(|scene| &scene.detectors);
     let names: BTreeSet<&str> = detectors.filter_map(|d| d.model.as_deref()).collect();
     let library = loaded.config.models.onnxruntime.as_deref();
-    let open = |name: &str| Models::open(&loaded.models, [name], library).err();
-    let fault = |(name, error): (&str, _)| Fault {
-        file: loaded.models.join(name).display().to_string(),
-        span: 0..0,
-        message: format!("{:#}", anyhow::Error::from(error)),
-        help: None,
+    let open = |name: &str| {
+        let error = Models::open(&loaded.models, [name], library).err()?;
+        Some(model_fault(&mut loaded.texts, &loaded.models.join(name), error))
     };
-    names.into_iter().filter_map(|name| open(name).map(|error| fault((name, error)))).collect()
+    names.into_iter().filter_map(open).collect()
 }
 
 /// Plays every story of every scene; the one place where that happens.
@@ -183,7 +177,10 @@ fn stories(loaded: &Loaded) -> Vec<Fault> {
             let told = if told.is_empty() { "nothing".to_owned() } else { told.join(", ") };
             let message =
                 format!("story {}, \"{}\": what happens is {told}", at_story + 1, written.title);
-            let expected = written.expect.join(", ");
+            let expected = match written.expect.as_slice() {
+                [] => "nothing".to_owned(),
+                lines => lines.join(", "),
+            };
             let help = Some(format!("the story expects {expected}; are the delays right?"));
             faults.extend(loaded.built.story_fault(at_scene, at_story, line, message, help));
         }
@@ -191,20 +188,51 @@ fn stories(loaded: &Loaded) -> Vec<Fault> {
     faults
 }
 
-/// What there is, in one line.
-fn found(loaded: &Loaded) -> String {
-    let community = &loaded.built.community;
-    let stories: usize = community.scenes.iter().map(|scene| scene.stories.len()).sum();
-    [
-        counted(community.device_types.len(), "device type")
-            + &format!(" ({})", holding(loaded.built.examples(), "example")),
-        counted(community.scenes.len(), "scene") + &format!(" ({})", holding(stories, "story")),
-        counted(community.devices.len(), "device")
-            + &format!(" in {}", counted(community.areas.len(), "area")),
-        counted(loaded.config.brokers.len(), "broker"),
-        counted(loaded.config.lines.len(), "line"),
-    ]
-    .join(", ")
+/// What there is in a configuration without faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+struct Found {
+    device_types: usize,
+    examples: usize,
+    scenes: usize,
+    stories: usize,
+    devices: usize,
+    areas: usize,
+    brokers: usize,
+    lines: usize,
+}
+
+impl Found {
+    fn in_folder(loaded: &Loaded) -> Self {
+        let community = &loaded.built.community;
+        Self {
+            device_types: community.device_types.len(),
+            examples: loaded.built.examples(),
+            scenes: community.scenes.len(),
+            stories: community.scenes.iter().map(|scene| scene.stories.len()).sum(),
+            devices: community.devices.len(),
+            areas: community.areas.len(),
+            brokers: loaded.config.brokers.len(),
+            lines: loaded.config.lines.len(),
+        }
+    }
+}
+
+/// In one line.
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}), {} ({}), {} in {}, {}, {}",
+            counted(self.device_types, "device type"),
+            holding(self.examples, "example"),
+            counted(self.scenes, "scene"),
+            holding(self.stories, "story"),
+            counted(self.devices, "device"),
+            counted(self.areas, "area"),
+            counted(self.brokers, "broker"),
+            counted(self.lines, "line"),
+        )
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -217,83 +245,4 @@ fn counted(count: usize, noun: &str) -> String {
 
 fn holding(count: usize, noun: &str) -> String {
     format!("{} {}", counted(count, noun), if count == 1 { "holds" } else { "hold" })
-}
-
-/// Reads files and keeps what went wrong.
-#[derive(Default)]
-struct Reader {
-    texts: BTreeMap<String, String>,
-    faults: Vec<Fault>,
-}
-
-impl Reader {
-    fn file(&mut self, path: &Path) -> Option<File> {
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                self.texts.insert(name.clone(), text.clone());
-                Some(File { name, text })
-            }
-            Err(error) => {
-                self.fault(path, &format!("cannot be read: {error}"), LAYOUT);
-                None
-            }
-        }
-    }
-
-    /// Every `.toml` of a folder, by name.
-    fn folder(&mut self, path: &Path) -> Vec<File> {
-        let entries = match std::fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.fault(path, &format!("cannot be listed: {error}"), LAYOUT);
-                return Vec::new();
-            }
-        };
-        let mut files: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-            .collect();
-        files.sort();
-        if files.is_empty() {
-            self.fault(path, "holds no `.toml` file", LAYOUT);
-        }
-        files.iter().filter_map(|path| self.file(path)).collect()
-    }
-
-    /// The installed models; `None` when one of them cannot be read, so that it is told once.
-    fn models(&mut self, folder: &Path) -> Option<Vec<ModelSpec>> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.join("model.toml").is_file())
-            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-            .collect();
-        names.sort();
-        let mut specs = Vec::new();
-        for name in &names {
-            match load_specs(folder, [name]) {
-                Ok(spec) => specs.extend(spec),
-                Err(error) => {
-                    let message = format!("{:#}", anyhow::Error::from(error));
-                    self.fault(&folder.join(name), &message, "install the model again");
-                }
-            }
-        }
-        (specs.len() == names.len()).then_some(specs)
-    }
-
-    fn fault(&mut self, path: &Path, message: &str, help: &str) {
-        self.faults.push(Fault {
-            file: path.display().to_string(),
-            span: 0..0,
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
-        });
-    }
-
-    fn into_faults(mut self, more: Vec<Fault>) -> Faults {
-        self.faults.extend(more);
-        Faults::new(self.faults, self.texts)
-    }
 }

@@ -1,4 +1,4 @@
-//! Faults for people (with the line that they stand on) and for programs (JSON lines).
+//! Faults for people (with the line that they stand on) and for programs (JSON).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -70,21 +70,20 @@ impl Faults {
         self.faults.iter().map(line).collect()
     }
 
-    /// A JSON object a line: `file`, `line`, `column` (from 1), `message`, `help`.
-    pub(super) fn json(&self) -> String {
-        let line = |fault: &Fault| {
+    /// A list of objects: `file`, `line`, `column` (from 1), `message`, `help`.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let object = |fault: &Fault| {
             let text = self.texts.get(&fault.file).map_or("", String::as_str);
             let (line, column) = line_and_column(text, fault.span.start);
-            let object = serde_json::json!({
+            serde_json::json!({
                 "file": fault.file,
                 "line": line,
                 "column": column,
                 "message": fault.message,
                 "help": fault.help,
-            });
-            format!("{object}\n")
+            })
         };
-        self.faults.iter().map(line).collect()
+        self.faults.iter().map(object).collect()
     }
 }
 

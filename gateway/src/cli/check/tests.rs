@@ -23,7 +23,7 @@ url = "mqtt://127.0.0.1:1884"
 fn the_shipped_configuration_has_no_faults() {
     let loaded = load(&shipped()).unwrap();
 
-    let told = found(&loaded);
+    let told = Found::in_folder(&loaded).to_string();
     let community = &loaded.built.community;
     let ids: Vec<_> = community.scenes.iter().map(|scene| scene.head.id.as_str()).collect();
     let scenes = [
@@ -70,7 +70,11 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
             "[broker.access]\nca-file = \"none.pem\"\n[[line]]",
             "8:1 `ca-file` is for TLS, but the broker's `url` begins with `mqtt://` (did you mean `mqtts://`?)",
         ),
-        ("id = \"pumps\"", "id = \"sensors\"", "8:6 `sensors` is taken already, in line 5"),
+        (
+            "id = \"pumps\"",
+            "id = \"sensors\"",
+            "8:6 `sensors` is taken already, in line 5 (give each broker and each line an id of its own)",
+        ),
         (
             "tcp = \"127.0.0.1:5020\"",
             "",
@@ -109,24 +113,45 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
             "11:15 `max-waiting` is 0, so no event could ever be delivered",
         ),
         ("[uplink]", "[uplnk]", "10:2 unknown key `uplnk` (did you mean `uplink`?)"),
+    ];
+    for (found, replaced, expected) in cases {
+        let told = told_of_gateway(found, replaced);
+        assert!(told.iter().any(|fault| fault == expected), "{replaced}: {told:#?}");
+    }
+}
+
+#[test]
+fn what_stands_in_sections_of_gateway_toml_is_told_with_what_was_expected() {
+    let cases = [
+        (
+            "[uplink]",
+            "[store]\nmax-waiting = 300000\n[uplink]",
+            "11:15 `max-journal`, 200000, is less than `max-waiting`, 300000; waiting records would be lost",
+        ),
+        (
+            "[uplink]",
+            "[models]\npath = \"nowhere\"\n[uplink]",
+            "11:8 there is no folder `no-folder/nowhere` (the folder that holds one folder per model, from here: `../models`)",
+        ),
+        (
+            "[[line]]",
+            "[broker.access]\npassword = \"secret\"\nuser = \"u\"\n[[line]]",
+            "8:1 unknown key `password` (did you mean `password-file`?)",
+        ),
         (
             "[uplink]",
             "[console]\nlisten = \"8080\"\n[uplink]",
-            "11:10 `listen`: invalid socket address syntax",
+            "11:10 `listen`: `8080` is not an address and a port; expected one such as \"127.0.0.1:8080\" (numbers, and no host name)",
+        ),
+        (
+            "[uplink]",
+            "[console]\nlisten = 8080\n[uplink]",
+            "11:10 `listen` must be an address and a port in quotes, as in \"127.0.0.1:8080\", found the number 8080",
         ),
     ];
     for (found, replaced, expected) in cases {
-        let text = GATEWAY.replacen(found, replaced, 1);
-        let (mut document, config) = Document::read::<GatewayConfig>("gateway.toml", &text);
-        if let Some(config) = config {
-            gateway::check(&mut document, &config);
-        }
-        let faults = Faults::new(
-            document.faults().to_vec(),
-            BTreeMap::from([("gateway.toml".to_owned(), text)]),
-        );
-        let told = told(&faults);
-        assert!(told.iter().any(|fault| fault == expected), "{replaced}: {told:#?}");
+        let told = told_of_gateway(found, replaced);
+        assert_eq!(told, [expected], "{replaced}");
     }
 }
 
@@ -134,7 +159,12 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
 fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
     let folder = tempfile::tempdir().unwrap();
     copy(&shipped(), folder.path());
-    change(folder.path(), "gateway.toml", "url = \"mqtt://127.0.0.1:1884\"", "ulr = \"x\"");
+    change(
+        folder.path(),
+        "gateway.toml",
+        "url = \"mqtt://127.0.0.1:1884\"",
+        "ulr = \"mqtt://127.0.0.1:1884\"",
+    );
     let models = shipped().join("../models");
     change(folder.path(), "gateway.toml", "../models", &models.display().to_string());
     change(folder.path(), "scenes/bin-fire.toml", "[\"bin-sensor\"]", "[\"bin-senser\"]");
@@ -150,17 +180,94 @@ fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
         "example 1: `level` is 12.34 m, outside its range [-0.05, 5], expected 1.234 m",
         "is `scale` right?",
         "unknown key `ulr`",
-        "missing key `url`",
+        "did you mean `url`?",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(text.ends_with(" in 3 files\n"), "{text}");
-    let lines = faults.json();
-    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let told = faults.json();
     let shipped = std::fs::read_to_string(folder.path().join("gateway.toml")).unwrap();
-    let uplink = shipped.lines().position(|line| line == "[uplink]").unwrap() + 1;
-    assert_eq!((&first["line"], &first["column"]), (&uplink.into(), &1.into()), "{first}");
-    assert_eq!(lines.lines().count(), faults.faults().len());
+    let wrong = shipped.lines().position(|line| line.starts_with("ulr")).unwrap() + 1;
+    assert_eq!((&told[0]["line"], &told[0]["column"]), (&wrong.into(), &1.into()), "{told}");
+    assert_eq!(told.as_array().unwrap().len(), faults.faults().len());
+}
+
+#[test]
+fn a_folder_of_models_that_is_not_there_is_told_where_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), folder.path());
+
+    let told = told(&load(folder.path()).unwrap_err());
+
+    assert!(told.len() == 1 && told[0].contains(" there is no folder `"), "{told:#?}");
+}
+
+#[test]
+fn a_copy_of_a_broker_or_a_line_is_one_fault() {
+    let whole = std::fs::read_to_string(shipped().join("gateway.toml")).unwrap();
+    for (from, to) in [("[[broker]]", "# The controllers"), ("[[line]]", "# Meters")] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&shipped(), folder.path());
+        let (start, end) = (whole.find(from).unwrap(), whole.find(to).unwrap());
+        let models = shipped().join("../models");
+        let text = whole.replace("../models", &models.display().to_string());
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, format!("{text}\n{}", &whole[start..end])).unwrap();
+
+        let told = told(&load(folder.path()).unwrap_err());
+
+        assert!(told.len() == 1 && told[0].contains("is taken already, in line "), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_told_at_its_first_bad_byte_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), folder.path());
+    let models = shipped().join("../models");
+    change(folder.path(), "gateway.toml", "../models", &models.display().to_string());
+    let path = folder.path().join("device-types/level-4851.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let at = text.find("投入式").unwrap();
+    let gbk = [&text.as_bytes()[..at], b"\xB7\xC0", &text.as_bytes()[at..]].concat();
+    std::fs::write(&path, gbk).unwrap();
+
+    let told = told(&load(folder.path()).unwrap_err());
+
+    assert_eq!(
+        told,
+        [
+            "6:17 the file is not UTF-8: the byte here is 0xB7 (save it as UTF-8 (it may be in GBK or GB 18030))"
+        ]
+    );
+}
+
+#[test]
+fn a_tampered_model_is_told_at_the_checksum_of_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), &folder.path().join("config"));
+    copy(&shipped().join("../models"), &folder.path().join("models"));
+    let network = folder.path().join("models/window-forecast/model.onnx");
+    let mut bytes = std::fs::read(&network).unwrap();
+    bytes.push(0);
+    std::fs::write(&network, bytes).unwrap();
+    let mut loaded = load(&folder.path().join("config")).unwrap();
+
+    let faults = open_models(&mut loaded);
+
+    let manifest = "models/window-forecast/model.toml";
+    let text = std::fs::read_to_string(folder.path().join(manifest)).unwrap();
+    let line = text.lines().position(|line| line.starts_with("sha256")).unwrap() + 1;
+    assert!(faults.len() == 1 && faults[0].file.ends_with(manifest), "{faults:?}");
+    let told = told(&Faults::new(faults, loaded.texts));
+    assert!(told[0].starts_with(&format!("{line}:10 `model.onnx` has the SHA-256 ")), "{told:?}");
+}
+
+#[test]
+fn what_there_is_can_be_read_by_a_script() {
+    let found = serde_json::to_value(Found::in_folder(&load(&shipped()).unwrap())).unwrap();
+
+    assert_eq!((&found["device_types"], &found["areas"]), (&9.into(), &4.into()), "{found}");
 }
 
 #[test]
@@ -174,15 +281,26 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../config")
 }
 
+/// What is told of [`GATEWAY`] with one change.
+fn told_of_gateway(found: &str, replaced: &str) -> Vec<String> {
+    assert!(GATEWAY.contains(found), "{found}");
+    let text = GATEWAY.replacen(found, replaced, 1);
+    let (mut document, config) = Document::read::<GatewayConfig>("gateway.toml", &text);
+    if let Some(config) = config {
+        gateway::check(&mut document, &config, Path::new("no-folder"));
+    }
+    let texts = BTreeMap::from([("gateway.toml".to_owned(), text)]);
+    told(&Faults::new(document.faults().to_vec(), texts))
+}
+
 /// `line:column message (help)` for every fault.
 fn told(faults: &Faults) -> Vec<String> {
-    let told = |line: &str| {
-        let fault: serde_json::Value = serde_json::from_str(line).unwrap();
+    let told = |fault: &serde_json::Value| {
         let word = |key: &str| fault[key].as_str().unwrap_or_default().to_owned();
         let help = fault["help"].as_str().map_or(String::new(), |help| format!(" ({help})"));
         format!("{}:{} {}{help}", fault["line"], fault["column"], word("message"))
     };
-    faults.json().lines().map(told).collect()
+    faults.json().as_array().unwrap().iter().map(told).collect()
 }
 
 fn change(folder: &Path, file: &str, found: &str, replaced: &str) {
@@ -193,11 +311,11 @@ fn change(folder: &Path, file: &str, found: &str, replaced: &str) {
 }
 
 fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&target).unwrap();
             copy(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), &target).unwrap();

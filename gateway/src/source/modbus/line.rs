@@ -28,6 +28,7 @@ use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 use super::fresh::Fresh;
 use super::plan::Request;
 use crate::config::{LineConfig, Parity};
+use crate::pace::Pace;
 
 /// A host that is there answers within a retransmission or two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -53,16 +54,17 @@ pub(super) struct Wire {
     quiet_until: Instant,
     /// The last question that each slave has left unanswered; RTU only.
     owed: BTreeMap<u8, Request>,
+    pace: Pace,
 }
 
 impl Wire {
     /// A timeout or gap of over a minute is taken for a minute.
-    pub(super) fn new(mut config: LineConfig) -> Self {
+    pub(super) fn new(mut config: LineConfig, pace: Pace) -> Self {
         config.timeout.0 = config.timeout.0.min(LONGEST_TIMEOUT);
         if let Some(gap) = &mut config.gap {
             gap.0 = gap.0.min(LONGEST_TIMEOUT);
         }
-        Self { config, client: None, quiet_until: Instant::now(), owed: BTreeMap::new() }
+        Self { config, client: None, quiet_until: Instant::now(), owed: BTreeMap::new(), pace }
     }
 
     /// How long a question can hold up the line when nothing comes back, or only what was owed.
@@ -158,6 +160,7 @@ impl Wire {
         let Some(client) = &mut self.client else { return Err(WireFault::Disconnected) };
         client.set_slave(Slave(unit));
 
+        let _awake = self.pace.question();
         let asked = Instant::now();
         let answer = match tokio::time::timeout(patience, client.call(question(request))).await {
             Err(_elapsed) => Err(WireFault::Timeout),
@@ -310,7 +313,7 @@ mod tests {
     fn a_slow_wire_is_given_the_time_that_the_characters_take() {
         let wire = |settings: &str| {
             let config = format!("id = 'test'\ntimeout = '500 ms'\n{settings}");
-            Wire::new(toml::from_str(&config).unwrap())
+            Wire::new(toml::from_str(&config).unwrap(), Pace::default())
         };
         let request = Request { function: Function::Input, start: 0, count: 125 };
 
@@ -337,7 +340,7 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).await.ok();
         });
         let config = format!("id = 'test'\n{wire} = '{address}'\ntimeout = '250 ms'");
-        let mut line = Wire::new(toml::from_str(&config).unwrap());
+        let mut line = Wire::new(toml::from_str(&config).unwrap(), Pace::default());
         line.open().await.unwrap();
 
         let answer = line.read(1, REQUEST).await;

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::LineConfig;
+use crate::pace::Pace;
 
 /// How long a silent device that is due may have to wait on a line that is never free.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -51,10 +52,11 @@ pub async fn run(
     devices: Vec<(DeviceIndex, u8, Arc<DeviceType>)>,
     inputs: mpsc::Sender<Input>,
     clock: Clock,
+    pace: Pace,
     stop: CancellationToken,
 ) {
     let name = line.id.clone();
-    let wire = Wire::new(line);
+    let wire = Wire::new(line, pace);
     let slaves: Vec<Slave> = devices
         .iter()
         .filter_map(|(device, unit, device_type)| Slave::new(*device, *unit, device_type))

@@ -3,13 +3,14 @@
 //! Polls the client's event loop, hands in what it brings, and writes acknowledgements by itself, many
 //! in one go. Whatever goes wrong ends the connection.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
     PubAck, QoS, StateError, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::Listener;
 use crate::retry::Retry;
@@ -26,6 +27,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Larger packets end the connection; anything below is read and, when too long, refused.
 const MAX_PACKET: usize = 16 << 20;
 const FILTERS_PER_PACKET: usize = 64;
+/// How long an acknowledgement waits for others to go out with it.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Why a connection ended.
 pub(super) enum End {
@@ -48,7 +51,8 @@ impl Listener {
         };
         match first {
             Ok(Event::Incoming(Packet::ConnAck(_))) if forget_session => {
-                tracing::warn!("gave up the session with what the broker held in it");
+                let broker = &self.broker;
+                tracing::warn!(broker, "gave up the session with what the broker held in it");
                 let _sent = client.try_disconnect();
                 let _closed = timeout(GRACE, eventloop.poll()).await;
                 return End::Lost("the session was begun anew".to_owned());
@@ -66,7 +70,10 @@ impl Listener {
         let mut link = Link {
             unconfirmed: self.intake.filters().len().div_ceil(FILTERS_PER_PACKET),
             since: Instant::now(),
+            heard: Instant::now(),
+            acknowledged: Instant::now(),
             stopping: None,
+            timer: Box::pin(tokio::time::sleep(SUBSCRIBED)),
         };
         loop {
             if let Err(end) = self.step(&mut eventloop, &mut link).await {
@@ -119,37 +126,28 @@ impl Listener {
 
     /// Takes what the event loop has next.
     async fn step(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
-        let deadline = link.deadline();
-        let event = tokio::select! {
-            biased;
-            event = tokio::time::timeout_at(deadline, eventloop.poll()) => event,
-            // The poll is dropped in the middle once in the life of a connection that stands;
-            // what it has read so far stays in its buffers.
-            () = self.stop.cancelled(), if link.stopping.is_none() => {
-                self.begin_to_stop(link);
-                return Ok(());
-            }
+        let Some(event) = self.next(eventloop, link).await? else {
+            self.begin_to_stop(link);
+            return Ok(());
         };
         match event {
-            Ok(Ok(Event::Incoming(Packet::Publish(publish)))) => self.intake.take(publish).await?,
-            Ok(Ok(Event::Incoming(Packet::SubAck(ack)))) => {
+            Event::Incoming(Packet::Publish(publish)) => self.intake.take(publish).await?,
+            Event::Incoming(Packet::SubAck(ack)) => {
                 let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
                 if refused {
-                    tracing::error!("the broker refuses a subscription; check its access list");
+                    let broker = &self.broker;
+                    tracing::error!(broker, "refuses a subscription; check its access list");
                 }
                 link.unconfirmed = link.unconfirmed.saturating_sub(1);
                 if link.unconfirmed == 0 && self.intake.up() {
-                    tracing::info!(endpoint = %self.credentials.endpoint, "connected");
+                    tracing::info!(broker = self.broker, endpoint = %self.credentials.endpoint, "connected");
                 }
             }
-            Ok(Ok(Event::Outgoing(Outgoing::PubAck(_)))) => self.ledger.lock().woken(),
-            Ok(Ok(Event::Incoming(_) | Event::Outgoing(_))) => {}
-            Ok(Err(error)) => return Err(lost(&error)),
-            Err(_) if link.stopping.is_some() => return Err(End::Stopped),
-            Err(_) => return Err(End::Lost("the broker has gone quiet".to_owned())),
+            Event::Outgoing(Outgoing::PubAck(_)) => self.ledger.lock().woken(),
+            Event::Incoming(_) | Event::Outgoing(_) => {}
         }
         if eventloop.state.events.is_empty() {
-            self.acknowledge(eventloop).await?;
+            self.acknowledge(eventloop, link).await?;
             self.intake.tell();
             if link.stopping.is_none() && self.stop.is_cancelled() {
                 self.begin_to_stop(link);
@@ -161,17 +159,66 @@ impl Listener {
         Ok(())
     }
 
+    /// What the event loop has next; `None` when it is time to begin to stop.
+    async fn next(
+        &mut self,
+        eventloop: &mut EventLoop,
+        link: &mut Link,
+    ) -> Result<Option<Event>, End> {
+        if !eventloop.state.events.is_empty() {
+            return eventloop.poll().await.map(Some).map_err(|error| lost(&error));
+        }
+        link.heard = Instant::now();
+        // One future for the whole wait: dropped in the middle, it might forget what it writes.
+        let mut poll = pin!(eventloop.poll());
+        loop {
+            if self.ledger.lock().is_owing() {
+                link.timer_until(link.heard + GATHER);
+            }
+            tokio::select! {
+                biased;
+                event = &mut poll => return event.map(Some).map_err(|error| lost(&error)),
+                // What the poll has read so far stays in its buffers.
+                () = self.stop.cancelled(), if link.stopping.is_none() => return Ok(None),
+                () = &mut link.timer => self.look_after(link)?,
+            }
+        }
+    }
+
+    /// The timer went off: are acknowledgements owed, is the connection dead?
+    fn look_after(&mut self, link: &mut Link) -> Result<(), End> {
+        let now = Instant::now();
+        let overdue = link.acknowledged + GATHER;
+        let mut deadline = link.deadline();
+        if now >= overdue {
+            self.ledger.lock().overdue();
+        } else if self.ledger.lock().is_owing() {
+            deadline = deadline.min(overdue);
+        }
+        if now >= deadline {
+            return Err(match link.stopping {
+                Some(_) => End::Stopped,
+                None => End::Lost("the broker has gone quiet".to_owned()),
+            });
+        }
+        link.timer.as_mut().reset(deadline);
+        Ok(())
+    }
+
     fn begin_to_stop(&mut self, link: &mut Link) {
         link.stopping = Some(Instant::now() + GRACE);
+        link.timer_until(Instant::now() + GRACE);
+        self.ledger.lock().overdue();
         self.intake.close();
     }
 
     /// Writes what may be acknowledged, many in one go.
-    async fn acknowledge(&mut self, eventloop: &mut EventLoop) -> Result<(), End> {
+    async fn acknowledge(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
         let ready = self.ledger.lock().take_ready();
         let Some(network) = eventloop.network.as_mut().filter(|_| !ready.is_empty()) else {
             return Ok(());
         };
+        link.acknowledged = Instant::now();
         let written = timeout(DEAD, async {
             for packet in ready {
                 network.write(Packet::PubAck(PubAck::new(packet))).await?;
@@ -191,17 +238,31 @@ struct Link {
     /// Subscription packets that the broker has not answered.
     unconfirmed: usize,
     since: Instant,
+    /// When the broker was heard last.
+    heard: Instant,
+    /// When acknowledgements went out last.
+    acknowledged: Instant,
     /// Until when the last acknowledgements may take.
     stopping: Option<Instant>,
+    /// Goes off at the deadline or before; set back only then, since most messages change nothing
+    /// about it.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Link {
     fn deadline(&self) -> Instant {
-        let quiet = Instant::now() + DEAD;
+        let quiet = self.heard + DEAD;
         match self.stopping {
             Some(stopping) => stopping,
             None if self.unconfirmed > 0 => quiet.min(self.since + SUBSCRIBED),
             None => quiet,
+        }
+    }
+
+    /// Brings the timer forward.
+    fn timer_until(&mut self, until: Instant) {
+        if until < self.timer.deadline() {
+            self.timer.as_mut().reset(until);
         }
     }
 }

@@ -30,7 +30,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::config::{BrokerConfig, Identity};
 use crate::retry::Retry;
@@ -62,13 +61,16 @@ pub fn start(
     let settler = Settler::new(&ledger);
     let routes = Routes::new(routes);
     let intake = Intake::new(source, config.max_payload_bytes, routes, ledger.clone(), inputs);
-    let listener = Listener { credentials, client_id, stop, ledger, intake, too_large: None };
-    let span = tracing::info_span!("mqtt", broker = config.id);
-    Ok((tokio::spawn(listener.run().instrument(span)), settler))
+    let broker = config.id.clone();
+    let listener =
+        Listener { broker, credentials, client_id, stop, ledger, intake, too_large: None };
+    Ok((tokio::spawn(listener.run()), settler))
 }
 
 /// The broker over all connections to it.
 struct Listener {
+    /// For the log. A span of its own would cost every message some microseconds.
+    broker: String,
     credentials: Credentials,
     client_id: String,
     stop: CancellationToken,
@@ -90,7 +92,11 @@ impl Listener {
             let why = match end {
                 Ok(End::Stopped) => break,
                 Ok(End::Stalled) => {
-                    tracing::warn!("the pipeline has no room; the broker keeps what follows");
+                    let broker = &self.broker;
+                    tracing::warn!(
+                        broker,
+                        "the pipeline has no room; the broker keeps what follows"
+                    );
                     if self.intake.wait_for_room(&self.stop).await {
                         continue;
                     }
@@ -111,15 +117,15 @@ impl Listener {
                 why
             };
             if self.intake.down(why.clone()) {
-                tracing::warn!(why, ?pause, "not connected");
+                tracing::warn!(broker = self.broker, why, ?pause, "not connected");
             } else {
-                tracing::debug!(why, ?pause, "still not connected");
+                tracing::debug!(broker = self.broker, why, ?pause, "still not connected");
             }
             let telling = self.intake.tell_while_waiting(pause);
             let _stopped = self.stop.run_until_cancelled(telling).await;
         }
         if self.intake.is_up() {
-            tracing::info!("stopped");
+            tracing::info!(broker = self.broker, "stopped");
         }
     }
 

@@ -13,6 +13,12 @@ use rumqttc::{AsyncClient, Publish, QoS};
 /// Bits of a ticket's id that count publishes; the others tell connections apart.
 const COUNT_BITS: u32 = 40;
 
+/// So many acknowledgements are not kept waiting. Well below the 20 publishes that a broker lets be
+/// unacknowledged when nobody told it otherwise.
+const ENOUGH: usize = 8;
+/// So many go along when the connection has just read something.
+const ALONG: usize = 4;
+
 /// Says that nothing of a frame can be lost any more. Held by the engine; never waits.
 #[derive(Debug)]
 pub struct Settler(Shared);
@@ -52,6 +58,10 @@ pub(super) struct Ledger {
     /// An acknowledgement is on its way through the client's channel. Until the connection has
     /// seen it, no other may overtake it.
     is_waking: bool,
+    /// The while is over and nothing was settled: the next one that is goes out at once.
+    is_awaited: bool,
+    /// A write is on its way to the socket anyway, so all that is ready may go with it.
+    has_woken: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +101,10 @@ impl Ledger {
         let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) else { return };
         slot.open = slot.open.saturating_sub(1);
         self.advance();
-        self.wake();
+        let is_worth_it = self.is_awaited || self.ready.len() >= ENOUGH;
+        if is_worth_it && !self.ready.is_empty() {
+            self.wake();
+        }
     }
 
     fn advance(&mut self) {
@@ -107,6 +120,7 @@ impl Ledger {
         if self.is_waking {
             return;
         }
+        self.is_awaited = false;
         if let (Some(packet), Some(client)) = (self.ready.front(), &self.client) {
             let mut publish = Publish::new("", QoS::AtLeastOnce, Vec::new());
             publish.pkid = *packet;
@@ -117,14 +131,32 @@ impl Ledger {
         }
     }
 
+    /// The while is over: what is ready goes out, or else what is ready next.
+    pub(super) fn overdue(&mut self) {
+        self.wake();
+        self.is_awaited = !self.is_waking && !self.slots.is_empty();
+    }
+
     /// The connection has seen the acknowledgement that went through the client.
     pub(super) fn woken(&mut self) {
         self.is_waking = false;
+        self.has_woken = true;
     }
 
-    /// What the connection may acknowledge, in order.
+    /// What the connection may acknowledge, in order; nothing while it is not worth a write.
     pub(super) fn take_ready(&mut self) -> VecDeque<u16> {
-        if self.is_waking { VecDeque::new() } else { std::mem::take(&mut self.ready) }
+        let is_worth_it = self.has_woken || self.ready.len() >= ALONG;
+        if self.is_waking || !is_worth_it {
+            return VecDeque::new();
+        }
+        self.has_woken = false;
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Whether an acknowledgement is owed that nothing is under way for.
+    pub(super) fn is_owing(&self) -> bool {
+        let is_under_way = self.is_awaited || self.is_waking;
+        !is_under_way && (!self.slots.is_empty() || !self.ready.is_empty())
     }
 
     /// Whether nothing is owed to the broker.
@@ -162,6 +194,7 @@ mod tests {
         assert!(ledger.lock().take_ready().is_empty(), "the first one is still open");
 
         settler.settle(ticket(a));
+        ledger.lock().overdue();
         assert!(ledger.lock().take_ready().is_empty(), "7 is on its way through the client");
         ledger.lock().woken();
         assert_eq!(ledger.lock().take_ready(), [8, 9]);
@@ -174,6 +207,7 @@ mod tests {
         let mut settler = Settler::new(&ledger);
         let id = ledger.lock().enter(7, 2);
 
+        ledger.lock().overdue();
         settler.settle(ticket(id));
         assert!(!ledger.lock().is_waking);
         settler.settle(ticket(id));
@@ -190,9 +224,34 @@ mod tests {
         assert!(ledger.lock().take_ready().is_empty());
 
         settler.settle(ticket(first));
+        ledger.lock().overdue();
         ledger.lock().woken();
 
         assert_eq!(ledger.lock().take_ready(), [2]);
+    }
+
+    #[test]
+    fn acknowledgements_gather_until_there_are_enough_or_the_while_is_over() {
+        let (ledger, _eventloop) = connected();
+        let mut settler = Settler::new(&ledger);
+        let ids = (1..=20).map(|packet| ledger.lock().enter(packet, 1)).collect::<Vec<_>>();
+        let mut settle = |which: std::ops::Range<usize>| {
+            ids[which].iter().for_each(|id| settler.settle(ticket(*id)));
+        };
+
+        settle(0..3);
+        assert!(!ledger.lock().is_waking && ledger.lock().take_ready().is_empty());
+        assert!(ledger.lock().is_owing(), "the timer is wanted");
+
+        settle(3..ENOUGH);
+        assert!(ledger.lock().is_waking, "enough: they go without the timer");
+        ledger.lock().woken();
+        assert_eq!(ledger.lock().take_ready().len(), ENOUGH - 1);
+
+        ledger.lock().overdue();
+        assert!(!ledger.lock().is_owing(), "nothing is ready: the next one rings by itself");
+        settle(ENOUGH..ENOUGH + 1);
+        assert!(ledger.lock().is_waking);
     }
 
     #[test]

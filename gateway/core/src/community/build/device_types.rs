@@ -2,6 +2,7 @@
 
 use super::super::device_type::{At, Bits, DeviceType, Function, Kind, Modbus, Point, Via};
 use super::super::document::Document;
+use super::super::quantity::{is_unit, nearest_unit};
 use super::super::rule::{MAPS, RESERVED};
 use super::unique;
 
@@ -61,6 +62,7 @@ fn check_head(document: &mut Document, device_type: &DeviceType) {
             None,
         ),
         (true, true) | (false, false) => {}
+        (false, true) if document.is_mended("point") => {}
         (false, true) => {
             document.fault("device-type", "a device type needs at least one `[[point]]`", None);
         }
@@ -173,6 +175,9 @@ fn check_place(document: &mut Document, path: &str, device_type: &DeviceType, po
 }
 
 fn check_word(document: &mut Document, path: &str, modbus: &Modbus, at: &At, word: u16) {
+    if at.function.is_none() && document.is_mended("modbus.function") {
+        return;
+    }
     let function = at.function.unwrap_or(modbus.function);
     let kind = match function {
         Function::Coil | Function::Discrete => {
@@ -243,7 +248,8 @@ fn width(kind: Kind) -> u32 {
 fn check_pointer(document: &mut Document, path: &str, pointer: &str) {
     let is_escaped = |rest: &str| rest.starts_with(['0', '1']);
     if !pointer.is_empty() && !pointer.starts_with('/') {
-        let help = Some(format!("write `/{}`", pointer.replace('.', "/")));
+        let steps = pointer.trim_start_matches('$').trim_start_matches('.').replace('.', "/");
+        let help = Some(format!("write `/{steps}`"));
         document.fault(
             path,
             format!("`{pointer}` is not a JSON pointer; it begins with `/`"),
@@ -265,12 +271,16 @@ fn check_limits(document: &mut Document, path: &str, point: &Point) {
     if point.unit.trim().is_empty() {
         let help = Some("a number without a unit has `unit = \"1\"`".to_owned());
         document.fault(&format!("{path}.unit"), "`unit` is empty", help);
+    } else if !is_unit(&point.unit) {
+        let message = format!("`{}` is not a unit that is known here", point.unit);
+        let help = nearest_unit(&point.unit).map_or_else(
+            || "units are written as in UCUM: `degC`, `%`, `ug/m3`, `kW.h`; what is only counted, as in `{people}`".to_owned(),
+            |unit| format!("did you mean `{unit}`?"),
+        );
+        document.fault(&format!("{path}.unit"), message, Some(help));
     }
-    if let Some((lowest, highest)) = point.range
-        && (lowest.is_nan() || highest.is_nan() || lowest >= highest)
-    {
-        let help = (lowest > highest).then(|| format!("write `[{highest}, {lowest}]`"));
-        document.fault(&format!("{path}.range"), "`range` is `[lowest, highest]`", help);
+    if let Some((lowest, highest)) = point.range {
+        check_range(document, &format!("{path}.range"), lowest, highest);
     }
     if point.max_rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
         let message = "`max-rate` must be more than 0, or every change would be too fast";
@@ -284,6 +294,16 @@ fn check_limits(document: &mut Document, path: &str, point: &Point) {
                 None,
             );
         }
+    }
+}
+
+fn check_range(document: &mut Document, path: &str, lowest: f64, highest: f64) {
+    if lowest > highest {
+        let help = Some(format!("write `[{highest}, {lowest}]`"));
+        document.fault(path, "`range` is reversed; it is `[lowest, highest]`", help);
+    } else if lowest.is_nan() || highest.is_nan() || lowest >= highest {
+        let message = "`range` is `[lowest, highest]`, two different numbers";
+        document.fault(path, message, None);
     }
 }
 

@@ -21,8 +21,9 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
     for (position, example) in device_type.examples.iter().enumerate() {
         let path = format!("example.{position}");
         let names = example.expect.keys().map(|name| ("expect", name));
+        let are_points_sure = !document.has_doubtful("point", "name");
         for (key, name) in names.chain(example.quality.keys().map(|name| ("quality", name))) {
-            if device_type.point(name).is_none() {
+            if device_type.point(name).is_none() && are_points_sure {
                 let help =
                     nearest(name, device_type.points.iter().map(|point| point.name.as_str()));
                 let message = format!("there is no point `{name}`");
@@ -33,8 +34,10 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
             document.fault(&path, "the example expects nothing", Some("add `expect`".to_owned()));
         }
         let Some(body) = body(document, &path, device_type, example) else { continue };
-        // A stand-in among the points is told already; its examples would only repeat it.
-        if !["point", "modbus", "device-type.via"].iter().any(|part| document.is_mended(part)) {
+        // A stand-in is told already; examples would only repeat it.
+        let wire = ["modbus", "device-type.via"].map(str::to_owned);
+        let sent = ["words", "tables", "payload", "payload-hex"].map(|key| format!("{path}.{key}"));
+        if !wire.iter().chain(&sent).any(|part| document.is_mended(part)) {
             run(document, position, device_type, example, &body);
         }
     }
@@ -112,14 +115,21 @@ fn run(
     let frame = match Decoder::new(device_type).decode(body) {
         Ok(frame) => frame,
         Err(refusal) => {
-            document.fault(&path, format!("{title}: {refusal}"), None);
+            if !document.is_doubtful("point") {
+                document.fault(&path, format!("{title}: {refusal}"), None);
+            }
             return;
         }
     };
+    // What is wrong with a point is told where the point stands.
+    let in_doubt: Vec<bool> = (0..device_type.points.len())
+        .map(|position| document.is_doubtful(&format!("point.{position}")))
+        .collect();
     let found = |name: &str| {
         let position = device_type.point(name)?;
         let point = &device_type.points[position];
-        Some((position, point, judged(point, *frame.values.get(position)?)))
+        let is_sure = !in_doubt.get(position)?;
+        is_sure.then_some((position, point, judged(point, *frame.values.get(position)?)))
     };
     for (name, expected) in &example.expect {
         let Some((at, point, value)) = found(name) else { continue };
@@ -129,10 +139,17 @@ fn run(
                 value.words(point),
                 with_unit(*expected, point)
             );
-            let help = value.number().and_then(|value| {
-                hint_order(device_type, at, body, *expected)
-                    .or_else(|| hint_scale(value, *expected))
-            });
+            let help = match &value {
+                Judged::OutOfRange(value) if is_near(*value, *expected) => {
+                    Some("is `range` right?".to_owned())
+                }
+                Judged::Good(value) | Judged::OutOfRange(value) => {
+                    hint_order(device_type, at, body, *expected)
+                        .or_else(|| hint_scale(*value, *expected))
+                }
+                Judged::Bad(Quality::Missing) => hint_words(point, body),
+                Judged::Bad(_) => None,
+            };
             document.fault(&format!("{path}.expect.{name}"), message, help);
         }
     }
@@ -172,13 +189,6 @@ impl Judged {
             Self::Good(_) => Quality::Good,
             Self::OutOfRange(_) => Quality::OutOfRange,
             Self::Bad(quality) => *quality,
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        match self {
-            Self::Good(value) | Self::OutOfRange(value) => Some(*value),
-            Self::Bad(_) => None,
         }
     }
 
@@ -231,4 +241,12 @@ fn hint_scale(value: f64, expected: f64) -> Option<String> {
     let is_power =
         power.is_finite() && (power - power.round()).abs() < 1e-6 && power.round() != 0.0;
     (is_power && ratio > 0.0).then(|| "is `scale` right?".to_owned())
+}
+
+/// How many words there are, when there are too few.
+fn hint_words(point: &Point, body: &Body) -> Option<String> {
+    let (Body::Blocks(blocks), Some(word)) = (body, point.at.word) else { return None };
+    let [block] = blocks.as_slice() else { return None };
+    let given = block.words.as_ref().ok()?.len();
+    Some(format!("the point is at word {word}, counted from 0; the example has {given} words"))
 }

@@ -5,12 +5,13 @@
 //!
 //! 1. [`device_types`]: places, scales and limits of points,
 //! 2. [`examples`]: what a device sent, run through the decoder,
-//! 3. [`scenes`]: detectors, grades and the shape of stories,
+//! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //! 4. [`site`]: areas, devices and their addresses,
 //! 5. [`simulation`]: what the simulator plays.
 
 mod device_types;
 mod examples;
+mod range;
 mod scenes;
 mod simulation;
 mod site;
@@ -195,19 +196,38 @@ fn read_all<T: serde::de::DeserializeOwned>(files: &[File]) -> Vec<Read<T>> {
 /// What other files may refer to.
 struct Known<'r, T> {
     values: BTreeMap<&'r str, &'r Arc<T>>,
-    /// Ids of files that could not be read to the end.
+    documents: BTreeMap<&'r str, &'r Document>,
+    /// Ids of files that could not be read to the end, or that two files have.
     unread: Vec<&'r str>,
-    /// Some file does not even tell its id.
+    /// Some file does not tell its id, or tells another one's.
     has_nameless: bool,
+}
+
+impl Known<'_, DeviceType> {
+    /// Whether the names of its points are all known.
+    fn has_sure_points(&self, id: &str) -> bool {
+        !self.documents.get(id).is_some_and(|document| document.has_doubtful("point", "name"))
+    }
 }
 
 impl<'r, T> Known<'r, T> {
     fn new(files: &'r [Read<T>], path: &str, id: impl Fn(&T) -> &String) -> Self {
-        let mut known = Self { values: BTreeMap::new(), unread: Vec::new(), has_nameless: false };
+        let mut known = Self {
+            values: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            unread: Vec::new(),
+            has_nameless: false,
+        };
         for (document, value) in files {
+            known.has_nameless |= document.is_doubtful(path);
             match value {
                 Some(value) if !document.is_mended(path) => {
-                    known.values.entry(id(value).as_str()).or_insert(value);
+                    let id = id(value).as_str();
+                    known.documents.insert(id, document);
+                    // Which of two is meant, nobody knows.
+                    if known.values.insert(id, value).is_some() {
+                        known.unread.push(id);
+                    }
                 }
                 Some(_) => known.has_nameless = true,
                 None => match document.text_at(path) {
@@ -216,11 +236,17 @@ impl<'r, T> Known<'r, T> {
                 },
             }
         }
+        known.values.retain(|id, _| !known.unread.contains(id));
         known
     }
 
     fn get(&self, id: &str) -> Option<&'r Arc<T>> {
         self.values.get(id).copied()
+    }
+
+    /// Whether something at that path of its file is told as wrong already.
+    fn is_doubtful(&self, id: &str, path: &str) -> bool {
+        self.documents.get(id).is_some_and(|document| document.is_doubtful(path))
     }
 
     /// Reports an id that no file has.
@@ -233,7 +259,7 @@ impl<'r, T> Known<'r, T> {
 }
 
 fn unique_ids<T>(files: &mut [Read<T>], path: &str, id: impl Fn(&T) -> &String) {
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    let mut first: BTreeMap<String, (String, usize)> = BTreeMap::new();
     for (document, value) in files {
         let Some(value) = value else { continue };
         let id = id(value);
@@ -241,10 +267,12 @@ fn unique_ids<T>(files: &mut [Read<T>], path: &str, id: impl Fn(&T) -> &String) 
         if document.is_mended(path) {
             continue;
         }
-        if let Some(other) = first.get(id) {
-            document.fault(path, format!("the id `{id}` is taken by {other}"), None);
+        if let Some((other, line)) = first.get(id) {
+            let message = format!("the id `{id}` is taken already, in line {line} of {other}");
+            document.fault(path, message, Some("each file has an id of its own".to_owned()));
         } else {
-            first.insert(id.clone(), document.file().to_owned());
+            let (line, _) = document.line_and_column(path);
+            first.insert(id.clone(), (document.file().to_owned(), line));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Does a scene hold together: its detectors, its grades, and the shape of its stories.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::ModelSpec;
@@ -8,9 +7,11 @@ use super::super::device_type::DeviceType;
 use super::super::document::Document;
 use super::super::expectation::Expectation;
 use super::super::fault::{listed, nearest};
-use super::super::quantity::Quantity;
+use super::super::quantity::{Quantity, is_unit};
 use super::super::rule::{RuleFault, check_detector, check_grade};
 use super::super::scene::{Detector, Scene, Story};
+use super::range::Range;
+use super::simulation::check_key;
 use super::{Known, check_id, unique};
 
 pub(super) fn check(
@@ -22,7 +23,7 @@ pub(super) fn check(
     for (position, id) in scene.head.device_types.iter().enumerate() {
         types.check(document, &format!("scene.device-types.{position}"), "device type", id);
     }
-    if scene.detectors.is_empty() {
+    if scene.detectors.is_empty() && !document.is_mended("detector") {
         document.fault("scene", "a scene needs at least one `[[detector]]`", None);
     }
     let range = Range::of(scene, types);
@@ -33,7 +34,7 @@ pub(super) fn check(
         check_kind(document, &path, detector);
         check_keys(document, &path, detector);
         check_points(document, &path, detector, &range);
-        check_limit(document, &path, detector, &range);
+        check_limit(document, &path, detector, &range, types);
         check_rules(document, &path, detector, &range);
         check_model(document, &path, detector, models);
     }
@@ -44,47 +45,14 @@ pub(super) fn check(
             let message = format!("`level` is 1 (most urgent) to 4, found {}", grade.level);
             document.fault(&format!("{path}.level"), message, None);
         }
-        if let Err(fault) = check_grade(&grade.when, &detectors) {
+        if let Err(fault) = check_grade(&grade.when, &detectors)
+            && !document.has_doubtful("detector", "id")
+        {
             rule_fault(document, &format!("{path}.when"), fault);
         }
     }
     for (position, story) in scene.stories.iter().enumerate() {
         check_story(document, &format!("story.{position}"), story, scene, types);
-    }
-}
-
-/// The device types that a scene looks at.
-struct Range<'t> {
-    types: Vec<&'t Arc<DeviceType>>,
-    /// None of them is in a file that could not be read.
-    is_complete: bool,
-}
-
-impl<'t> Range<'t> {
-    fn of(scene: &Scene, types: &Known<'t, DeviceType>) -> Self {
-        if scene.head.device_types.is_empty() {
-            let is_complete = types.unread.is_empty() && !types.has_nameless;
-            return Self { types: types.values.values().copied().collect(), is_complete };
-        }
-        let named = scene.head.device_types.iter().map(|id| types.get(id));
-        Self {
-            types: named.clone().flatten().collect(),
-            is_complete: named.clone().all(|t| t.is_some()),
-        }
-    }
-
-    fn names(&self) -> BTreeSet<&'t str> {
-        let points = self.types.iter().flat_map(|device_type| &device_type.points);
-        points.map(|point| point.name.as_str()).collect()
-    }
-
-    /// Reports a point that no device type has.
-    fn check(&self, document: &mut Document, path: &str, name: &str) {
-        let names = self.names();
-        if self.is_complete && !names.contains(name) {
-            let message = format!("no device type of this scene has a point `{name}`");
-            document.fault(path, message, nearest(name, names));
-        }
     }
 }
 
@@ -159,7 +127,13 @@ fn check_points(document: &mut Document, path: &str, detector: &Detector, range:
     }
 }
 
-fn check_limit(document: &mut Document, path: &str, detector: &Detector, range: &Range<'_>) {
+fn check_limit(
+    document: &mut Document,
+    path: &str,
+    detector: &Detector,
+    range: &Range<'_>,
+    types: &Known<'_, DeviceType>,
+) {
     let Some(name) = &detector.point else { return };
     let limits = [("limit-high", &detector.limit_high), ("limit-low", &detector.limit_low)];
     let quantities = limits.into_iter().chain([("deadband", &detector.deadband)]);
@@ -169,13 +143,13 @@ fn check_limit(document: &mut Document, path: &str, detector: &Detector, range: 
         for device_type in &range.types {
             let Some(position) = device_type.point(name) else { continue };
             let point = &device_type.points[position];
+            let id = &device_type.head.id;
+            let is_sure = |of: &str| !types.is_doubtful(id, &format!("point.{position}.{of}"));
             if point.unit != quantity.unit && !(point.unit == "1" && quantity.unit.is_empty()) {
-                let right = Quantity { value: quantity.value, unit: point.unit.clone() };
-                let message = format!(
-                    "`{key}` is in `{}`, but `{name}` of `{}` is in `{}`",
-                    quantity.unit, device_type.head.id, point.unit
-                );
-                document.fault(&path, message, Some(format!("write \"{right}\" if that is meant")));
+                if is_sure("unit") {
+                    let (message, help) = other_unit(key, quantity, name, id, &point.unit);
+                    document.fault(&path, message, Some(help));
+                }
                 break;
             }
             let Some((lowest, highest)) = point.range.filter(|_| key != "deadband") else {
@@ -185,10 +159,9 @@ fn check_limit(document: &mut Document, path: &str, detector: &Detector, range: 
                 "limit-high" => quantity.value >= highest,
                 _ => quantity.value <= lowest,
             };
-            if never {
+            if never && is_sure("range") {
                 let message = format!(
-                    "`{key}` can never be passed: `{name}` of `{}` is within [{lowest}, {highest}]",
-                    device_type.head.id
+                    "`{key}` can never be passed: `{name}` of `{id}` is within [{lowest}, {highest}]"
                 );
                 document.fault(&path, message, None);
                 break;
@@ -200,23 +173,42 @@ fn check_limit(document: &mut Document, path: &str, detector: &Detector, range: 
     }
 }
 
+/// What is said of a quantity that is not in its point's unit.
+fn other_unit(key: &str, found: &Quantity, name: &str, id: &str, unit: &str) -> (String, String) {
+    let right = Quantity { value: found.value, unit: unit.to_owned() };
+    let found = &found.unit;
+    if found.is_empty() {
+        let message = format!("`{key}` has no unit; `{name}` of `{id}` is in `{unit}`");
+        return (message, format!("write \"{right}\" if that is meant"));
+    }
+    let message = format!("`{key}` is in `{found}`, but `{name}` of `{id}` is in `{unit}`");
+    // Between two units that exist the number changes too.
+    let help = if is_unit(found) {
+        format!("give the number in `{unit}`")
+    } else {
+        format!("write \"{right}\" if that is meant")
+    };
+    (message, help)
+}
+
 fn check_rules(document: &mut Document, path: &str, detector: &Detector, range: &Range<'_>) {
-    if !range.is_complete {
+    if range.is_vague {
         return;
     }
-    let names = range.names();
     for (key, rule) in [("when", &detector.when), ("clear-when", &detector.clear_when)] {
         let Some(rule) = rule else { continue };
         let path = format!("{path}.{key}");
-        let uses = match check_detector(rule, &names) {
+        let uses = match check_detector(rule, &range.names) {
             Ok(uses) => uses,
-            Err(fault) => {
-                rule_fault(document, &path, fault);
+            Err(faults) => {
+                for fault in faults {
+                    rule_fault(document, &path, fault);
+                }
                 continue;
             }
         };
         let has_all = |of: &&&Arc<DeviceType>| uses.iter().all(|point| of.point(point).is_some());
-        if !range.types.iter().any(|of| has_all(&of)) {
+        if range.is_complete && !range.types.iter().any(|of| has_all(&of)) {
             let uses: Vec<String> = uses.into_iter().collect();
             let message = format!("no device type of this scene has all of {}", listed(&uses));
             document.fault(&path, message, None);
@@ -239,7 +231,8 @@ fn check_model(
         let message = format!("there is no model `{name}`");
         let help =
             nearest(name, models.iter().map(|model| model.name.as_str())).unwrap_or_else(|| {
-                "the models folder is empty; see `models.path` in gateway.toml".to_owned()
+                "there are no models in the folder that `models.path` of gateway.toml names"
+                    .to_owned()
             });
         document.fault(&format!("{path}.model"), message, Some(help));
     }
@@ -257,6 +250,7 @@ fn check_story(
     if types.get(&story.device_type).is_some()
         && !listed_types.is_empty()
         && !listed_types.contains(&story.device_type)
+        && listed_types.iter().all(|id| types.get(id).is_some())
     {
         let message = format!("the scene does not look at device type `{}`", story.device_type);
         let help = Some(format!("it lists {}", listed(listed_types)));
@@ -274,10 +268,8 @@ fn check_story(
         }
         before = step.at.0;
         let Some(device_type) = types.get(&story.device_type) else { continue };
-        for name in step.set.keys().filter(|name| device_type.point(name).is_none()) {
-            let message = format!("device type `{}` has no point `{name}`", story.device_type);
-            let names = device_type.points.iter().map(|point| point.name.as_str());
-            document.key_fault(&format!("{path}.set.{name}"), message, nearest(name, names));
+        for name in step.set.keys() {
+            check_key(document, &format!("{path}.set.{name}"), device_type, name, types);
         }
     }
     let mut before = std::time::Duration::ZERO;

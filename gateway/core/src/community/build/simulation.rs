@@ -31,7 +31,7 @@ pub(super) fn check(
         );
         if let Some(device_type) = types.get(&behaviour.device_type) {
             let path = format!("{path}.point");
-            check_point(document, &path, device_type, &behaviour.point, false);
+            check_point(document, &path, device_type, &behaviour.point, types);
         }
         if behaviour.noise < 0.0 {
             document.fault(&format!("{path}.noise"), "`noise` is a deviation, 0 or more", None);
@@ -50,6 +50,9 @@ pub(super) fn check(
             scenes.check(document, &format!("{path}.scene"), "scene", scene);
         }
         let Some(entry) = site.devices.iter().find(|device| device.id == anomaly.device) else {
+            if document.has_doubtful("device", "id") {
+                continue;
+            }
             let help = nearest(&anomaly.device, site.devices.iter().map(|d| d.id.as_str()));
             let message = format!("there is no device `{}`", anomaly.device);
             document.fault(&format!("{path}.device"), message, help);
@@ -57,7 +60,7 @@ pub(super) fn check(
         };
         let Some(device_type) = types.get(&entry.device_type) else { continue };
         for name in anomaly.set.keys() {
-            check_point(document, &format!("{path}.set.{name}"), device_type, name, true);
+            check_key(document, &format!("{path}.set.{name}"), device_type, name, types);
         }
         if anomaly.payload.is_some() && device_type.head.via != Via::Mqtt {
             document.key_fault(&format!("{path}.payload"), "only MQTT devices send payloads", None);
@@ -65,20 +68,41 @@ pub(super) fn check(
     }
 }
 
+/// A point by name.
 fn check_point(
     document: &mut Document,
     path: &str,
     device_type: &DeviceType,
     name: &str,
-    is_key: bool,
+    types: &Known<'_, DeviceType>,
 ) {
-    if device_type.point(name).is_none() {
-        let help = nearest(name, device_type.points.iter().map(|point| point.name.as_str()));
-        let message = format!("device type `{}` has no point `{name}`", device_type.head.id);
-        if is_key {
-            document.key_fault(path, message, help);
-        } else {
-            document.fault(path, message, help);
-        }
+    if let Some((message, help)) = no_point(device_type, name, types) {
+        document.fault(path, message, help);
     }
+}
+
+/// A point as the key of a value.
+pub(super) fn check_key(
+    document: &mut Document,
+    path: &str,
+    device_type: &DeviceType,
+    name: &str,
+    types: &Known<'_, DeviceType>,
+) {
+    if let Some((message, help)) = no_point(device_type, name, types) {
+        document.key_fault(path, message, help);
+    }
+}
+
+fn no_point(
+    device_type: &DeviceType,
+    name: &str,
+    types: &Known<'_, DeviceType>,
+) -> Option<(String, Option<String>)> {
+    let id = &device_type.head.id;
+    if device_type.point(name).is_some() || !types.has_sure_points(id) {
+        return None;
+    }
+    let help = nearest(name, device_type.points.iter().map(|point| point.name.as_str()));
+    Some((format!("device type `{id}` has no point `{name}`"), help))
 }

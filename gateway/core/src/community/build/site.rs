@@ -20,7 +20,7 @@ pub(super) fn check(
     sources: Option<&[Source]>,
 ) -> Vec<Device> {
     check_id(document, "community.id", &site.community.id);
-    if site.areas.is_empty() {
+    if site.areas.is_empty() && !document.is_mended("area") {
         document.fault("community", "a community needs at least one `[[area]]`", None);
     }
     unique(document, "area", "id", site.areas.iter().map(|area| &area.id));
@@ -42,7 +42,9 @@ pub(super) fn check(
     for (position, entry) in site.devices.iter().enumerate() {
         let path = format!("device.{position}");
         let device = check_device(document, &path, entry, site, types, sources);
-        if let Some((device, place)) = device {
+        // A copy that kept its id is told once.
+        let is_copy = document.is_doubtful(&format!("{path}.id"));
+        if let Some((device, place)) = device.filter(|_| !is_copy) {
             check_address(document, &path, &place, &device, &mut taken);
             devices.push(device);
         }
@@ -61,13 +63,13 @@ fn check_device(
 ) -> Option<(Device, String)> {
     types.check(document, &format!("{path}.type"), "device type", &entry.device_type);
     let area = site.areas.iter().position(|area| area.id == entry.area);
-    if area.is_none() {
+    if area.is_none() && !document.has_doubtful("area", "id") {
         let help = nearest(&entry.area, site.areas.iter().map(|area| area.id.as_str()));
         document.fault(&format!("{path}.area"), format!("there is no area `{}`", entry.area), help);
     }
     let feeder = entry.feeder.as_ref().map(|id| {
         let feeder = site.feeders.iter().position(|feeder| feeder.id == *id);
-        if feeder.is_none() {
+        if feeder.is_none() && !document.has_doubtful("feeder", "id") {
             let help = nearest(id, site.feeders.iter().map(|feeder| feeder.id.as_str()));
             document.fault(&format!("{path}.feeder"), format!("there is no feeder `{id}`"), help);
         }
@@ -250,6 +252,11 @@ fn wrong_filter(filter: &str) -> Option<&'static str> {
     }
     if filter.len() > 65_535 || filter.contains('\0') {
         return Some("it is too long or contains a zero");
+    }
+    if filter.contains('*') {
+        return Some(
+            "`*` is no wildcard; `+` stands for one level, a last `#` for all that follow",
+        );
     }
     let mut levels = filter.split('/').peekable();
     while let Some(level) = levels.next() {

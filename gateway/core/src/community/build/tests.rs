@@ -1,5 +1,7 @@
 //! One working community, and what is said when one thing in it is wrong.
 
+mod once;
+
 use super::*;
 use crate::community::fault::line_and_column;
 use crate::community::{Address, SourceKind};
@@ -155,7 +157,11 @@ fn a_fault_in_a_device_type_is_told_with_its_place() {
             "scale = 0.01",
             "22:39 example 1: `temperature` is 2.53 degC, expected 25.3 degC (is `scale` right?)",
         ),
-        ("[0, 5]", "[5, 0]", "14:9 `range` is `[lowest, highest]` (write `[0, 5]`)"),
+        (
+            "[0, 5]",
+            "[5, 0]",
+            "14:9 `range` is reversed; it is `[lowest, highest]` (write `[0, 5]`)",
+        ),
         (
             "[0, 5]",
             "[0, 1]",
@@ -232,7 +238,11 @@ fn a_fault_in_json_or_in_bytes_is_told_with_its_place() {
             "quality = { open = \"stuck\" }",
             "lid.toml:12:20 example 1: `open` is 1, expected quality `stuck`",
         ),
-        ("id = \"lid\"", "id = \"probe\"", "lid.toml:2:6 the id `probe` is taken by probe.toml"),
+        (
+            "id = \"lid\"",
+            "id = \"probe\"",
+            "lid.toml:2:6 the id `probe` is taken already, in line 2 of probe.toml (each file has an id of its own)",
+        ),
     ];
     for (found, replaced, expected) in cases {
         let text = changed(LID, found, replaced);
@@ -258,7 +268,7 @@ fn a_fault_in_a_scene_is_told_with_its_place() {
         (
             "\"2 m\"",
             "\"2 cm\"",
-            "10:14 `limit-high` is in `cm`, but `level` of `probe` is in `m` (write \"2 m\" if that is meant)",
+            "10:14 `limit-high` is in `cm`, but `level` of `probe` is in `m` (give the number in `m`)",
         ),
         (
             "\"2 m\"",
@@ -360,7 +370,7 @@ fn a_fault_in_the_community_is_told_with_its_place() {
         (
             "unit = 1",
             "unit = 300",
-            "12:8 `unit` must be a whole number from 0 to 255, found the number 300",
+            "12:8 `unit` must be a whole number from 1 to 247, found the number 300",
         ),
         ("id = \"door\"", "id = \"sump\"", "14:6 `sump` is taken already, in line 8"),
         (

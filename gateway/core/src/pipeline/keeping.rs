@@ -1,0 +1,105 @@
+//! Delays that run, kept on disk: a parking sensor speaks once when a car comes and once when it
+//! goes, and the power may fail before the minutes after it have passed.
+//!
+//! `armed/<device>/<scene>/<detector>` is written when an on-delay of at least [`WORTH_KEEPING`] or
+//! any off-delay begins, and removed when it ends. A value that hovers at its limit would wear the
+//! disk, so that one detector writes at most once in [`KEEP_PACE`]; what had to wait is written as
+//! soon as that has passed. What was disproved is forgotten at once, else a restart would bring it
+//! back.
+
+use std::time::Duration;
+
+use super::Pipeline;
+use crate::detect::condition::{Phase, Running};
+use crate::reading::{DeviceIndex, Timestamp};
+
+/// Shorter on-delays start anew after a restart.
+const WORTH_KEEPING: Duration = Duration::from_secs(10);
+
+/// At most one delay is written in this time for one detector.
+const KEEP_PACE: Duration = Duration::from_mins(1);
+
+/// After a start the broker's backlog may still disprove what was pending. What was ending is not
+/// held back: an event that is over should not outlive its time.
+const HEARING: Duration = Duration::from_secs(30);
+
+impl Pipeline {
+    /// Keeps the delays of a device that have begun, forgets those that are over.
+    pub(super) fn keep_armed(&mut self, index: DeviceIndex, now: Timestamp) {
+        let device = self.community.device(index);
+        let (mut waits, mut is_written) = (false, false);
+        for bound in &mut self.devices[index.0].bounds {
+            let compiled = &self.compiled[bound.detector];
+            let running = bound
+                .phase
+                .running()
+                .filter(|running| running.gone.is_some() || compiled.delays.on >= WORTH_KEEPING);
+            if running == bound.kept.running {
+                continue;
+            }
+            let is_early = bound.kept.at.is_some_and(|at| now.since(at) < KEEP_PACE);
+            if running.is_some() && is_early {
+                waits = true;
+                continue;
+            }
+            if running.is_some() {
+                bound.kept.at = Some(now);
+            } else if matches!(bound.phase, Phase::Active { .. })
+                && bound.kept.running.is_some_and(|kept| kept.gone.is_none())
+            {
+                // It counts now: its end is another matter, and need not wait.
+                bound.kept.at = None;
+            }
+            bound.kept.running = running;
+            let scene = &self.community.scenes[compiled.scene].head.id;
+            let key = format!("armed/{}/{scene}/{}", device.id, compiled.id);
+            let json = running.and_then(|running| serde_json::to_vec(&running).ok());
+            self.batch.states.push((key, json));
+            is_written = true;
+        }
+        if is_written {
+            self.concerned.push(index);
+        }
+        if waits {
+            self.unkept.get_or_insert(now + KEEP_PACE);
+        }
+    }
+
+    /// Writes what [`KEEP_PACE`] held back.
+    pub(super) fn keep_what_waited(&mut self, now: Timestamp) {
+        if self.unkept.take_if(|due| *due <= now).is_some() {
+            for index in (0..self.devices.len()).map(DeviceIndex) {
+                self.keep_armed(index, now);
+            }
+        }
+    }
+
+    /// Takes up a delay; false when nothing is left that it belongs to.
+    pub(super) fn restore_armed(
+        &mut self,
+        [device, scene, detector]: [&str; 3],
+        running: Running,
+        now: Timestamp,
+    ) -> bool {
+        let Some(index) = self.community.find_device(device) else { return false };
+        let mut is_taken = false;
+        for position in self.positions(index, scene, detector) {
+            let state = &mut self.devices[index.0];
+            let hearing = state.there(now) + HEARING;
+            let bound = &mut state.bounds[position];
+            if !bound.phase.resume(running) {
+                continue;
+            }
+            let due = bound.phase.due(self.compiled[bound.detector].delays);
+            bound.timer = match running.gone {
+                Some(_) => due,
+                None => due.map(|due| due.max(hearing)),
+            };
+            bound.kept.running = Some(running);
+            bound.kept.at = Some(now);
+            is_taken = true;
+            self.set_timer(index);
+        }
+        is_taken
+    }
+}

@@ -1,0 +1,163 @@
+//! The gateway's own events: when they begin, and when they are over.
+//!
+//! Refusals and clocks come from [`super::intake`], silences from [`super::telling`], the store's
+//! troubles from the shell. What has no end of its own (a damage that happened, a clock that was set)
+//! ends after a while.
+
+use std::time::Duration;
+
+use super::boundary::Damage;
+use super::concern::health_concern;
+use super::health::{Health, told_damage, told_refusals, told_span};
+use super::{Pipeline, TICK};
+use crate::community::quantity::Text;
+use crate::event::{Finding, Key};
+use crate::reading::{DeviceIndex, Timestamp};
+
+/// A clock that went back is told for this long.
+const CLOCK_TOLD_FOR: Duration = Duration::from_mins(10);
+
+/// A store that was damaged is told for this long, over restarts.
+const DAMAGE_TOLD_FOR: Duration = Duration::from_hours(24);
+
+impl Pipeline {
+    pub(super) fn has_own_events(&self) -> bool {
+        !self.refusing.is_empty() || !self.went_back.is_empty() || self.damaged.is_some()
+    }
+
+    /// Ends what has been quiet for long enough.
+    pub(super) fn look_at_own(&mut self, now: Timestamp) {
+        for index in self.refusing.clone() {
+            if self.devices[index.0].refusals.handle_timeout(now) {
+                self.refusing.remove(&index);
+                self.drop_health(Health::DeviceRefused, &self.community.device(index).id.clone());
+            } else {
+                self.raise_refusals(index, now);
+            }
+        }
+        let over: Vec<DeviceIndex> = self
+            .went_back
+            .extract_if(.., |_, at| now >= *at + CLOCK_TOLD_FOR)
+            .map(|(i, _)| i)
+            .collect();
+        for index in over {
+            self.drop_health(Health::ClockWentBack, &self.community.device(index).id.clone());
+        }
+        if self.damaged.take_if(|since| now >= *since + DAMAGE_TOLD_FOR).is_some() {
+            self.drop_health(Health::StoreDamaged, &self.community.gateway.clone());
+        }
+    }
+
+    pub(super) fn raise_refusals(&mut self, index: DeviceIndex, now: Timestamp) {
+        self.refusing.insert(index);
+        self.tick.get_or_insert(now + TICK);
+        let why = told_refusals(self.devices[index.0].refusals.by_reason());
+        let device = self.community.device(index).id.clone();
+        self.raise_health(Health::DeviceRefused, &device, index, Vec::new(), why, now, now);
+    }
+
+    /// A device's clock was set back and goes on from there.
+    pub(super) fn raise_clock_went_back(
+        &mut self,
+        index: DeviceIndex,
+        by: Duration,
+        now: Timestamp,
+    ) {
+        self.went_back.insert(index, now);
+        self.tick.get_or_insert(now + TICK);
+        let device = self.community.device(index);
+        let (span, name) = (told_span(by), &device.title);
+        let mut why = Text::new(
+            format!("{}的时钟回拨了约 {}", name.zh, span.zh),
+            format!("the clock of {} went back by about {}", name.en, span.en),
+        );
+        if self.devices[index.0].gate.is_doubted() {
+            why.zh.push_str("；在其校准之前，读数按网关时间记录");
+            why.en.push_str("; until it is right, its readings are dated by the gateway's clock");
+        }
+        let id = device.id.clone();
+        self.raise_health(Health::ClockWentBack, &id, index, Vec::new(), why, now, now);
+    }
+
+    pub(super) fn handle_store_failed(&mut self, why: &str, now: Timestamp) {
+        if self.community.devices.is_empty() {
+            return;
+        }
+        let why = Text::new(format!("写入失败：{why}"), format!("writing failed: {why}"));
+        let subject = self.community.gateway.clone();
+        self.raise_health(Health::StoreFailed, &subject, DeviceIndex(0), Vec::new(), why, now, now);
+    }
+
+    pub(super) fn handle_disk_full(&mut self, why: Option<String>, now: Timestamp) {
+        self.is_disk_full = why.is_some();
+        match why {
+            Some(why) => self.handle_store_failed(&why, now),
+            None => self.handle_store_works(),
+        }
+    }
+
+    pub(super) fn handle_store_works(&mut self) {
+        if self.is_disk_full {
+            return;
+        }
+        let subject = self.community.gateway.clone();
+        self.drop_health(Health::StoreFailed, &subject);
+    }
+
+    /// The store had lost something before this start.
+    pub(super) fn raise_damage(&mut self, damage: &Damage, now: Timestamp) {
+        if self.community.devices.is_empty() {
+            return;
+        }
+        self.damaged = Some(now);
+        self.tick.get_or_insert(now + TICK);
+        let why = told_damage(damage);
+        let subject = self.community.gateway.clone();
+        let health = Health::StoreDamaged;
+        self.raise_health(health, &subject, DeviceIndex(0), Vec::new(), why, now, now);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every one of them is a word of the sentence")]
+    pub(super) fn raise_health(
+        &mut self,
+        health: Health,
+        subject: &str,
+        at_device: DeviceIndex,
+        affected: Vec<String>,
+        why: Text,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
+        // The disk is the gateway's own; everything else has a device to go to.
+        let device = match health {
+            Health::StoreFailed | Health::StoreDamaged => self.community.gateway.clone(),
+            Health::DeviceSilent
+            | Health::SourceSilent
+            | Health::FeederSilent
+            | Health::DeviceRefused
+            | Health::ClockWentBack => self.community.device(at_device).id.clone(),
+        };
+        let finding = Finding {
+            device: device.clone(),
+            since,
+            evidence: health.evidence(why),
+            affected,
+            is_silent: false,
+        };
+        let community = &self.community;
+        self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
+            let mut concern = health_concern(community, at_device, health, now);
+            if matches!(health, Health::StoreFailed | Health::StoreDamaged) {
+                concern.data.location = Text::new("网关", "the gateway");
+            }
+            concern.data.device = device;
+            concern
+        });
+    }
+
+    pub(super) fn drop_health(&mut self, health: Health, subject: &str) {
+        let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
+        self.book.drop_all(&key);
+    }
+}

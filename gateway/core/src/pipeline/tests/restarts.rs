@@ -1,0 +1,244 @@
+//! Stories of power cuts: what was ending ends, what was beginning begins, and nothing counts twice.
+
+use super::*;
+
+fn slow() -> String {
+    HEAT.replace("> 10.0", "> 1000.0")
+}
+
+/// The gateway is without power for that long; what was not written is lost.
+fn after_a_power_cut(before: &Night, scene: &str, seconds: u64) -> Night {
+    let now = before.now + Duration::from_secs(seconds);
+    let mut after = Night::resumed(Night::with_scenes(&[scene]), before.restored(), now);
+    after.wait(0);
+    after
+}
+
+#[test]
+fn an_event_that_was_ending_ends_at_its_time_though_the_sensor_is_quiet_after_a_restart() {
+    let scene = slow().replace("30 s", "5 min");
+    let mut before = Night::new(Night::with_scenes(&[&scene]));
+    before.frame(0, r#"{"t": 45}"#).wait(90).frame(0, r#"{"t": 20}"#).wait(20);
+
+    let mut after = after_a_power_cut(&before, &scene, 10);
+    before.wait(400);
+    after.wait(400);
+
+    let cleared = "00:06:30  cleared 3 too hot: temperature 45 degC, above 40 degC\n";
+    assert!(before.transcript.contains(cleared), "{}", before.transcript);
+    assert!(after.transcript.contains(cleared), "{}", after.transcript);
+}
+
+#[test]
+fn an_event_whose_off_delay_passed_without_power_ends_at_the_start() {
+    let scene = slow();
+    let mut before = Night::new(Night::with_scenes(&[&scene]));
+    before.frame(0, r#"{"t": 45}"#).wait(90).frame(0, r#"{"t": 20}"#).wait(20);
+
+    let after = after_a_power_cut(&before, &scene, 600);
+
+    assert_eq!(
+        after.transcript,
+        "00:11:50  cleared 3 too hot: temperature 45 degC, above 40 degC\n"
+    );
+}
+
+#[test]
+fn an_event_that_came_back_before_the_power_failed_does_not_end() {
+    let scene = slow();
+    let mut before = Night::new(Night::with_scenes(&[&scene]));
+    before.frame(0, r#"{"t": 45}"#).wait(90);
+    before.frame(0, r#"{"t": 20}"#).wait(10).frame(0, r#"{"t": 45}"#);
+
+    let mut after = after_a_power_cut(&before, &scene, 40);
+    after.wait(30);
+
+    assert!(!after.transcript.contains("cleared"), "{}", after.transcript);
+}
+
+#[test]
+fn a_delay_that_began_right_after_another_is_kept_a_little_later() {
+    let scene = slow().replace("1 min", "4 min");
+    let mut before = Night::new(Night::with_scenes(&[&scene]));
+    // The first car leaves again, the second stays.
+    before.frame(0, r#"{"t": 45}"#).wait(10).frame(0, r#"{"t": 20}"#).wait(10);
+    before.frame(0, r#"{"t": 45}"#).wait(60);
+
+    let mut after = after_a_power_cut(&before, &scene, 10);
+    after.wait(250);
+
+    assert!(after.transcript.contains("00:04:20  opened 3 too hot"), "{}", after.transcript);
+}
+
+#[test]
+fn a_value_is_compared_with_the_one_before_the_restart() {
+    let hurried = || {
+        let mut community = Night::with_scenes(&[]);
+        let mut device_type = (*community.devices[0].device_type).clone();
+        device_type.points[0].max_rate = Some(0.1);
+        community.devices[0].device_type = Arc::new(device_type);
+        community
+    };
+    let mut before = Night::new(hurried());
+    before.frame(0, r#"{"t": 20}"#).wait(10);
+    before.pipeline.handle_stop(before.now);
+    before.drain();
+
+    let mut after = Night::resumed(hurried(), before.restored(), before.now);
+    after.frame(0, r#"{"t": 45}"#);
+
+    assert_eq!(after.pipeline.view(after.now).devices[0].refused["jumped"], 1);
+}
+
+#[test]
+fn a_calm_hour_writes_four_times() {
+    let mut night = Night::new(Night::with_scenes(&[HEAT]));
+
+    night.talk(3_630, 20.0);
+
+    assert_eq!(night.batches.len(), 4);
+    assert_eq!(night.batches[0].states.len(), 3);
+}
+
+#[test]
+fn a_device_that_is_no_longer_configured_leaves_no_memory_behind() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0);
+    night.pipeline.handle_stop(night.now);
+    night.drain();
+    let mut less = Night::with_scenes(&[]);
+    less.devices.remove(0);
+
+    let after = Night::resumed(less, night.restored(), night.now);
+
+    assert_eq!(after.batches[0].states, [("heard/t1".to_owned(), None)]);
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_told_until_it_has_room() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+
+    night.handle(Input::DiskFull { why: Some("the disk is full".into()) });
+    night.talk(60, 20.0).handle(Input::StoreFailed { why: "no space left".into() });
+    assert_eq!(
+        night.transcript,
+        "00:00:00  opened 1 Gateway storage failed: writing failed: the disk is full\n"
+    );
+    night.handle(Input::DiskFull { why: None });
+
+    assert!(night.transcript.contains("cleared 1 Gateway storage failed"), "{}", night.transcript);
+}
+
+#[test]
+fn a_store_that_was_set_aside_is_an_event_for_a_day_and_over_restarts() {
+    let damage = super::super::Damage::SetAside {
+        to: "/data/quarantine-1".into(),
+        why: "the database holds something that is none of ours".into(),
+    };
+    let restored =
+        Restored { sequence: 10_041, boot: 9, damage: Some(damage), ..Restored::default() };
+    let mut night = Night::resumed(Night::with_scenes(&[]), restored, START);
+    let opened = night.messages().remove(0);
+
+    assert_eq!((opened.sequence.as_str(), opened.data.level), ("00000000000000010042", 2));
+    assert_eq!(opened.data.device, "gw");
+    assert_eq!(opened.data.title.zh, "网关存储曾损坏");
+    assert!(opened.data.cause.why.en.contains("set aside as /data/quarantine-1"));
+    assert!(opened.data.cause.why.zh.contains("/data/quarantine-1"));
+    night.talk(3_600, 20.0);
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.talk(23 * 3_600 - 60, 20.0);
+    assert_eq!(after.transcript, "", "it stays");
+    after.talk(120, 20.0);
+    assert!(after.transcript.contains("cleared 2 Gateway storage was damaged"));
+}
+
+mod replacing {
+    use super::*;
+
+    fn two_brokers(order: [&str; 2]) -> Community {
+        let mut community = Night::with_scenes(&[]);
+        community.sources = order
+            .map(|id| crate::community::Source {
+                id: id.into(),
+                kind: crate::community::SourceKind::Broker,
+            })
+            .into();
+        let sensors = order.iter().position(|id| *id == "sensors").unwrap();
+        for device in &mut community.devices {
+            device.source = SourceIndex(sensors);
+            device.feeder = None;
+        }
+        community
+    }
+
+    #[test]
+    fn a_broker_that_is_down_stays_down_under_its_new_position() {
+        let mut night = Night::new(two_brokers(["sensors", "cameras"]));
+        night.talk(60, 20.0);
+        let down = Some("connection refused".to_owned());
+        night.handle(Input::Source { source: SourceIndex(0), down }).wait(10);
+
+        night.handle(Input::Config(Arc::new(two_brokers(["cameras", "sensors"])))).wait(25);
+
+        let view = night.pipeline.view(night.now);
+        assert_eq!((view.sources[0].id.as_str(), &view.sources[0].down), ("cameras", &None));
+        assert_eq!(view.sources[1].down.as_deref(), Some("connection refused"));
+        assert_eq!(
+            night.transcript,
+            "00:01:30  opened 3 Whole line or broker silent: `sensors` is silent (connection \
+             refused), with 3 devices: t1, t2, t3\n"
+        );
+    }
+
+    #[test]
+    fn a_frame_that_waits_is_settled_with_its_broker_under_its_new_position() {
+        let mut night = Night::new(Community {
+            scenes: Night::with_scenes(&[HEAT]).scenes,
+            ..two_brokers(["sensors", "cameras"])
+        });
+        night.stores = false;
+        night.frame(0, r#"{"t": 20}"#).wait(30).ticketed(0, r#"{"t": 70}"#, Some(7));
+
+        night
+            .pipeline
+            .handle(Input::Config(Arc::new(two_brokers(["cameras", "sensors"]))), night.now);
+        night.pipeline.handle(Input::Stored { through: 9 }, night.now);
+
+        let settled = std::iter::from_fn(|| night.pipeline.poll_output())
+            .find_map(|o| if let Output::Settle(ticket) = o { Some(ticket) } else { None });
+        assert_eq!(settled, Some(Ticket { source: SourceIndex(1), id: 7 }));
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_not_mended_by_a_new_configuration() {
+        let mut night = Night::new(Night::with_scenes(&[]));
+        night.stores = false;
+        night.handle(Input::StoreFailed { why: "no space left on device".into() });
+
+        night.handle(Input::Config(Arc::new(Night::with_scenes(&[]))));
+
+        assert!(!night.transcript.contains("cleared"), "{}", night.transcript);
+    }
+
+    #[test]
+    fn a_change_of_one_scene_leaves_the_delays_of_another_alone() {
+        let mut night = Night::new(Night::with_scenes(&[&slow()]));
+        night.frame(0, r#"{"t": 45}"#).wait(30);
+        let other = HEAT.replace("\"heat\"", "\"other\"").replace("40 degC", "80 degC");
+
+        night.handle(Input::Config(Arc::new(Night::with_scenes(&[&other, &slow()])))).wait(31);
+
+        assert!(night.transcript.contains("00:01:00  opened 3 too hot"), "{}", night.transcript);
+    }
+
+    #[test]
+    fn an_event_that_was_ending_ends_at_its_time_under_a_new_configuration() {
+        let mut night = Night::new(Night::with_scenes(&[&slow()]));
+        night.frame(0, r#"{"t": 45}"#).wait(90).frame(0, r#"{"t": 20}"#).wait(10);
+
+        night.handle(Input::Config(Arc::new(Night::with_scenes(&[&slow()])))).wait(25);
+
+        assert!(night.transcript.contains("00:02:00  cleared 3 too hot"), "{}", night.transcript);
+    }
+}

@@ -1,0 +1,145 @@
+//! Opens the files of a configuration, and keeps what stands in the way of reading them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gatehouse_core::community::ModelSpec;
+use gatehouse_core::community::build::File;
+use gatehouse_core::community::fault::Fault;
+
+use super::{Faults, LAYOUT};
+use crate::infer::manifest::installed;
+use crate::infer::{InferError, load_specs};
+
+/// Reads files and keeps what went wrong.
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) texts: BTreeMap<String, String>,
+    faults: Vec<Fault>,
+    /// A file or folder is missing whose content others may refer to.
+    pub(super) is_incomplete: bool,
+}
+
+impl Reader {
+    pub(super) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// A file's text. What is not UTF-8 in it is told, and the rest is read all the same.
+    pub(super) fn file(&mut self, path: &Path) -> Option<File> {
+        let name = path.display().to_string();
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.missing(path, &format!("cannot be read: {error}"));
+                return None;
+            }
+        };
+        let wrong = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some(at) = wrong {
+            let byte = bytes.get(at).copied().unwrap_or_default();
+            self.faults.push(Fault {
+                file: name.clone(),
+                // The stand-in for what cannot be read.
+                span: at..at + char::REPLACEMENT_CHARACTER.len_utf8(),
+                message: format!("the file is not UTF-8: the byte here is 0x{byte:02X}"),
+                help: Some("save it as UTF-8 (it may be in GBK or GB 18030)".to_owned()),
+            });
+        }
+        self.texts.insert(name.clone(), text.clone());
+        Some(File { name, text })
+    }
+
+    /// Every `.toml` of a folder, by name.
+    pub(super) fn folder(&mut self, path: &Path) -> Vec<File> {
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.missing(path, &format!("cannot be listed: {error}"));
+                return Vec::new();
+            }
+        };
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .collect();
+        files.sort();
+        if files.is_empty() {
+            self.missing(path, "holds no `.toml` file");
+        }
+        files.iter().filter_map(|path| self.file(path)).collect()
+    }
+
+    /// The installed models; `None` when one of them cannot be read, so that it is told once.
+    pub(super) fn models(&mut self, folder: &Path) -> Option<Vec<ModelSpec>> {
+        let names = installed(folder);
+        let mut specs = Vec::new();
+        for name in &names {
+            match load_specs(folder, [name]) {
+                Ok(spec) => specs.extend(spec),
+                Err(error) => {
+                    let fault = model_fault(&mut self.texts, &folder.join(name), error);
+                    self.faults.push(fault);
+                }
+            }
+        }
+        (specs.len() == names.len()).then_some(specs)
+    }
+
+    pub(super) fn missing(&mut self, path: &Path, message: &str) {
+        self.is_incomplete = true;
+        self.faults.push(Fault {
+            file: path.display().to_string(),
+            span: 0..0,
+            message: message.to_owned(),
+            help: Some(LAYOUT.to_owned()),
+        });
+    }
+
+    pub(super) fn into_faults(mut self, more: Vec<Fault>) -> Faults {
+        self.faults.extend(more);
+        Faults::new(self.faults, self.texts)
+    }
+}
+
+/// What is wrong with a model, at its place in the manifest where it has one.
+pub(super) fn model_fault(
+    texts: &mut BTreeMap<String, String>,
+    folder: &Path,
+    error: InferError,
+) -> Fault {
+    let again = Some("install the model again from where it came from".to_owned());
+    let (path, place, message, help) = match error {
+        InferError::Malformed { path, line, column, reason } => (
+            path,
+            (line, column),
+            reason,
+            Some("correct it, or install the model again".to_owned()),
+        ),
+        InferError::Tampered { path, line, column, reason } => {
+            (path, (line, column), reason, again)
+        }
+        InferError::Rejected { path, reason } => (path, (1, 1), reason, again),
+        error @ (InferError::NotInstalled { .. }
+        | InferError::Unreadable { .. }
+        | InferError::NoEngine(_)
+        | InferError::NoThread(_)) => {
+            (folder.to_owned(), (1, 1), format!("{:#}", anyhow::Error::from(error)), again)
+        }
+    };
+    let file = path.display().to_string();
+    let is_text = path.extension().is_some_and(|extension| extension == "toml");
+    if is_text && let Ok(text) = std::fs::read_to_string(&path) {
+        texts.insert(file.clone(), text);
+    }
+    let at = texts.get(&file).map_or(0, |text| byte_at(text, place));
+    Fault { file, span: at..at, message, help }
+}
+
+/// The byte at a line and a column, both from 1.
+fn byte_at(text: &str, (line, column): (usize, usize)) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at)
+}
