@@ -1,7 +1,6 @@
 //! What a person sees who tries the program as it is shipped: `demo` with its console in a browser,
 //! `simulate` and `check`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -20,23 +19,18 @@ const WIDTH: u32 = 390;
 #[tokio::test]
 async fn the_demo_finds_every_planned_anomaly_and_invents_none() {
     let elsewhere = tempfile::tempdir().unwrap();
-    let demo = ["demo", "--for", "20", "--speed", "60"];
+    let demo = ["demo", "--for", "20", "--speed", "60", "--json"];
 
     let ended = run(elsewhere.path(), &demo).await;
 
-    let told = String::from_utf8(ended.stdout).unwrap();
-    assert!(ended.status.success(), "{told}{}", String::from_utf8_lossy(&ended.stderr));
-    let summary: BTreeMap<&str, &str> = told
-        .lines()
-        .filter_map(|line| line.split_at_checked(20))
-        .map(|(name, value)| (name.trim(), value.trim()))
-        .collect();
-    for none in ["anomalies missed", "false events", "opened twice", "sequence gaps"] {
-        assert_eq!(summary.get(none), Some(&"0"), "{none}\n{told}");
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    for none in ["missed", "false_events", "opened_twice"] {
+        assert_eq!(summary[none], json!([]), "{summary:#}\n{told}");
     }
-    let found: u32 = summary["anomalies found"].parse().unwrap();
-    assert!(found >= 5, "{told}");
-    assert!(!summary["readings in"].starts_with("0 "), "{told}");
+    assert_eq!(summary["sequence_gaps"], 0, "{summary:#}\n{told}");
+    assert!(summary["found"].as_array().unwrap().len() >= 5, "{summary:#}\n{told}");
     assert!(told.contains("(UTC+08:00)"), "{told}");
     for transition in ["  opened  ", "  updated  ", "  cleared  "] {
         assert!(told.contains(transition), "{transition}\n{told}");
