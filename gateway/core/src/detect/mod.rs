@@ -6,10 +6,12 @@
 //! 2. [`rule`]: CEL expressions over a device's points, and the grading table,
 //! 3. [`score`]: how abnormal a sample is, by a model's answer,
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
-//! 5. [`bound`]: a scene's detectors fastened to one device, with their state.
+//! 5. [`joint`]: whether a device's points fit each other,
+//! 6. [`bound`]: a scene's detectors fastened to one device, with their state.
 
 pub mod bound;
 pub mod condition;
+pub mod joint;
 pub mod rule;
 pub mod score;
 pub mod silence;
