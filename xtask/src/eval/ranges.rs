@@ -174,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_nobody_touches_takes_its_share_of_the_recall() {
+        // Three rows of four found, but one range of two: recall 3/8 at precision 1, then the rest
+        // with all twenty rows.
+        let mut scores = [0.0; 20];
+        scores[0..3].fill(1.0);
+
+        assert!(close(vus_pr(&[0..3, 10..11], &scores, &[0]), 0.375 + 0.625 * 0.2));
+    }
+
+    #[test]
     fn a_near_miss_counts_for_the_more_the_wider_the_buffer() {
         let mut scores = [0.0; 60];
         scores[28] = 1.0;
