@@ -123,7 +123,11 @@ pub(super) fn tally(labels: &Labels, detected: &[bool], profile: &Profile) -> Ta
 }
 
 /// 0 for a detector that never speaks, 100 for one that speaks at once in every window and nowhere else.
+/// Where nothing is labelled there is nothing to win: 0.
 pub(super) fn normalised(raw: f64, windows: usize, profile: &Profile) -> f64 {
+    if windows == 0 {
+        return 0.0;
+    }
     let windows = windows as f64;
     let null = -profile.miss * windows;
     100.0 * (raw - null) / (windows * profile.hit - null)
