@@ -24,8 +24,9 @@ use crate::step;
 /// Share of a series that may be learned from.
 const LEARNING: f64 = 0.7;
 const WEEK: f64 = 604_800.0;
-/// Where a scene writes its budget.
-const KEYS: [&str; 2] = ["false-alarms", "budget"];
+/// Where a scene writes its budget: words, or a number of events a week.
+const KEYS: [&str; 3] = ["false-alarms", "false-alarm-budget", "budget"];
+const KEY_PER_WEEK: &str = "false-alarms-per-week";
 /// A month with a mean above this is one of haze: "moderately polluted" in HJ 633-2012, ug/m3.
 const HAZE: f64 = 115.0;
 /// The point that haze is seen in.
@@ -87,7 +88,10 @@ fn in_scene(text: &str) -> Option<f64> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
         let value = value.split('#').next()?.trim().trim_matches('"');
-        KEYS.contains(&key.trim()).then(|| per_week(value))?
+        match key.trim() {
+            KEY_PER_WEEK => value.parse().ok(),
+            key => KEYS.contains(&key).then(|| per_week(value))?,
+        }
     })
 }
 
@@ -242,6 +246,7 @@ mod tests {
         let scene = "[scene]\nid = \"x\"\nfalse-alarms = \"1 / week\" # for all of it\n";
 
         assert_eq!(in_scene(scene), Some(1.0));
+        assert_eq!(in_scene("false-alarms-per-week = 0.25"), Some(0.25));
         assert_eq!(in_scene("[scene]\nid = \"x\"\n"), None);
     }
 
