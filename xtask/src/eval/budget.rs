@@ -142,7 +142,7 @@ fn report(counted: &[Counted], budget: Option<f64>) -> Report {
     let weeks: f64 = counted.iter().map(|one| one.weeks).sum();
     let took: Duration = counted.iter().map(|one| one.took).sum();
     let mut text = format!(
-        "## False-alarm budget: {} series, {weeks:.0} weeks judged, replayed in {:.1} s\n\n\
+        "### False-alarm budget: {} series, {weeks:.0} weeks judged, replayed in {:.1} s\n\n\
          | set | point | weeks judged | events | events in the 70 % before |\n\
          | --- | --- | --- | --- | --- |\n",
         counted.len(),

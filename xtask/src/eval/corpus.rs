@@ -101,7 +101,7 @@ fn report(judged: &[Judged]) -> Report {
     let scored: Vec<(&Labels, &[f64])> =
         judged.iter().map(|one| (&one.labels, one.said.scores.as_slice())).collect();
     let mut text = format!(
-        "## NAB: {} series, {windows} windows, {rows} rows replayed in {:.1} s (wanted: under 60)\n\n\
+        "### NAB: {} series, {windows} windows, {rows} rows replayed in {:.1} s (wanted: under 60)\n\n\
          | profile | one fixed threshold: an event opens | best threshold over the score | that threshold |\n\
          | --- | --- | --- | --- |\n",
         judged.len(),

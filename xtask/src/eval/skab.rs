@@ -113,7 +113,7 @@ fn judge(
         each.insert(path.file_name().unwrap_or_default().to_string_lossy().into(), ours.json());
     }
     let mut text = format!(
-        "## SKAB {set}: {} files, {} points, {} normal rows before each, replayed in {:.1} s\n\n\
+        "### SKAB {set}: {} files, {} points, {} normal rows before each, replayed in {:.1} s\n\n\
          Row by row, all files together; {} components hold {:.0} % of the variance.\n\n\
          | method | F1 | false alarms (FAR) | missed (MAR) |\n| --- | --- | --- | --- |\n",
         paths.len(),
