@@ -13,6 +13,8 @@ const MEMORY: u32 = 1_024;
 const CLIP: f64 = 3.0;
 /// Rows after which it does.
 const CLIP_AFTER: u32 = 64;
+/// Smoothing sees at most so many deviations: one absurd value must not be felt for hours.
+const FAR: f64 = 50.0;
 /// Gain of the forecast, an exponential smoothing.
 const GAIN: f64 = 0.25;
 /// A variance below this part of what the noise alone gives is an accident of few rows.
@@ -39,6 +41,8 @@ struct Point {
     /// Mean squared difference of neighbours: twice the variance of white noise.
     difference: f64,
     smooth: [f64; SCALES.len()],
+    /// The same as the slowest, of values as they are.
+    level: f64,
     variance: [f64; SCALES.len()],
 }
 
@@ -168,7 +172,8 @@ impl Learned {
     /// Things are as they are now: the slowest scale becomes the reference.
     pub(super) fn settle(&mut self) {
         for point in &mut self.points {
-            point.reference = point.smooth[SCALES.len() - 1];
+            point.reference = point.level;
+            point.smooth = [point.level; SCALES.len()];
         }
     }
 }
@@ -178,15 +183,23 @@ impl Point {
         if self.age == 0 {
             (self.reference, self.last) = (value, value);
             self.smooth = [value; SCALES.len()];
+            self.level = value;
         }
         if self.forecast.is_none() {
             self.last = value;
         }
-        let forecast = self.forecast.unwrap_or(value);
-        self.forecast = Some(forecast + GAIN * (value - forecast));
+        self.level += SCALES[SCALES.len() - 1] * (value - self.level);
         // A point that never moves still has the noise of its last digits.
         let digits = 1e-6 * self.reference.abs() + 1e-12;
         let noise = self.difference / 2.0 + digits * digits;
+        let far = FAR * (self.variance[1].sqrt() + noise.sqrt());
+        let near = if self.age > SETTLING {
+            value.clamp(self.reference - far, self.reference + far)
+        } else {
+            value
+        };
+        let forecast = self.forecast.unwrap_or(value);
+        self.forecast = Some(forecast + GAIN * (near - forecast));
         let age = f64::from(self.age);
         std::array::from_fn(|scale| {
             let weight = SCALES[scale];
@@ -194,7 +207,7 @@ impl Point {
                 value - forecast
             } else {
                 let smooth = &mut self.smooth[scale];
-                *smooth += weight.max(1.0 / (age + 1.0)) * (value - *smooth);
+                *smooth += weight.max(1.0 / (age + 1.0)) * (near - *smooth);
                 *smooth - self.reference
             };
             // What smoothing leaves of white noise.

@@ -145,6 +145,18 @@ fn nonsense_is_not_judged_and_teaches_nothing() {
 }
 
 #[test]
+fn one_absurd_value_is_over_when_it_is_over() {
+    let mut joint = Joint::new(3, None);
+    let rows = rows(480);
+    judged(&mut joint, &rows[..400]);
+    assert!(joint.handle(&[Some(1e14), Some(rows[400][1]), Some(rows[400][2])]).is_open);
+
+    let after = judged(&mut joint, &rows[401..]);
+
+    assert!(after[60..].iter().all(|j| !j.is_open), "{:?}", after.iter().rposition(|j| j.is_open));
+}
+
+#[test]
 fn constant_points_and_no_points_at_all_do_no_harm() {
     let mut constant = Joint::new(2, None);
     for _ in 0..1_000 {
