@@ -8,6 +8,7 @@
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
 //! 5. [`bound`]: a scene's detectors fastened to one device, with their state.
 
+pub mod anomaly;
 pub mod bound;
 pub mod condition;
 pub mod rule;
