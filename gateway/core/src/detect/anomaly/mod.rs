@@ -39,6 +39,35 @@ pub const OUTPUTS: usize = 9;
 
 const WITNESSES: usize = 7;
 
+/// Who says that something is unlike before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// Far from the usual level, for a moment.
+    Spike,
+    /// Far from the usual level, for a while.
+    Shift,
+    /// The level has just changed.
+    Step,
+    /// The last twelve samples run as they never did.
+    Shape,
+    /// The last 32 samples run as they never did.
+    LongShape,
+    /// The forecast is off to one side.
+    Residual,
+    /// The forecast is off by more, or by less, than usual.
+    ResidualSize,
+}
+
+const ALL: [Witness; WITNESSES] = [
+    Witness::Spike,
+    Witness::Shift,
+    Witness::Step,
+    Witness::Shape,
+    Witness::LongShape,
+    Witness::Residual,
+    Witness::ResidualSize,
+];
+
 /// A score below this opens nothing; what is abnormal and opens nothing is reported right under it.
 const UNOPENED: f64 = 0.499;
 
@@ -69,6 +98,8 @@ pub struct Judgement {
     pub opens: bool,
     /// The 5 %, 50 % and 95 % quantiles that were forecast for it, in the point's unit.
     pub expected: Option<[f64; 3]>,
+    /// Who says most, if anyone says anything.
+    pub loudest: Option<Witness>,
 }
 
 /// The abnormality that a score from 0 to 1 stands for; 0.5 is the one fixed threshold.
@@ -101,8 +132,8 @@ impl Detector {
     ) -> (Judgement, bool) {
         let forecast = self.forecast.take().filter(|_| !self.witnesses.is_gap(at));
         let says = self.witnesses.take(at, value, forecast.as_ref());
-        let abnormality = self.judge(&says);
-        let is_learning = self.spoken < READY;
+        let (abnormality, loudest) = self.judge(&says);
+        let is_learning = self.is_learning();
         let abnormality = if is_learning { 0.0 } else { abnormality };
         let now = self.witnesses.count;
         let is_quiet = self.opened.is_some_and(|then| (now - then) as f64 <= self.quiet());
@@ -111,18 +142,39 @@ impl Detector {
             self.opened = Some(now);
         }
         let expected = forecast.map(|forecast| forecast.band());
+        let judgement = Judgement { abnormality, is_learning, opens, expected, loudest };
+        if self.asked.is_some() {
+            return (judgement, false);
+        }
         let question = self.witnesses.question();
         self.asked = question.map(|(scale, _)| (now, scale));
         features.extend(question.iter().flat_map(|(_, inputs)| inputs));
-        (Judgement { abnormality, is_learning, opens, expected }, question.is_some())
+        (judgement, question.is_some())
     }
 
-    /// Takes the network's quantiles of the sample after the newest one; false when they came too late
-    /// or are none.
+    /// Takes the network's quantiles of the sample after number `asked_at`; false when that has come
+    /// already, or they are none.
     pub fn answer(&mut self, asked_at: u64, quantiles: &[f32]) -> bool {
-        let asked = self.asked.take_if(|(at, _)| *at == asked_at);
-        self.forecast = asked.and_then(|(_, scale)| Forecast::new(scale, quantiles));
-        self.forecast.is_some()
+        let Some((at, scale)) = self.asked.take_if(|(at, _)| *at == asked_at) else { return false };
+        let is_in_time = at == self.samples();
+        self.forecast =
+            if is_in_time { Forecast::new(scale, quantiles) } else { self.forecast.take() };
+        is_in_time && self.forecast.is_some()
+    }
+
+    /// The question will not be answered.
+    pub fn give_up(&mut self) {
+        self.asked = None;
+    }
+
+    /// What opened last was nothing; the next one need not wait.
+    pub fn retract(&mut self) {
+        self.opened = None;
+    }
+
+    /// Whether there are too few samples to tell anything.
+    pub fn is_learning(&self) -> bool {
+        self.spoken < READY
     }
 
     /// Samples taken: what an answer has to name.
@@ -141,13 +193,18 @@ impl Detector {
     }
 
     /// Holds each witness against its own past, adds, and holds the sum against the past of sums.
-    fn judge(&mut self, says: &Statement) -> f64 {
+    fn judge(&mut self, says: &Statement) -> (f64, Option<Witness>) {
         let (mut sum, mut has_spoken) = (0.0, false);
-        for ((past, said), weight) in self.past.iter_mut().zip(says).zip(WEIGHTS) {
+        let (mut most, mut loudest) = (0.0, None);
+        for (i, (past, said)) in self.past.iter_mut().zip(says).enumerate() {
             let Some(x) = *said else { continue };
             if past.weight() >= READY {
-                sum += weight * past.rarity(x, TAIL_WITNESS, Tail::Pareto).min(CAP);
+                let part = WEIGHTS[i] * past.rarity(x, TAIL_WITNESS, Tail::Pareto).min(CAP);
+                sum += part;
                 has_spoken = true;
+                if part > most {
+                    (most, loudest) = (part, Some(ALL[i]));
+                }
             }
             past.learn(x);
         }
@@ -158,7 +215,7 @@ impl Detector {
         if has_spoken && self.spoken < READY {
             self.spoken += 1.0;
         }
-        if is_known { rarity + BLEND * sum } else { 0.0 }
+        (if is_known { rarity + BLEND * sum } else { 0.0 }, loudest)
     }
 
     /// Samples after an event in which no other opens.

@@ -72,6 +72,9 @@ impl Witnesses {
         forecast: Option<&Forecast>,
     ) -> Statement {
         let value = self.held(value);
+        // As it is remembered: a sample that is its own median has no deviation.
+        #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
+        let value = f64::from(value as f32);
         if let Some(forecast) = forecast {
             self.residuals.push(forecast.normal_score(value));
         }
