@@ -13,6 +13,7 @@ use super::super::scene::{Detector, Scene, Story};
 use super::range::Range;
 use super::simulation::check_key;
 use super::{Known, check_id, unique};
+use crate::detect::anomaly::{INPUTS, OUTPUTS};
 
 pub(super) fn check(
     document: &mut Document,
@@ -227,7 +228,15 @@ fn check_model(
     models: Option<&[ModelSpec]>,
 ) {
     let (Some(name), Some(models)) = (&detector.model, models) else { return };
-    if !models.iter().any(|model| model.name == *name) {
+    let found = models.iter().find(|model| model.name == *name);
+    if let Some(model) = found.filter(|m| (m.window, m.outputs) != (INPUTS, OUTPUTS)) {
+        let message = format!(
+            "`{name}` takes {} numbers and answers {}, expected {INPUTS} and {OUTPUTS}",
+            model.window, model.outputs
+        );
+        document.fault(&format!("{path}.model"), message, None);
+    }
+    if found.is_none() {
         let message = format!("there is no model `{name}`");
         let help =
             nearest(name, models.iter().map(|model| model.name.as_str())).unwrap_or_else(|| {
