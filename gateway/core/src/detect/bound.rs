@@ -8,8 +8,10 @@ use cel::Env;
 use super::Evidence;
 use super::anomaly::{INPUTS, OUTPUTS, Witness, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
+use super::joint::Culprit;
 use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::{Series, Verdict};
+use super::together::Together;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
 use crate::community::device_type::{DeviceType, Point};
@@ -151,10 +153,17 @@ impl Compiled {
             }
             Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => Vec::new(),
         };
+        let together = match &self.judge {
+            Judge::Model { every, .. } if points.len() > 1 => Some(Together::new(&points, *every)),
+            Judge::Model { .. } | Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => {
+                None
+            }
+        };
         (!points.is_empty()).then(|| Bound {
             detector: index,
             points,
             series,
+            together,
             phase: Phase::default(),
             timer: None,
             kept: Kept::default(),
@@ -190,6 +199,8 @@ pub struct Bound {
     pub points: Vec<usize>,
     /// What its model looks at.
     pub series: Vec<Series>,
+    /// The same points judged together, where there are several.
+    pub together: Option<Together>,
     pub phase: Phase,
     /// When its delay will have passed, in the device's time.
     pub timer: Option<Timestamp>,
@@ -273,9 +284,11 @@ impl Bound {
                     is_sample = true;
                     opens |= series.verdict.is_some_and(|v| v.judgement.opens);
                 }
-                if !is_sample {
+                let is_row = self.together.as_mut().is_some_and(|t| t.handle(readings, at));
+                if !is_sample && !is_row {
                     return None;
                 }
+                opens |= self.together.as_ref().is_some_and(Together::is_open);
                 let mut verdicts = self.series.iter().filter_map(|s| s.verdict);
                 let goes_on = verdicts.any(|v| v.judgement.abnormality >= threshold);
                 opens || goes_on && self.phase != Phase::Normal
@@ -291,7 +304,8 @@ impl Bound {
 
     /// The highest score of the newest sample, as it is told; `None` for rules and before there is one.
     pub fn score(&self) -> Option<f64> {
-        self.newest().map(|v| v.judgement.reported()).max_by(f64::total_cmp)
+        let alone = self.newest().map(|v| v.judgement.reported());
+        alone.chain(self.together.as_ref().map(Together::score)).max_by(f64::total_cmp)
     }
 
     /// What the newest sample came to, by point.
@@ -310,7 +324,9 @@ impl Bound {
             (Judge::High { limit, .. }, Some(value)) => past(*limit, value - limit),
             (Judge::Low { limit, .. }, Some(value)) => past(*limit, limit - value),
             (Judge::Model { .. }, _) => {
-                self.newest().map(|v| v.score()).max_by(f64::total_cmp).unwrap_or(0.0)
+                let alone = self.newest().map(|v| v.score());
+                let together = self.together.as_ref().map(Together::score);
+                alone.chain(together).max_by(f64::total_cmp).unwrap_or(0.0)
             }
             (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
         }
@@ -369,6 +385,20 @@ impl Bound {
                 .iter()
                 .map(|p| contribution(*p, sight.value(*p), (None, None), 1.0 / count))
                 .collect(),
+            Judge::Model { .. } if let Some((culprit, points)) = self.misfit() => points
+                .iter()
+                .zip(&culprit.shares)
+                .enumerate()
+                .map(|(i, (point, share))| {
+                    let observed = sight.value(*point);
+                    if i == culprit.point {
+                        let band = (Some(culprit.band.0), Some(culprit.band.1));
+                        contribution(*point, Some(culprit.observed), band, *share)
+                    } else {
+                        contribution(*point, observed, (None, None), *share)
+                    }
+                })
+                .collect(),
             Judge::Model { .. } => {
                 // A point's share is its abnormality, of that of all.
                 let verdicts: Vec<_> =
@@ -391,8 +421,22 @@ impl Bound {
         }
     }
 
+    /// The point that does not fit the others, when that is what is wrong.
+    fn misfit(&self) -> Option<(&Culprit, &[usize])> {
+        let together = self.together.as_ref().filter(|together| together.is_open())?;
+        let culprit = together.judgement.as_ref()?.culprit.as_ref()?;
+        let alone = self.newest().map(|v| v.judgement.reported()).max_by(f64::total_cmp);
+        alone.is_none_or(|alone| alone < together.score()).then_some((culprit, together.points()))
+    }
+
     /// In which way the most abnormal point is unlike before.
     fn manner(&self) -> Option<Text> {
+        if self.misfit().is_some() {
+            return Some(Text::new(
+                "与同一设备的其他测点不符",
+                "does not fit the device's other points",
+            ));
+        }
         let by_abnormality =
             |a: &Verdict, b: &Verdict| a.judgement.abnormality.total_cmp(&b.judgement.abnormality);
         let worst = self.series.iter().filter_map(|s| s.verdict).max_by(by_abnormality)?;

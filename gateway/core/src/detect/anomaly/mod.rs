@@ -69,7 +69,7 @@ const ALL: [Witness; WITNESSES] = [
 ];
 
 /// A score below this opens nothing; what is abnormal and opens nothing is reported right under it.
-const UNOPENED: f64 = 0.499;
+pub(super) const UNOPENED: f64 = 0.499;
 
 /// One point under watch.
 #[derive(Debug, Clone, PartialEq, Default)]
