@@ -3,7 +3,7 @@
 //! Text of the four kinds of files comes in, an `Arc<Community>` or *all* faults at once come out;
 //! nobody here opens a file. The rooms:
 //!
-//! 1. [`quantity`]: typed strings and bilingual texts,
+//! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
 //! 2. [`device_type`], [`scene`], [`site`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
@@ -14,6 +14,7 @@ pub mod device_type;
 pub mod document;
 pub mod expectation;
 pub mod fault;
+pub mod frequency;
 pub mod quantity;
 pub mod rule;
 pub mod scene;

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::frequency::Frequency;
 use super::quantity::{Period, Quantity, Text};
 
 /// One file in `config/scenes`.
@@ -51,6 +52,10 @@ pub struct SceneHead {
     /// A condition that returns within this time after it cleared reopens its event.
     #[serde(default = "reopen_within")]
     pub reopen_within: Period,
+    /// How many false alarms its `model` detectors may raise, all devices and points together; its part
+    /// of the community's `false-alarms` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_alarms: Option<Frequency>,
     /// What to do about it.
     pub advice: Text,
 }

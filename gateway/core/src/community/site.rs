@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::frequency::Frequency;
 use super::quantity::{Period, Text};
 
 /// `config/community.toml`.
@@ -26,11 +27,15 @@ pub struct Site {
 }
 
 /// `[community]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SiteHead {
     pub id: String,
     pub title: Text,
+    /// How many false alarms `model` detectors may raise; divided among the scenes that have some and
+    /// no `false-alarms` of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_alarms: Option<Frequency>,
 }
 
 /// `[[area]]`: one grid cell (网格).

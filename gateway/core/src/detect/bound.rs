@@ -6,7 +6,8 @@ use std::time::Duration;
 use cel::Env;
 
 use super::Evidence;
-use super::anomaly::{INPUTS, OUTPUTS, Witness, abnormality_of};
+use super::anomaly::budget::Allowance;
+use super::anomaly::{INPUTS, OUTPUTS, Witness, abnormality_of, score_of};
 use super::condition::{Change, Delays, Phase, Running};
 use super::joint::Culprit;
 use super::rule::{Feature, Need, NotARule, Rule};
@@ -29,6 +30,8 @@ pub struct Compiled {
     title: Option<Text>,
     pub delays: Delays,
     certainty: Option<f64>,
+    /// What a model's points may raise, when the scene has a budget.
+    pub allowance: Option<Allowance>,
     judge: Judge,
 }
 
@@ -120,7 +123,7 @@ impl Compiled {
             };
         let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
         let (title, certainty) = (detector.title.clone(), detector.certainty);
-        Ok(Self { scene, id, title, delays, certainty, judge })
+        Ok(Self { scene, id, title, delays, certainty, allowance: None, judge })
     }
 
     /// Fastens the detector to devices of that type, if they are meant and have its points.
@@ -176,6 +179,13 @@ impl Compiled {
             Judge::Model { spec, .. } => Some(spec),
             Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => None,
         }
+    }
+
+    /// The abnormality from which a point may raise an event: that of the score `threshold`, or what the
+    /// budget leaves, whichever is more.
+    fn limit(&self, threshold: f64, series: &Series) -> f64 {
+        let fixed = abnormality_of(threshold);
+        self.allowance.map_or(fixed, |allowance| fixed.max(allowance.threshold(series.interval())))
     }
 
     /// Whether rules look at the past of the points.
@@ -273,11 +283,11 @@ impl Bound {
                 Some(_) | None => when.test(|n| sight.lookup(n, at))?,
             },
             Judge::Model { threshold, .. } => {
-                let threshold = abnormality_of(*threshold);
                 let (mut is_sample, mut opens) = (false, false);
                 for (index, series) in self.series.iter_mut().enumerate() {
                     let Some(value) = fresh(readings, series.point) else { continue };
-                    let Some(asked) = series.handle(at, value, threshold, features) else {
+                    let limit = compiled.limit(*threshold, series);
+                    let Some(asked) = series.handle(at, value, limit, features) else {
                         continue;
                     };
                     asks.extend(asked.map(|sample| (index, sample)));
@@ -289,8 +299,10 @@ impl Bound {
                     return None;
                 }
                 opens |= self.together.as_ref().is_some_and(Together::is_open);
-                let mut verdicts = self.series.iter().filter_map(|s| s.verdict);
-                let goes_on = verdicts.any(|v| v.judgement.abnormality >= threshold);
+                let goes_on = self.series.iter().any(|series| {
+                    let limit = abnormality_of(*threshold);
+                    series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
+                });
                 opens || goes_on && self.phase != Phase::Normal
             }
         };
@@ -342,7 +354,9 @@ impl Bound {
             }
             Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
             Judge::Model { spec, threshold, .. } => {
-                (format!("{}@{}", spec.name, spec.version), over, *threshold, over)
+                let limits = self.series.iter().map(|series| compiled.limit(*threshold, series));
+                let limit = limits.min_by(f64::total_cmp).map_or(*threshold, score_of);
+                (format!("{}@{}", spec.name, spec.version), over, limit, over)
             }
         };
         let quality = self.points.iter().map(|p| sight.gate.point(*p).share_good()).sum::<f64>()

@@ -88,6 +88,19 @@ impl Series {
         self.detector.interval()
     }
 
+    /// What it knows, as bytes for the disk.
+    pub fn remember(&self) -> Vec<u8> {
+        self.detector.remember()
+    }
+
+    /// Goes on from what was kept; false when it cannot be read.
+    pub fn recall(&mut self, bytes: &[u8]) -> bool {
+        let Some(detector) = Detector::recall(bytes) else { return false };
+        self.last = detector.last();
+        self.detector = detector;
+        true
+    }
+
     /// The clock that times the samples was set.
     pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         self.last = self.last.map(&to);

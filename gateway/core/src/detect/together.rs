@@ -12,6 +12,8 @@ use crate::reading::{Quality, Reading, Timestamp};
 
 /// A pause of so many usual distances is an outage: forecasts from before it mean nothing.
 const OUTAGE: u32 = 16;
+/// After one of so many, levels from before it mean nothing either: the device is learnt anew.
+const FORGOTTEN: u32 = 512;
 
 /// The points of one device, watched together.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +55,9 @@ impl Together {
         if let Some(last) = self.last.replace(at) {
             let distance = at.since(last);
             let usual = *self.usual.get_or_insert(distance);
-            if at < last || distance > usual * OUTAGE {
+            if distance > usual * FORGOTTEN {
+                self.joint = Joint::new(self.points.len(), None);
+            } else if at < last || distance > usual * OUTAGE {
                 self.joint.handle_gap();
             } else {
                 self.usual = Some((usual * 15 + distance) / 16);
@@ -107,6 +111,20 @@ mod tests {
         assert_eq!(gathered.row, [None, Some(5.0)]);
         assert!(gathered.handle(&[good(0, 1.0)], Timestamp(60_000)));
         assert!(gathered.handle(&[good(0, 1.0)], Timestamp(10_000)), "the clock went back");
+    }
+
+    #[test]
+    fn after_a_long_outage_a_device_is_learnt_anew() {
+        let good = |value| [reading(0, value, Quality::Good), reading(1, value, Quality::Good)];
+        let mut together = Together::new(&[0, 1], Duration::ZERO);
+        for second in 0..600 {
+            together.handle(&good(f64::from(second % 7)), Timestamp(i64::from(second) * 1_000));
+        }
+        assert!(!together.judgement.as_ref().unwrap().is_learning);
+
+        together.handle(&good(900.0), Timestamp(30 * 86_400_000));
+
+        assert!(together.judgement.as_ref().unwrap().is_learning && !together.is_open());
     }
 
     #[test]

@@ -109,7 +109,10 @@ impl Pipeline {
         let mut changes = Vec::new();
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
-            let compiled = &self.compiled[bound.detector];
+            let compiled = &mut self.compiled[bound.detector];
+            if let Some(budget) = &mut self.budgets[compiled.scene] {
+                compiled.allowance = Some(budget.allowance(now));
+            }
             scratch.asks.clear();
             scratch.features.clear();
             let change = bound.handle_readings(
@@ -258,7 +261,10 @@ impl Pipeline {
     /// What a change of a detector on a device means for the book.
     fn apply(&mut self, index: DeviceIndex, position: usize, change: Change, now: Timestamp) {
         match change {
-            Change::Raised { since } => self.raise(index, position, since, now),
+            Change::Raised { since } => {
+                self.note_against_budget(index, position, now);
+                self.raise(index, position, since, now);
+            }
             Change::Dropped => self.drop_finding(index, position),
         }
     }

@@ -7,7 +7,7 @@
 //! 1. `boundary`: inputs and outputs,
 //! 2. `device`: what is held per device,
 //! 3. `intake`: one frame's way to findings,
-//! 4. `asking`: questions to models and their answers,
+//! 4. `asking` and `budgeting`: questions to models and their answers, and what may come of them,
 //! 5. `health`: the gateway's own scenes,
 //! 6. `telling`, `own_events` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
@@ -16,6 +16,7 @@
 
 mod asking;
 mod boundary;
+mod budgeting;
 mod concern;
 mod device;
 mod health;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use crate::community::Community;
 use crate::community::scene::Status;
 use crate::decode::Decoder;
+use crate::detect::anomaly::budget::Budget;
 use crate::detect::bound::Compiled;
 use crate::detect::rule::Grades;
 use crate::detect::silence::Silence;
@@ -85,6 +87,8 @@ pub struct Pipeline {
     is_disk_full: bool,
     /// Since when it is told that the store was damaged.
     damaged: Option<Timestamp>,
+    /// By position of the scene; `None` for scenes without a budget.
+    budgets: Vec<Option<Budget>>,
     silence: Silence,
     asking: Asking,
     book: Book,
@@ -103,6 +107,8 @@ pub struct Pipeline {
     unkept: Option<Timestamp>,
     /// When what was heard is written down.
     checkpoint: Option<Timestamp>,
+    /// Whose turn it is to write down what was learnt.
+    turn: usize,
     /// Devices whose readings or delays may have led to something in this step.
     concerned: Vec<DeviceIndex>,
     outputs: VecDeque<Output>,
@@ -145,6 +151,7 @@ impl Pipeline {
             sources: vec![SourceState::default(); community.sources.len()],
             compiled: Vec::new(),
             grades: Vec::new(),
+            budgets: Vec::new(),
             devices: Vec::new(),
             timers: BTreeSet::new(),
             speaking: BTreeSet::new(),
@@ -161,6 +168,7 @@ impl Pipeline {
             tick: None,
             unkept: None,
             checkpoint: None,
+            turn: 0,
             concerned: Vec::new(),
             outputs: VecDeque::new(),
             counts: Counts::default(),
@@ -326,6 +334,7 @@ impl Pipeline {
                 state
             })
             .collect();
+        self.divide_budgets();
         Ok(())
     }
 }

@@ -11,7 +11,10 @@
 //! a trace: then it is taken in for the first time, as far as the disk can tell. What a power cut can
 //! lose is at most [`CHECKPOINT`] of the memory of devices that led to nothing: the value that the next
 //! one's rate of change is compared with, and the length of a run of equal values. Windows of rules
-//! and models begin anew at each start.
+//! begin anew at each start.
+//!
+//! `learnt/<device>/<scene>/<detector>/<point>` is what a model's point knows of its past
+//! ([`crate::detect::anomaly`]): written at a stop, and device by device every four hours.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +27,10 @@ use crate::reading::{DeviceIndex, Timestamp};
 
 /// How often everything that was heard is written.
 const CHECKPOINT: Duration = Duration::from_mins(15);
+
+/// What points have learnt is some 2 kB each and grows old slowly: at each checkpoint one device of so
+/// many writes it, so that a device's turn comes every four hours.
+const TURNS: usize = 16;
 
 /// A device's memory, as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,17 +84,63 @@ impl Pipeline {
         self.batch.states.extend(json.map(|json| (key(&device.id), Some(json))));
     }
 
-    /// Writes down everything that was heard, when it is time.
-    pub(super) fn keep_all_heard(&mut self, now: Timestamp) {
-        if self.checkpoint.take_if(|due| *due <= now).is_some() {
-            self.checkpoint_now();
+    /// Writes down what the models' points of a device have learnt.
+    fn keep_learnt(&mut self, index: DeviceIndex) {
+        let device = self.community.device(index);
+        for bound in &self.devices[index.0].bounds {
+            let compiled = &self.compiled[bound.detector];
+            let scene = &self.community.scenes[compiled.scene].head.id;
+            for series in bound.series.iter().filter(|series| series.verdict.is_some()) {
+                let point = &device.device_type.points[series.point].name;
+                let key = format!("learnt/{}/{scene}/{}/{point}", device.id, compiled.id);
+                self.batch.states.push((key, Some(series.remember())));
+            }
         }
     }
 
+    /// Takes up what a point has learnt; false when it cannot be read or nobody is meant.
+    pub(super) fn restore_learnt(
+        &mut self,
+        [device, scene, detector, point]: [&str; 4],
+        bytes: &[u8],
+    ) -> bool {
+        let Some(index) = self.community.find_device(device) else { return false };
+        let Some(point) = self.community.device(index).device_type.point(point) else {
+            return false;
+        };
+        let mut is_taken = false;
+        for position in self.positions(index, scene, detector) {
+            let bound = &mut self.devices[index.0].bounds[position];
+            let mut series = bound.series.iter_mut().filter(|series| series.point == point);
+            is_taken |= series.any(|series| series.recall(bytes));
+        }
+        is_taken
+    }
+
+    /// Writes down everything that was heard, when it is time.
+    pub(super) fn keep_all_heard(&mut self, now: Timestamp) {
+        if self.checkpoint.take_if(|due| *due <= now).is_some() {
+            self.turn += 1;
+            let turn = self.turn % TURNS;
+            self.keep_everything(|index| index.0 % TURNS == turn);
+        }
+    }
+
+    /// Writes down everything, at a stop.
     pub(super) fn checkpoint_now(&mut self) {
+        if self.settings.is_live {
+            self.keep_everything(|_| true);
+        }
+    }
+
+    fn keep_everything(&mut self, is_its_turn: impl Fn(DeviceIndex) -> bool) {
         for index in (0..self.devices.len()).map(DeviceIndex) {
             self.keep_heard(index);
+            if is_its_turn(index) {
+                self.keep_learnt(index);
+            }
         }
+        self.keep_budgets();
     }
 
     /// Takes up what was heard; false when it cannot be read or nobody is meant.

@@ -35,6 +35,10 @@ impl Pipeline {
                     })
                 }
                 ["heard", device] => self.restore_heard(device, &value),
+                ["budget", scene] => self.restore_budget(scene, &value),
+                ["learnt", device, scene, detector, point] => {
+                    self.restore_learnt([device, scene, detector, point], &value)
+                }
                 ["armed", device, scene, detector] => serde_json::from_slice::<Running>(&value)
                     .is_ok_and(|running| {
                         self.restore_armed([device, scene, detector], running, now)
@@ -144,12 +148,22 @@ impl Pipeline {
         let before_compiled = std::mem::take(&mut self.compiled);
         let before_grades = std::mem::take(&mut self.grades);
         let before_devices = std::mem::take(&mut self.devices);
+        let before_budgets = std::mem::take(&mut self.budgets);
         if self.compile().is_err() {
+            self.budgets = before_budgets;
             self.community = before_community;
             self.compiled = before_compiled;
             self.grades = before_grades;
             self.devices = before_devices;
             return;
+        }
+        for (scene, before) in before_community.scenes.iter().zip(before_budgets) {
+            let now = self.community.scenes.iter().position(|s| s.head.id == scene.head.id);
+            if let (Some(now), Some(before)) = (now, before)
+                && let Some(budget) = &mut self.budgets[now]
+            {
+                budget.recall(before.state());
+            }
         }
         let before_silence =
             std::mem::replace(&mut self.silence, Silence::new(&self.community, now));
@@ -235,6 +249,9 @@ impl Pipeline {
             let before = now - by;
             self.silence.handle_clock_step(by_ms, now);
             self.book.handle_clock_step(by, before);
+            for budget in self.budgets.iter_mut().flatten() {
+                budget.shift(|at| if at <= before { at + by } else { at });
+            }
             self.damaged = self.damaged.map(|at| if at <= before { at + by } else { at });
             self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {

@@ -130,6 +130,8 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let Some(site) = site.filter(|_| faults.is_empty()) else { return Err(faults) };
 
     let (scene_documents, scenes): (Vec<_>, Vec<_>) = scenes.into_iter().unzip();
+    let mut scenes: Vec<Scene> = scenes.into_iter().flatten().map(|s| (*s).clone()).collect();
+    scenes::share_budget(&mut scenes, site.community.false_alarms);
     Ok(Built {
         community: Arc::new(Community {
             id: site.community.id,
@@ -141,12 +143,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
             sources: around.sources.clone().unwrap_or_default(),
             device_types: types.values.into_values().cloned().collect(),
             devices,
-            scenes: scenes
-                .into_iter()
-                .flatten()
-                .map(|scene| (*scene).clone())
-                .map(Arc::new)
-                .collect(),
+            scenes: scenes.into_iter().map(Arc::new).collect(),
             models: around.models.clone().unwrap_or_default(),
         }),
         simulation: site.simulation,

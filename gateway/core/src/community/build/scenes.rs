@@ -7,9 +7,10 @@ use super::super::device_type::DeviceType;
 use super::super::document::Document;
 use super::super::expectation::Expectation;
 use super::super::fault::{listed, nearest};
+use super::super::frequency::Frequency;
 use super::super::quantity::{Quantity, is_unit};
 use super::super::rule::{RuleFault, check_detector, check_grade};
-use super::super::scene::{Detector, Scene, Story};
+use super::super::scene::{Detector, Scene, Status, Story};
 use super::range::Range;
 use super::simulation::check_key;
 use super::{Known, check_id, unique};
@@ -23,6 +24,11 @@ pub(super) fn check(
 ) {
     for (position, id) in scene.head.device_types.iter().enumerate() {
         types.check(document, &format!("scene.device-types.{position}"), "device type", id);
+    }
+    let has_model = scene.detectors.iter().any(|detector| detector.model.is_some());
+    if scene.head.false_alarms.is_some() && !has_model {
+        let message = "`false-alarms` is for detectors with a `model`, and the scene has none";
+        document.key_fault("scene.false-alarms", message, None);
     }
     if scene.detectors.is_empty() && !document.is_mended("detector") {
         document.fault("scene", "a scene needs at least one `[[detector]]`", None);
@@ -54,6 +60,19 @@ pub(super) fn check(
     }
     for (position, story) in scene.stories.iter().enumerate() {
         check_story(document, &format!("story.{position}"), story, scene, types);
+    }
+}
+
+/// Gives each scene with a model and no budget of its own an equal part of the community's.
+pub(super) fn share_budget(scenes: &mut [Scene], whole: Option<Frequency>) {
+    let takes = |scene: &&mut Scene| {
+        let head = &scene.head;
+        let has_model = scene.detectors.iter().any(|detector| detector.model.is_some());
+        has_model && head.status != Status::Off && head.false_alarms.is_none()
+    };
+    let parts = scenes.iter_mut().filter(takes).count();
+    for scene in scenes.iter_mut().filter(takes) {
+        scene.head.false_alarms = whole.map(|whole| whole.share(parts));
     }
 }
 

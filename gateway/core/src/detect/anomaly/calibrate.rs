@@ -33,6 +33,12 @@ impl Default for Histogram {
 }
 
 impl Histogram {
+    /// One that remembers samples of those weights, bin by bin.
+    #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
+    pub(super) fn from_weights(weights: [f64; BINS]) -> Self {
+        Self { counts: weights.map(|weight| weight as f32), total: weights.iter().sum(), one: 1.0 }
+    }
+
     /// What the samples weigh that it remembers.
     pub(super) fn weight(&self) -> f64 {
         self.total / self.one
@@ -87,7 +93,8 @@ impl Histogram {
         }
     }
 
-    fn count(&self, bin: usize) -> f64 {
+    /// What the samples weigh that fell into a bin.
+    pub(super) fn count(&self, bin: usize) -> f64 {
         f64::from(self.counts[bin]) / self.one
     }
 

@@ -12,11 +12,15 @@
 //! 1. [`ring`], [`novelty`], [`profile`], [`forecast`]: the past, seen in four ways,
 //! 2. [`witness`]: the statistics,
 //! 3. [`calibrate`]: their rarity,
-//! 4. [`constants`]: every number.
+//! 4. [`budget`]: how many events may come of it,
+//! 5. [`memory`]: over a restart,
+//! 6. [`constants`]: every number.
 
+pub mod budget;
 mod calibrate;
 mod constants;
 mod forecast;
+mod memory;
 mod novelty;
 mod profile;
 mod ring;
@@ -180,6 +184,11 @@ impl Detector {
     /// Samples taken: what an answer has to name.
     pub fn samples(&self) -> u64 {
         self.witnesses.count
+    }
+
+    /// When the newest sample was taken.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.witnesses.last
     }
 
     /// The usual distance of samples, in seconds; 0 until known.

@@ -9,14 +9,14 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Mean deviation from the long median per hour of the day, working days and weekends apart (UTC).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    means: [f32; CELLS],
+    pub(super) means: [f32; CELLS],
     /// Days that each cell has seen.
-    days: [u16; CELLS],
+    pub(super) days: [u16; CELLS],
     /// Squared deviations before and after the profile, fading.
-    before: f64,
-    after: f64,
+    pub(super) before: f64,
+    pub(super) after: f64,
     /// The hour that is going on: its cell, the sum of its deviations, how many.
-    current: Option<(usize, f64, f64)>,
+    pub(super) current: Option<(usize, f64, f64)>,
 }
 
 impl Default for Profile {

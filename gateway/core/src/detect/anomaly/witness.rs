@@ -22,24 +22,26 @@ pub(super) type Statement = [Option<f64>; WITNESSES];
 pub(super) struct Witnesses {
     /// Samples taken.
     pub(super) count: u64,
-    raw: Ring,
+    pub(super) raw: Ring,
     /// Deviations that the profile does not explain.
-    left: Ring,
+    pub(super) left: Ring,
     /// Means of four samples.
-    blocks: Ring,
-    block: f64,
+    pub(super) blocks: Ring,
+    pub(super) block: f64,
     /// Normal scores of what was forecast.
-    residuals: Ring,
-    median: f64,
+    pub(super) residuals: Ring,
+    pub(super) median: f64,
     /// Sum of absolute deviations and its weight, fading.
-    deviation: [f64; 2],
-    range: Option<[f64; 2]>,
-    block_range: Option<[f64; 2]>,
-    block_novelty: Option<f64>,
-    profile: Profile,
-    last: Option<Timestamp>,
+    pub(super) deviation: [f64; 2],
+    pub(super) range: Option<[f64; 2]>,
+    pub(super) block_range: Option<[f64; 2]>,
+    pub(super) block_novelty: Option<f64>,
+    pub(super) profile: Profile,
+    pub(super) last: Option<Timestamp>,
     /// The usual distance of samples, in seconds; 0 until known.
     pub(super) interval: f64,
+    /// Samples since the last gap: what looks further back would see the gap, not the point.
+    pub(super) since_gap: u64,
 }
 
 impl Default for Witnesses {
@@ -59,6 +61,7 @@ impl Default for Witnesses {
             profile: Profile::default(),
             last: None,
             interval: 0.0,
+            since_gap: 0,
         }
     }
 }
@@ -75,6 +78,7 @@ impl Witnesses {
         // As it is remembered: a sample that is its own median has no deviation.
         #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
         let value = f64::from(value as f32);
+        self.since_gap = if self.is_gap(at) { 1 } else { self.since_gap + 1 };
         if let Some(forecast) = forecast {
             self.residuals.push(forecast.normal_score(value));
         }
@@ -97,20 +101,21 @@ impl Witnesses {
         self.take_into_block(value);
 
         let mut says = [None; WITNESSES];
+        let sees = |width: usize| self.since_gap >= width as u64;
         if self.count > 2 * STEP as u64 {
             let level = |width| {
                 let raw = (self.raw.mean(width, 0) - self.median).abs();
                 0.5 * (raw + self.left.mean(width, 0).abs()) / scale
             };
             let step = |ring: &Ring| (ring.mean(STEP, 0) - ring.mean(STEP, STEP)).abs();
-            says[0] = Some(level(SHORT));
-            says[1] = Some(level(LONG));
-            says[2] = Some(0.5 * (step(&self.raw) + step(&self.left)) / scale);
+            says[0] = sees(SHORT).then(|| level(SHORT));
+            says[1] = sees(LONG).then(|| level(LONG));
+            says[2] = sees(2 * STEP).then(|| 0.5 * (step(&self.raw) + step(&self.left)) / scale);
         }
-        if self.count > 2 * SHAPE as u64 {
+        if self.count > 2 * SHAPE as u64 && sees(SHAPE) {
             says[3] = Some(SHAPE_GAIN * novelty(&self.raw, SHAPE, self.frame(range)));
         }
-        says[4] = self.block_novelty;
+        says[4] = self.block_novelty.filter(|_| sees(BLOCK_SHAPE * 4));
         if forecast.is_some() && self.residuals.len() == RESIDUAL_SIZE {
             let size = self.residuals.iter().map(f64::abs).sum::<f64>() / RESIDUAL_SIZE as f64;
             says[5] = Some(self.residuals.mean(RESIDUAL_MEAN, 0).abs());
