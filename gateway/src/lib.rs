@@ -16,7 +16,7 @@
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
-//! words).
+//! words), and `resident` (what the process holds of the memory).
 
 pub mod cli;
 pub mod clock;
@@ -27,6 +27,7 @@ pub mod infer;
 pub mod journal;
 pub mod pace;
 mod reasons;
+mod resident;
 pub mod retry;
 #[cfg(test)]
 mod sample;

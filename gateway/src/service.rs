@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::console::access::Access;
 use crate::console::token::Token;
 use crate::console::{self, StoreState};
 use crate::engine::{self, Effects};
-use crate::infer::Inference;
+use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
 use crate::pace::Pace;
 use crate::source::{modbus, mqtt};
@@ -47,8 +46,8 @@ const CLOCK_PACE: Duration = Duration::from_secs(10);
 pub struct Setup {
     pub config: GatewayConfig,
     pub community: Arc<Community>,
-    /// Folder of the models.
-    pub models: PathBuf,
+    /// Where its models lie.
+    pub models: Shelves,
 }
 
 /// A gateway that runs.
@@ -211,7 +210,7 @@ fn units(
 fn start_inference(
     community: &Community,
     config: &GatewayConfig,
-    models: &std::path::Path,
+    models: &Shelves,
     inputs: &mpsc::Sender<Input>,
 ) -> Option<Inference> {
     let names: BTreeSet<&str> = community
@@ -224,7 +223,8 @@ fn start_inference(
         return None;
     }
     let library = config.models.onnxruntime.as_deref();
-    match Inference::start(models, names, library, inputs.downgrade()) {
+    let models = Models::open(models, names, library);
+    match models.and_then(|models| Inference::start(models, inputs.downgrade())) {
         Ok(inference) => {
             tracing::info!(engine = inference.engine_name(), "models are loaded");
             Some(inference)

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod events;
+pub mod models;
 pub mod replay;
 pub mod run;
 pub mod schema;
@@ -31,6 +32,7 @@ pub enum Command {
     Simulate(simulate::Args),
     Replay(replay::Args),
     Events(events::Args),
+    Models(models::Args),
     Schema(schema::Args),
 }
 
@@ -44,6 +46,7 @@ impl Command {
             | Self::Simulate(_)
             | Self::Replay(_)
             | Self::Events(_)
+            | Self::Models(_)
             | Self::Schema(_) => false,
         }
     }
@@ -58,6 +61,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(args).await,
         Command::Replay(args) => replay::run(&args),
         Command::Events(args) => events::run(args),
+        Command::Models(args) => models::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

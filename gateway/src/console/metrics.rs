@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use super::page::is_heard;
 use super::{Console, Snapshot};
+use crate::resident::resident_bytes;
 
 /// `GET /metrics`.
 pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
@@ -194,12 +195,4 @@ fn write(is_counter: bool, value: u64, encoder: MetricEncoder) -> fmt::Result {
     } else {
         ConstGauge::new(value).encode(encoder)
     }
-}
-
-/// What Linux says we hold; `None` elsewhere.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

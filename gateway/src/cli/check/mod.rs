@@ -23,7 +23,7 @@ use gatehouse_core::story;
 
 use super::INVALID;
 use crate::config::GatewayConfig;
-use crate::infer::Models;
+use crate::infer::{Models, Shelves};
 use crate::service::Setup;
 
 use reader::{Reader, model_fault};
@@ -52,8 +52,8 @@ pub struct Args {
 pub struct Loaded {
     pub config: GatewayConfig,
     pub built: Built,
-    /// Folder of the models.
-    pub models: PathBuf,
+    /// Where its models lie.
+    pub models: Shelves,
     /// Every file that was read, by the name that faults give it.
     texts: BTreeMap<String, String>,
 }
@@ -109,7 +109,7 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
         Some((document, config)) => (Some(document), config),
         None => (None, None),
     };
-    let models = config.as_ref().map_or(PathBuf::new(), |config| folder.join(&config.models.path));
+    let models = config.as_ref().map_or_else(Shelves::default, |config| shelves(config, folder));
     if let Some((document, config)) = document.as_mut().zip(config.as_mut()) {
         gateway::resolve(config, folder);
         gateway::check(document, config, folder);
@@ -140,6 +140,27 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
     }
 }
 
+/// Reads and checks `gateway.toml` alone, for commands that need no community.
+pub fn load_gateway(folder: &Path) -> Result<(GatewayConfig, Shelves), Faults> {
+    let mut reader = Reader::default();
+    let file = reader.file(&folder.join("gateway.toml"));
+    let read = file.map(|file| Document::read::<GatewayConfig>(&file.name, &file.text));
+    let Some((mut document, config)) = read else { return Err(reader.into_faults(Vec::new())) };
+    if let Some(mut config) = config {
+        gateway::resolve(&mut config, folder);
+        gateway::check(&mut document, &config, folder);
+        if document.faults().is_empty() && !reader.has_faults() {
+            let shelves = shelves(&config, folder);
+            return Ok((config, shelves));
+        }
+    }
+    Err(reader.into_faults(document.faults().to_vec()))
+}
+
+fn shelves(config: &GatewayConfig, folder: &Path) -> Shelves {
+    Shelves::new(vec![folder.join(&config.models.path)])
+}
+
 /// Opens the models that the scenes name: are they what their manifests say?
 fn open_models(loaded: &mut Loaded) -> Vec<Fault> {
     let scenes = &loaded.built.community.scenes;
@@ -148,7 +169,8 @@ fn open_models(loaded: &mut Loaded) -> Vec<Fault> {
     let library = loaded.config.models.onnxruntime.as_deref();
     let open = |name: &str| {
         let error = Models::open(&loaded.models, [name], library).err()?;
-        Some(model_fault(&mut loaded.texts, &loaded.models.join(name), error))
+        let folder = loaded.models.find(name).unwrap_or_default();
+        Some(model_fault(&mut loaded.texts, &folder, error))
     };
     names.into_iter().filter_map(open).collect()
 }

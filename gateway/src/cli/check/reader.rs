@@ -8,8 +8,7 @@ use gatehouse_core::community::build::File;
 use gatehouse_core::community::fault::Fault;
 
 use super::{Faults, LAYOUT};
-use crate::infer::manifest::installed;
-use crate::infer::{InferError, load_specs};
+use crate::infer::{InferError, Shelves, load_specs};
 
 /// Reads files and keeps what went wrong.
 #[derive(Default)]
@@ -72,14 +71,15 @@ impl Reader {
     }
 
     /// The installed models; `None` when one of them cannot be read, so that it is told once.
-    pub(super) fn models(&mut self, folder: &Path) -> Option<Vec<ModelSpec>> {
-        let names = installed(folder);
+    pub(super) fn models(&mut self, shelves: &Shelves) -> Option<Vec<ModelSpec>> {
+        let names = shelves.names();
         let mut specs = Vec::new();
         for name in &names {
-            match load_specs(folder, [name]) {
+            match load_specs(shelves, [name]) {
                 Ok(spec) => specs.extend(spec),
                 Err(error) => {
-                    let fault = model_fault(&mut self.texts, &folder.join(name), error);
+                    let folder = shelves.find(name).unwrap_or_default();
+                    let fault = model_fault(&mut self.texts, &folder, error);
                     self.faults.push(fault);
                 }
             }
