@@ -1,5 +1,6 @@
 //! One file per command. Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+pub mod bundle;
 pub mod check;
 pub mod demo;
 pub mod events;
@@ -33,6 +34,7 @@ pub enum Command {
     Replay(replay::Args),
     Events(events::Args),
     Models(models::Args),
+    Bundle(bundle::Args),
     Schema(schema::Args),
 }
 
@@ -47,6 +49,7 @@ impl Command {
             | Self::Replay(_)
             | Self::Events(_)
             | Self::Models(_)
+            | Self::Bundle(_)
             | Self::Schema(_) => false,
         }
     }
@@ -62,6 +65,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args),
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

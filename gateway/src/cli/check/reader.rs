@@ -8,6 +8,7 @@ use gatehouse_core::community::build::File;
 use gatehouse_core::community::fault::Fault;
 
 use super::{Faults, LAYOUT};
+use crate::bundle::BundleError;
 use crate::infer::{InferError, Shelves, load_specs};
 
 /// Reads files and keeps what went wrong.
@@ -50,8 +51,20 @@ impl Reader {
         Some(File { name, text })
     }
 
-    /// Every `.toml` of a folder, by name.
-    pub(super) fn folder(&mut self, path: &Path) -> Vec<File> {
+    /// Every `.toml` of a folder, by name; a file of `over` stands for the one of its name.
+    pub(super) fn layered(&mut self, path: &Path, over: Option<&Path>) -> Vec<File> {
+        let mut files = self.folder(path);
+        let Some(over) = over.filter(|over| over.is_dir()) else { return files };
+        let name = |file: &File| Path::new(&file.name).file_name().map(ToOwned::to_owned);
+        for file in self.folder(over) {
+            files.retain(|below| name(below) != name(&file));
+            files.push(file);
+        }
+        files.sort_by_key(name);
+        files
+    }
+
+    fn folder(&mut self, path: &Path) -> Vec<File> {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -85,6 +98,16 @@ impl Reader {
             }
         }
         (specs.len() == names.len()).then_some(specs)
+    }
+
+    /// A bundle that cannot be used.
+    pub(super) fn bad_bundle(&mut self, folder: &Path, error: &BundleError) {
+        self.faults.push(Fault {
+            file: folder.display().to_string(),
+            span: 0..0,
+            message: format!("the installed bundle is refused: {error}"),
+            help: Some("install it again, or go back: `gatehouse bundle rollback`".to_owned()),
+        });
     }
 
     pub(super) fn missing(&mut self, path: &Path, message: &str) {

@@ -19,6 +19,8 @@ use gatehouse_core::pipeline::Question;
 use serde_json::{Value, json};
 
 use super::{INVALID, check};
+use crate::bundle::BundleError;
+use crate::bundle::installed::Layer;
 use crate::config::GatewayConfig;
 use crate::infer::manifest::{About, Tensor};
 use crate::infer::noise::Noise;
@@ -61,16 +63,17 @@ pub enum Action {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (config, shelves) = match check::load_gateway(&args.config) {
-        Ok(loaded) => loaded,
+    let check::Gateway { config, models: shelves, bundle } = match check::load_gateway(&args.config)
+    {
+        Ok(gateway) => gateway,
         Err(faults) => {
             faults.print();
             return Ok(ExitCode::from(INVALID));
         }
     };
     let told = match &args.action {
-        Action::List => list(&config, &shelves)?,
-        Action::Verify => verify(&config, &shelves)?,
+        Action::List => list(&config, &shelves, &bundle)?,
+        Action::Verify => verify(&config, &shelves, &bundle)?,
         Action::Bench { rows } => bench::bench(&config, &shelves, *rows)?,
         Action::Answers { model, seed, rows } => answers(&config, &shelves, model, *seed, *rows)?,
     };
@@ -95,15 +98,24 @@ fn library(config: &GatewayConfig) -> Option<&Path> {
     config.models.onnxruntime.as_deref()
 }
 
-fn list(config: &GatewayConfig, shelves: &Shelves) -> anyhow::Result<Told> {
+fn list(
+    config: &GatewayConfig,
+    shelves: &Shelves,
+    bundle: &Result<Option<Layer>, BundleError>,
+) -> anyhow::Result<Told> {
     let engine = engine_name(library(config))?;
     let (mut models, mut faults) = (Vec::new(), Vec::new());
     let mut text = format!("inference runs on {engine}\n");
     for name in shelves.names() {
         match about(shelves, &name) {
             Ok(about) => {
-                text += &described(&about);
-                models.push(serde_json::to_value(about)?);
+                let layer = bundle.as_ref().ok().and_then(Option::as_ref);
+                let layer = layer.filter(|layer| about.folder.starts_with(&layer.folder));
+                text += &described(&about, layer);
+                let mut model = serde_json::to_value(about)?;
+                model["signed-by"] = json!(layer.map(|layer| &layer.signer));
+                model["bundle"] = json!(layer.map(|layer| &layer.title));
+                models.push(model);
             }
             Err(error) => {
                 let reason = reason(error);
@@ -119,7 +131,7 @@ fn list(config: &GatewayConfig, shelves: &Shelves) -> anyhow::Result<Told> {
     Ok(Told { json: json!({ "engine": engine, "models": models, "faults": faults }), text, holds })
 }
 
-fn described(about: &About) -> String {
+fn described(about: &About, layer: Option<&Layer>) -> String {
     let About { name, version, title, licence, training_data, inputs, outputs, .. } = about;
     let mut text = format!("\n{name} {version}: {}\n", title.get(Language::En));
     let _ = writeln!(text, "  in       {}", tensors(inputs));
@@ -131,6 +143,11 @@ fn described(about: &About) -> String {
         about.figures.iter().map(|(name, n)| format!("{name} {n}")).collect();
     let _ = writeln!(text, "  figures  {}", figures.join(", "));
     let _ = writeln!(text, "  tests    {}", about.tests);
+    let signed = layer.map_or_else(
+        || "nobody: no bundle brought it".to_owned(),
+        |layer| format!("{} (bundle {})", layer.signer, layer.title),
+    );
+    let _ = writeln!(text, "  signed   {signed}");
     let _ = writeln!(text, "  folder   {}", about.folder.display());
     text
 }
@@ -141,10 +158,24 @@ fn tensors(tensors: &[Tensor]) -> String {
 }
 
 /// Opens every installed model, as `run` opens those that a scene names.
-fn verify(config: &GatewayConfig, shelves: &Shelves) -> anyhow::Result<Told> {
+fn verify(
+    config: &GatewayConfig,
+    shelves: &Shelves,
+    bundle: &Result<Option<Layer>, BundleError>,
+) -> anyhow::Result<Told> {
     let engine = engine_name(library(config))?;
     let mut text = format!("inference runs on {engine}\n");
-    let mut holds = true;
+    let mut holds = bundle.is_ok();
+    let refused = bundle.as_ref().err().map(ToString::to_string);
+    match bundle {
+        Ok(None) => {}
+        Ok(Some(Layer { title, signer, .. })) => {
+            let _ = writeln!(text, "bundle {title}: holds (signed by {signer})");
+        }
+        Err(error) => {
+            let _ = writeln!(text, "bundle: REFUSED\n  {error}");
+        }
+    }
     let mut models = Vec::new();
     for name in shelves.names() {
         let opened = Models::open(shelves, [&name], library(config));
@@ -165,7 +196,9 @@ fn verify(config: &GatewayConfig, shelves: &Shelves) -> anyhow::Result<Told> {
         }
         models.push(json!({ "name": name, "holds": fault.is_none(), "reason": fault }));
     }
-    Ok(Told { json: json!({ "engine": engine, "models": models }), text, holds })
+    let title = bundle.as_ref().ok().and_then(Option::as_ref).map(|layer| &layer.title);
+    let bundle = json!({ "installed": title, "reason": refused });
+    Ok(Told { json: json!({ "engine": engine, "bundle": bundle, "models": models }), text, holds })
 }
 
 /// With its causes, in one line.

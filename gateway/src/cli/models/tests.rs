@@ -9,7 +9,7 @@ const NAME: &str = "window-forecast";
 
 #[test]
 fn the_list_says_what_is_installed_and_what_runs_it() {
-    let told = list(&config(), &shipped()).unwrap();
+    let told = list(&config(), &shipped(), &Ok(None)).unwrap();
 
     assert!(told.holds);
     let model = &told.json["models"][0];
@@ -34,7 +34,7 @@ fn a_network_that_was_changed_is_refused_at_its_checksum_and_the_others_hold() {
     bytes[5_000] ^= 1;
     fs::write(&network, bytes).unwrap();
 
-    let told = verify(&config(), &folder.path().into()).unwrap();
+    let told = verify(&config(), &folder.path().into(), &Ok(None)).unwrap();
 
     assert!(!told.holds);
     let [refused, fine] = [&told.json["models"][0], &told.json["models"][1]];
