@@ -166,7 +166,8 @@ fn a_stranger_and_an_empty_list_of_keys_are_told_apart() {
 
 #[test]
 fn what_lies_on_the_disk_is_held_against_the_signature_at_each_load() {
-    let changes: [(&str, fn(&Path)); 5] = [
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 5] = [
         ("a changed file", |folder| fs::write(folder.join("scenes/air.toml"), "[scenf]").unwrap()),
         ("a longer file", |folder| fs::write(folder.join("scenes/air.toml"), "[scene]x").unwrap()),
         ("a further file", |folder| fs::write(folder.join("scenes/more.toml"), "").unwrap()),
@@ -190,7 +191,7 @@ fn what_lies_on_the_disk_is_held_against_the_signature_at_each_load() {
 
 #[test]
 fn nothing_leads_out_of_a_bundle() {
-    let signer = Site::new();
+    let site = Site::new();
     for path in [
         "../scenes/a.toml",
         "/etc/passwd",
@@ -213,8 +214,8 @@ fn nothing_leads_out_of_a_bundle() {
         let sha256 = String::new();
         let files = vec![Item { path: path.into(), size: 0, sha256 }];
         let contents = Contents { name: "a".into(), version: "1".into(), files };
-        let signed = Head::sign(&contents, &signer.signer());
-        assert!(matches!(signed, Err(BundleError::Wrong(Wrong::Path(_)))), "{path}");
+        let refused = Head::sign(&contents, &site.signer());
+        assert!(matches!(refused, Err(BundleError::Wrong(Wrong::Path(_)))), "{path}");
     }
     for (name, size, count) in [("..", 1, 1), ("a", 1 << 40, 1), ("a", 1, 1_001), ("a", 1, 0)] {
         let file = |n| Item { path: format!("scenes/{n}.toml"), size, sha256: String::new() };

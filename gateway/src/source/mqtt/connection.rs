@@ -84,6 +84,11 @@ impl Listener {
                             eventloop.poll().await,
                             Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)
                         ) {}
+                        // The broker hangs up. If we did, with something unread, the connection would
+                        // be reset and our last acknowledgements might never be read.
+                        if let Some(network) = &mut eventloop.network {
+                            while network.read().await.is_ok() {}
+                        }
                     })
                     .await;
                 }
@@ -128,7 +133,8 @@ impl Listener {
     async fn step(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
         let Some(event) = self.next(eventloop, link).await? else {
             self.begin_to_stop(link);
-            return Ok(());
+            // With nothing owed, nothing would come to wake us before the grace is over.
+            return if self.ledger.lock().is_clear() { Err(End::Stopped) } else { Ok(()) };
         };
         match event {
             Event::Incoming(Packet::Publish(publish)) => self.intake.take(publish).await?,
