@@ -1,5 +1,5 @@
 //! The shipped models on both engines, each in a process of its own since a process has one engine: the
-//! same answers, and memory that does not grow.
+//! same answers, and no more memory than is known to go.
 //!
 //! ONNX Runtime is the one that `cargo xtask test` has installed beside the tests' Python, or that
 //! `ORT_DYLIB_PATH` names; where there is neither, the test says that it compared nothing.
@@ -36,16 +36,19 @@ fn both_engines_give_the_same_answers() {
 }
 
 #[test]
-fn memory_does_not_grow_with_the_windows_that_were_asked_about() {
+fn no_memory_is_kept_of_a_question_but_what_is_known() {
     for library in [Some(PathBuf::from("/nonexistent")), onnxruntime()].into_iter().flatten() {
         let told = run(&library, &["bench", "--rows", "100000"]);
         for model in told["models"].as_array().unwrap() {
-            let [loaded, after] =
-                ["loaded", "after"].map(|at| model["resident-bytes"][at].as_u64().unwrap());
+            let [warm, after] =
+                ["warm", "after"].map(|at| model["resident-bytes"][at].as_u64().unwrap());
 
-            // 64 bytes kept of each window would be more.
-            let grown = after.saturating_sub(loaded);
-            assert!(grown < 6 << 20, "{model} on {}: {grown} bytes", told["engine"]);
+            // ort 2.0.0-rc.14 never gives back what it asks an engine about the type of an answer:
+            // some 110 bytes a question on tract and 230 on ONNX Runtime. Nothing more may be kept.
+            let questions = model["rows"].as_u64().unwrap() / 64;
+            let grown = after.saturating_sub(warm);
+            let most = 300 * questions + (1 << 20);
+            assert!(grown < most, "{model} on {}: {grown} bytes", told["engine"]);
         }
     }
 }
