@@ -91,13 +91,7 @@ impl Site {
             write(folder.path(), name, text);
         }
         let platform = subscriber(brokers[1].port(), "gatehouse/v1/town/gw/events").await;
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let gateway = Command::new(gatehouse())
-            .args(["run", "--config", "."])
-            .current_dir(folder.path())
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
+        let gateway = run(folder.path());
         let sensor = Sensor::connect(brokers[0].port(), "sensor");
         let site = Self { folder, gateway, console, platform, sensor, brokers };
         site.until("gatehouse_source_up{source=\"sensors\"}", 1);
@@ -152,6 +146,15 @@ impl Drop for Site {
         let _ = self.gateway.kill();
         let _ = self.gateway.wait();
     }
+}
+
+fn run(folder: &Path) -> Child {
+    Command::new(gatehouse())
+        .args(["run", "--config", "."])
+        .current_dir(folder)
+        .stderr(Stdio::from(fs::File::create(folder.join("log")).unwrap()))
+        .spawn()
+        .unwrap()
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
@@ -266,4 +269,45 @@ async fn nothing_that_a_sensor_says_while_configurations_change_is_lost() {
     site.sensor.say("th-1", 99.0).await;
     assert_eq!(site.told().await, ("opened".into(), "th-1".into()));
     assert_eq!(site.metric(LOADED), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_comes_into_effect_and_one_that_was_changed_on_the_disk_gives_way_to_what_was_before()
+ {
+    let mut site = Site::start().await;
+    let folder = site.folder.path().to_owned();
+    let bundle = |args: &[&str]| {
+        let args = ["bundle", "--config", "."].iter().chain(args);
+        let output = Command::new(gatehouse()).args(args).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    bundle(&["keygen", "vendor"]);
+    let gateway = fs::read_to_string(folder.join("gateway.toml")).unwrap();
+    let trusting = gateway + "[bundles]\ntrusted-keys = [\"vendor.pub\"]\n";
+    write(&folder, "gateway.toml", &trusting);
+    write(&folder, "b/bundle.toml", "name = \"summer\"\nversion = \"1\"\n");
+    write(&folder, "b/scenes/heat.toml", &heat("40 degC"));
+    bundle(&["sign", "--key", "vendor", "b"]);
+    bundle(&["install", "summer-1.bundle"]);
+
+    site.reload(LOADED);
+    site.sensor.say("th-2", 50.0).await;
+    assert_eq!(site.told().await, ("opened".into(), "th-2".into()));
+
+    let installed = fs::read_dir(folder.join("data/bundles")).unwrap().flatten();
+    let installed = installed.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    write(&installed, "scenes/heat.toml", &heat("10 degC"));
+    site.reload(REFUSED);
+    let log = site.log();
+    assert!(log.contains("`scenes/heat.toml` is not what was signed"), "{log}");
+    site.sensor.say("th-1", 39.0).await;
+
+    let ended = Command::new("kill").arg(site.gateway.id().to_string()).status().unwrap();
+    assert!(ended.success() && site.gateway.wait().unwrap().success());
+    site.gateway = run(&folder);
+    site.until("gatehouse_source_up{source=\"sensors\"}", 1);
+    let log = site.log();
+    assert!(log.contains("what was installed before it goes on"), "{log}");
+    site.sensor.say("th-2", 50.0).await;
+    assert_eq!(site.told().await, ("cleared".into(), "th-2".into()), "60 degC, as in the folder");
 }
