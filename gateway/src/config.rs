@@ -33,6 +33,8 @@ pub struct GatewayConfig {
     pub console: ConsoleConfig,
     #[serde(default)]
     pub models: ModelsConfig,
+    #[serde(default, skip_serializing_if = "BundlesConfig::is_default")]
+    pub bundles: BundlesConfig,
 }
 
 /// `[gateway]`.
@@ -246,5 +248,22 @@ pub struct ModelsConfig {
 impl Default for ModelsConfig {
     fn default() -> Self {
         Self { path: "../models".into(), onnxruntime: None }
+    }
+}
+
+/// `[bundles]`: signed models and configuration. What `gatehouse bundle install` has installed stands
+/// over the files of this folder, and lies in `bundles` of the store's folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BundlesConfig {
+    /// Files of the public keys (Ed25519, PEM) whose bundles are believed; relative to the folder of
+    /// `gateway.toml`. With none, no bundle can be installed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_keys: Vec<PathBuf>,
+}
+
+impl BundlesConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }

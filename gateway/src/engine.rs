@@ -44,8 +44,17 @@ pub struct Effects {
     /// By position of the source; `None` for sources that want nothing back.
     pub settlers: Vec<Option<Settler>>,
     pub view: watch::Sender<Arc<View>>,
+    /// What comes with each [`Input::Config`]; left here before that is sent.
+    pub changes: mpsc::Receiver<Change>,
     /// Of the thread that this runs on.
     pub pace: Pace,
+}
+
+/// What a new configuration replaces beside the pipeline's own.
+pub struct Change {
+    /// By the new positions of the sources.
+    pub settlers: Vec<Option<Settler>>,
+    pub inference: Option<Inference>,
 }
 
 /// Batches that were handed to the store and not yet asked to be written.
@@ -111,6 +120,11 @@ pub async fn run(
                         clock.advance(by_ms);
                         now = clock.now();
                     }
+                    if let Input::Config(_) = input {
+                        // What the frames before it led to still goes by the old positions.
+                        effects.carry_out(&mut pipeline, &clock, &mut gathering);
+                        effects.change();
+                    }
                     pipeline.handle(input, now);
                 }
                 is_view_old = true;
@@ -160,6 +174,13 @@ impl Effects {
                     }
                 }
             }
+        }
+    }
+
+    fn change(&mut self) {
+        if let Ok(Change { settlers, inference }) = self.changes.try_recv() {
+            self.settlers = settlers;
+            self.inference = inference;
         }
     }
 

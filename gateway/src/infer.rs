@@ -9,7 +9,9 @@
 
 mod engine;
 pub mod manifest;
+pub mod noise;
 mod questions;
+mod shelves;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,15 +23,16 @@ use gatehouse_core::pipeline::{Answer, Input, Question};
 use tokio::sync::mpsc::WeakSender;
 
 use engine::Network;
-use manifest::Manifest;
+use manifest::{About, Manifest};
 use questions::{Questions, Turn};
+pub use shelves::Shelves;
 
 /// Why a model cannot be used. Rules go on without it; `check` and `run` say so.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
     /// Correct the scene, or copy the model's folder to where the message says.
-    #[error("there is no model `{name}` in {}; installed: {}", folder.display(), list(installed))]
-    NotInstalled { name: String, folder: PathBuf, installed: Vec<String> },
+    #[error("there is no model `{name}` in {shelves}; installed: {}", list(installed))]
+    NotInstalled { name: String, shelves: Shelves, installed: Vec<String> },
 
     /// Look at the file's rights, or install the model again.
     #[error("cannot read {}", path.display())]
@@ -63,13 +66,24 @@ fn list(names: &[String]) -> String {
 
 /// What the named models look like from outside, from `model.toml` alone.
 pub fn load_specs(
-    models_dir: &Path,
+    shelves: impl Into<Shelves>,
     names: impl IntoIterator<Item = impl AsRef<str>>,
 ) -> Result<Vec<ModelSpec>, InferError> {
+    let shelves = shelves.into();
     names
         .into_iter()
-        .map(|name| Manifest::read(models_dir, name.as_ref()).map(|manifest| manifest.spec()))
+        .map(|name| Manifest::read(&shelves, name.as_ref()).map(|manifest| manifest.spec()))
         .collect()
+}
+
+/// What the manifest of a model says, for people; nothing is loaded.
+pub fn about(shelves: &Shelves, name: &str) -> Result<About, InferError> {
+    Manifest::read(shelves, name).map(|manifest| manifest.about())
+}
+
+/// `onnxruntime` or `tract`: the engine that answers in this process. Starts it.
+pub fn engine_name(onnxruntime: Option<&Path>) -> Result<&'static str, InferError> {
+    engine::engine_name(onnxruntime)
 }
 
 /// Models that have been loaded and have passed their tests.
@@ -83,13 +97,14 @@ impl Models {
     ///
     /// The engine is chosen by the first call in a process and stays.
     pub fn open(
-        models_dir: &Path,
+        shelves: impl Into<Shelves>,
         names: impl IntoIterator<Item = impl AsRef<str>>,
         onnxruntime: Option<&Path>,
     ) -> Result<Self, InferError> {
+        let shelves = shelves.into();
         let networks = names
             .into_iter()
-            .map(|name| Network::load(Manifest::read(models_dir, name.as_ref())?, onnxruntime))
+            .map(|name| Network::load(Manifest::read(&shelves, name.as_ref())?, onnxruntime))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self { networks, engine_name: engine::engine_name(onnxruntime)? })
     }
@@ -126,14 +141,8 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Loads the models, then answers questions to them into `inputs` for as long as that is open.
-    pub fn start(
-        models_dir: &Path,
-        names: impl IntoIterator<Item = impl AsRef<str>>,
-        onnxruntime: Option<&Path>,
-        inputs: WeakSender<Input>,
-    ) -> Result<Self, InferError> {
-        let models = Models::open(models_dir, names, onnxruntime)?;
+    /// Answers questions to these models into `inputs` for as long as that is open.
+    pub fn start(models: Models, inputs: WeakSender<Input>) -> Result<Self, InferError> {
         let engine_name = models.engine_name();
         let questions = Arc::new(Questions::default());
         let theirs = Arc::clone(&questions);

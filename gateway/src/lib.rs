@@ -10,14 +10,16 @@
 //! 6. [`uplink`]: records to the township,
 //! 7. [`journal`]: the records, for those who ask on this box,
 //! 8. [`console`]: pages, stream and metrics for people,
-//! 9. [`service`]: the world built from all of these, and its end,
-//! 10. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 11. [`cli`]: one file per command.
+//! 9. [`bundle`]: signed models and configuration,
+//! 10. [`service`]: the world built from all of these, and its end,
+//! 11. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 12. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
-//! words).
+//! words), and `resident` (what the process holds of the memory).
 
+pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -27,6 +29,7 @@ pub mod infer;
 pub mod journal;
 pub mod pace;
 mod reasons;
+mod resident;
 pub mod retry;
 #[cfg(test)]
 mod sample;

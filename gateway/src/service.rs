@@ -2,18 +2,19 @@
 //!
 //! The one place that builds the world. Shutdown flows downstream: only the sources hear `stop`; the
 //! engine ends when they have hung up, the store's thread when the engine has, and the uplink has a
-//! few seconds to send what is left.
+//! few seconds to send what is left. [`sources`] starts and ends the sources of a configuration, and
+//! [`reload`] changes over to another one while the gateway runs.
 
-use std::collections::BTreeSet;
+pub mod reload;
+mod sources;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use gatehouse_core::community::{Address, Community, SourceKind};
+use anyhow::Context as _;
+use gatehouse_core::community::Community;
 use gatehouse_core::pipeline::{Input, Pipeline, Settings};
-use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -23,14 +24,14 @@ use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
 use crate::console::token::Token;
-use crate::console::{self, StoreState};
-use crate::engine::{self, Effects};
-use crate::infer::Inference;
+use crate::console::{self, Configuration, StoreState};
+use crate::engine::{self, Change, Effects};
+use crate::infer::{Inference, Shelves};
 use crate::journal::serve as journal;
 use crate::pace::Pace;
-use crate::source::{modbus, mqtt};
 use crate::store::Store;
 use crate::uplink;
+use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
 /// unacknowledged, or counted as dropped.
@@ -47,8 +48,8 @@ const CLOCK_PACE: Duration = Duration::from_secs(10);
 pub struct Setup {
     pub config: GatewayConfig,
     pub community: Arc<Community>,
-    /// Folder of the models.
-    pub models: PathBuf,
+    /// Where its models lie.
+    pub models: Shelves,
 }
 
 /// A gateway that runs.
@@ -59,11 +60,19 @@ pub struct Running {
     pub view: watch::Receiver<Arc<View>>,
     /// The store, to look at.
     pub store: Store,
+    /// As it is in effect.
+    config: GatewayConfig,
+    ground: Ground,
+    sources: Started,
+    inputs: mpsc::WeakSender<Input>,
+    changes: mpsc::Sender<Change>,
+    community: watch::Sender<Arc<Community>>,
+    configuration: watch::Sender<Configuration>,
     tasks: Tasks,
 }
 
 struct Tasks {
-    sources: Vec<JoinHandle<()>>,
+    watch_clock: JoinHandle<()>,
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
@@ -82,72 +91,64 @@ pub async fn start(
     pace: Pace,
     stop: CancellationToken,
 ) -> anyhow::Result<Running> {
-    let Setup { config, community, models } = setup;
-    let (store, restored) = Store::open(&config.store)?;
+    let (store, restored) = Store::open(&setup.config.store)?;
     if let Some(damage) = store.damage() {
         tracing::error!(?damage, "the store was damaged; it was set aside and a fresh one begun");
     }
     let pipeline =
-        Pipeline::new(Arc::clone(&community), Settings::default(), restored, clock.now())?;
+        Pipeline::new(Arc::clone(&setup.community), Settings::default(), restored, clock.now())?;
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
-    let inference = start_inference(&community, &config, &models, &inputs);
+    let inference = start_inference(&setup, &inputs);
+    let Setup { config, community, models: _ } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
-    let mut sources = Vec::new();
-    let mut settlers = Vec::new();
-    for (index, source) in community.sources.iter().enumerate() {
-        let index = SourceIndex(index);
-        let settler = match source.kind {
-            SourceKind::Broker => {
-                let broker = config.brokers.iter().find(|b| b.id == source.id);
-                let broker = broker.context("a broker without configuration")?;
-                let (task, settler) = mqtt::start(
-                    broker,
-                    &config.gateway,
-                    index,
-                    topics(&community, index),
-                    inputs.clone(),
-                    stop.clone(),
-                )
-                .with_context(|| format!("broker `{}`", source.id))?;
-                sources.push(task);
-                Some(settler)
-            }
-            SourceKind::Line => {
-                let line = config.lines.iter().find(|l| l.id == source.id);
-                let line = line.context("a line without configuration")?.clone();
-                let units = units(&community, index);
-                let (inputs, stop) = (inputs.clone(), stop.clone());
-                let (clock, pace) = (clock.clone(), pace.clone());
-                let run = modbus::run(line, index, units, inputs, clock, pace, stop);
-                sources.push(tokio::task::spawn_local(run));
-                None
-            }
-            SourceKind::Replay => None,
-        };
-        settlers.push(settler);
-    }
-    sources.push(tokio::spawn(watch_clock(clock.clone(), inputs.clone(), stop.clone())));
-    drop(inputs);
+    let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
+    let mut ready = ground.prepare(&config, &community, &inputs)?;
+    let settlers = ready.settlers();
+    let sources = ready.start();
+    let weak = inputs.downgrade();
+    let watch_clock = tokio::spawn(watch_clock(clock.clone(), inputs, stop.clone()));
 
-    let effects = Effects { batches, inference, settlers, view: view_sender, pace };
+    let engine_name = inference.as_ref().map(Inference::engine_name);
+    let (changes, to_engine) = mpsc::channel(1);
+    let effects =
+        Effects { batches, inference, settlers, view: view_sender, changes: to_engine, pace };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
-    let (console, console_task) =
-        start_console(&config, &community, &view, &store, &clock, &stop).await?;
+    let (community, community_seen) = watch::channel(community);
+    let configuration = Configuration { engine: engine_name, ..Configuration::default() };
+    let (configuration, configuration_seen) = watch::channel(configuration);
+    let shown = Shown {
+        view: view.clone(),
+        community: community_seen,
+        configuration: configuration_seen,
+        store: store.clone(),
+    };
+    let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, &stop);
-    let tasks = Tasks { sources, engine, writer, uplink, journal, console: console_task };
-    Ok(Running { console, view, store, tasks })
+    let tasks = Tasks { watch_clock, engine, writer, uplink, journal, console: console_task };
+    Ok(Running {
+        console,
+        view,
+        store,
+        config,
+        ground,
+        sources,
+        inputs: weak,
+        changes,
+        community,
+        configuration,
+        tasks,
+    })
 }
 
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
-    pub async fn finish(self) {
-        let Tasks { sources, engine, writer, uplink, journal, console } = self.tasks;
-        for source in sources {
-            log_panic("source", source.await);
-        }
+    pub async fn finish(mut self) {
+        let Tasks { watch_clock, engine, writer, uplink, journal, console } = self.tasks;
+        self.sources.ended().await;
+        log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
         let written = tokio::task::spawn_blocking(move || writer.join()).await;
         if !matches!(written, Ok(Ok(()))) {
@@ -177,57 +178,15 @@ impl Running {
     }
 }
 
-fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, String)> {
-    community
-        .devices
-        .iter()
-        .enumerate()
-        .filter(|(_, device)| device.source == source)
-        .filter_map(|(index, device)| match &device.address {
-            Address::Topic(topic) => Some((DeviceIndex(index), topic.clone())),
-            Address::Unit(_) | Address::Replay => None,
-        })
-        .collect()
-}
-
-fn units(
-    community: &Community,
-    source: SourceIndex,
-) -> Vec<(DeviceIndex, u8, Arc<gatehouse_core::community::device_type::DeviceType>)> {
-    community
-        .devices
-        .iter()
-        .enumerate()
-        .filter(|(_, device)| device.source == source)
-        .filter_map(|(index, device)| match &device.address {
-            Address::Unit(unit) => {
-                Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
-            }
-            Address::Topic(_) | Address::Replay => None,
-        })
-        .collect()
-}
-
-fn start_inference(
-    community: &Community,
-    config: &GatewayConfig,
-    models: &std::path::Path,
-    inputs: &mpsc::Sender<Input>,
-) -> Option<Inference> {
-    let names: BTreeSet<&str> = community
-        .scenes
-        .iter()
-        .flat_map(|scene| &scene.detectors)
-        .filter_map(|detector| detector.model.as_deref())
-        .collect();
-    if names.is_empty() {
-        return None;
-    }
-    let library = config.models.onnxruntime.as_deref();
-    match Inference::start(models, names, library, inputs.downgrade()) {
+/// Without its models a gateway runs on: rules speak.
+fn start_inference(setup: &Setup, inputs: &mpsc::Sender<Input>) -> Option<Inference> {
+    let start = |models| Inference::start(models, inputs.downgrade());
+    match reload::open_models(setup).and_then(|models| models.map(start).transpose()) {
         Ok(inference) => {
-            tracing::info!(engine = inference.engine_name(), "models are loaded");
-            Some(inference)
+            if let Some(inference) = &inference {
+                tracing::info!(engine = inference.engine_name(), "models are loaded");
+            }
+            inference
         }
         Err(error) => {
             let error = anyhow::Error::new(error);
@@ -279,11 +238,17 @@ fn start_journal(
     }
 }
 
+/// What the console looks at.
+struct Shown {
+    view: watch::Receiver<Arc<View>>,
+    community: watch::Receiver<Arc<Community>>,
+    configuration: watch::Receiver<Configuration>,
+    store: Store,
+}
+
 async fn start_console(
     config: &GatewayConfig,
-    community: &Arc<Community>,
-    view: &watch::Receiver<Arc<View>>,
-    store: &Store,
+    shown: Shown,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Option<(SocketAddr, String)>, Option<JoinHandle<()>>)> {
@@ -295,12 +260,11 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    // Nothing replaces the configuration yet; the receiver keeps the value.
-    let (_, community) = watch::channel(Arc::clone(community));
-    let store = store.clone();
+    let Shown { view, community, configuration, store } = shown;
     let sources = console::Sources {
-        view: view.clone(),
+        view,
         community,
+        configuration,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

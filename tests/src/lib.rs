@@ -7,6 +7,8 @@ mod demo;
 #[cfg(test)]
 mod modbus;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod mqtt;
 #[cfg(test)]
 mod peers;
@@ -14,6 +16,8 @@ mod peers;
 mod platform;
 #[cfg(test)]
 mod power;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

@@ -22,6 +22,10 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
 const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
 
+/// The other inference engine: its library alone, without what its Python needs. There is no wheel for
+/// every machine; the test that compares the engines does without.
+const ONNXRUNTIME: &str = "onnxruntime==1.24.4";
+
 /// Asked by the packaging scripts whether a service may start; exit code 101 says no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -33,7 +37,7 @@ pub(crate) fn everything() -> Result<PathBuf> {
         .map(|(_, package)| package)
         .collect();
     let venv = step::target().join("test-venv");
-    let has_venv = holds_packages(&venv);
+    let has_venv = holds(&venv, &PYTHON_PACKAGES);
     if !has_venv && python().is_none() {
         missing.push("python3-venv");
     }
@@ -48,7 +52,16 @@ pub(crate) fn everything() -> Result<PathBuf> {
     } else {
         make_venv(&venv)?;
     }
+    onnxruntime(&venv);
     Ok(venv)
+}
+
+fn onnxruntime(venv: &Path) {
+    if holds(venv, &[ONNXRUNTIME]) {
+        eprintln!("xtask: {ONNXRUNTIME} is here");
+    } else if let Err(error) = pip(venv, &["--no-deps", ONNXRUNTIME]) {
+        eprintln!("xtask: no {ONNXRUNTIME} ({error}); the engines are not compared");
+    }
 }
 
 /// Installs a browser where there is a package of it.
@@ -107,8 +120,12 @@ fn make_venv(venv: &Path) -> Result<()> {
         fs::remove_dir_all(venv).with_context(|| format!("cannot remove {}", venv.display()))?;
     }
     step::run(Command::new(python).args(["-m", "venv"]).arg(venv))?;
+    pip(venv, &PYTHON_PACKAGES)
+}
+
+fn pip(venv: &Path, arguments: &[&str]) -> Result<()> {
     let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    step::run(Command::new(venv.join("bin/python")).args(options).args(PYTHON_PACKAGES))
+    step::run(Command::new(venv.join("bin/python")).args(options).args(arguments))
 }
 
 /// A Python that can make environments. Debian's own comes first: its packages fit it.
@@ -119,8 +136,9 @@ fn python() -> Option<PathBuf> {
         .find(|python| step::succeeds(Command::new(python).args(["-c", "import venv, ensurepip"])))
 }
 
-fn holds_packages(venv: &Path) -> bool {
-    let wanted = PYTHON_PACKAGES.map(|package| format!("'{package}'")).join(", ");
+fn holds(venv: &Path, packages: &[&str]) -> bool {
+    let wanted: Vec<String> = packages.iter().map(|package| format!("'{package}'")).collect();
+    let wanted = wanted.join(", ");
     let check = format!(
         "from importlib.metadata import version\n\
          for wanted in [{wanted}]:\n    \

@@ -1,8 +1,10 @@
 //! One file per command. Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+pub mod bundle;
 pub mod check;
 pub mod demo;
 pub mod events;
+pub mod models;
 pub mod replay;
 pub mod run;
 pub mod schema;
@@ -31,6 +33,8 @@ pub enum Command {
     Simulate(simulate::Args),
     Replay(replay::Args),
     Events(events::Args),
+    Models(models::Args),
+    Bundle(bundle::Args),
     Schema(schema::Args),
 }
 
@@ -44,6 +48,8 @@ impl Command {
             | Self::Simulate(_)
             | Self::Replay(_)
             | Self::Events(_)
+            | Self::Models(_)
+            | Self::Bundle(_)
             | Self::Schema(_) => false,
         }
     }
@@ -58,6 +64,8 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(args).await,
         Command::Replay(args) => replay::run(&args),
         Command::Events(args) => events::run(args),
+        Command::Models(args) => models::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

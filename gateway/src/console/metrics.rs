@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use super::page::is_heard;
 use super::{Console, Snapshot};
+use crate::resident::resident_bytes;
 
 /// `GET /metrics`.
 pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
@@ -123,6 +124,13 @@ impl Figures {
         let sources = view.sources.iter();
         let sources = sources.map(|s| (vec![("source", &*s.id)], u64::from(s.down.is_none())));
         sheet.gauges("source_up", "1 while the broker or line is up.", sources)?;
+        let configuration = &self.snapshot.configuration;
+        let loaded = configuration.loaded;
+        sheet.count("configuration_loaded", "Configurations taken while running.", loaded)?;
+        let refused = configuration.refused;
+        sheet.count("configuration_refused", "Bad ones; the old one goes on.", refused)?;
+        let engine = configuration.engine.map(|engine| (vec![("engine", engine)], 1));
+        sheet.gauges("inference_info", "Which engine answers for the models.", engine)?;
         let fine = u64::from(self.snapshot.store.fault.is_none());
         sheet.gauge("store_up", "1 while the store can write.", fine)?;
         let synced = u64::from(view.time_quality == TimeQuality::Synced);
@@ -194,12 +202,4 @@ fn write(is_counter: bool, value: u64, encoder: MetricEncoder) -> fmt::Result {
     } else {
         ConstGauge::new(value).encode(encoder)
     }
-}
-
-/// What Linux says we hold; `None` elsewhere.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -65,12 +65,25 @@ pub struct Sources {
     pub view: watch::Receiver<Arc<View>>,
     /// The configuration, which can be replaced while running.
     pub community: watch::Receiver<Arc<Community>>,
+    /// Where that came from, and what became of others.
+    pub configuration: watch::Receiver<Configuration>,
     /// Asked on every page and scrape; must return at once.
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// The engine's clock, for ages.
     pub clock: Clock,
     /// What to speak to a browser that does not say.
     pub language: Language,
+}
+
+/// What is known of the configurations of this start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Configurations that were taken while running.
+    pub loaded: u64,
+    /// Configurations that were bad, so that the old one went on.
+    pub refused: u64,
+    /// `onnxruntime` or `tract`; `None` while no model is asked.
+    pub engine: Option<&'static str>,
 }
 
 /// What the store says of itself.
@@ -166,6 +179,7 @@ impl Console {
         Snapshot {
             view: Arc::clone(&self.sources.view.borrow()),
             community: Arc::clone(&self.sources.community.borrow()),
+            configuration: self.sources.configuration.borrow().clone(),
             store: (self.sources.store)(),
             now: self.sources.clock.now(),
             speed: speed(&self.sources.clock),
@@ -183,6 +197,7 @@ fn speed(clock: &Clock) -> f64 {
 struct Snapshot {
     view: Arc<View>,
     community: Arc<Community>,
+    configuration: Configuration,
     store: StoreState,
     now: Timestamp,
     speed: f64,

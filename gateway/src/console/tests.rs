@@ -45,6 +45,7 @@ async fn serve_all(
     let sources = Sources {
         view: seen,
         community: configured,
+        configuration: watch::channel(Configuration::default()).1,
         store: Box::new(move || store.clone()),
         clock: Clock::new(1.0),
         language: Language::En,

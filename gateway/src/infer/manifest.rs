@@ -4,17 +4,17 @@
 //! the manifest's own test vectors in [`super::engine`] before anyone may ask it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gatehouse_core::community::ModelSpec;
 use gatehouse_core::community::quantity::Text;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::InferError;
+use super::{InferError, Shelves};
 
 /// The name of the manifest in a model's folder.
-const FILE: &str = "model.toml";
+pub(super) const FILE: &str = "model.toml";
 
 /// `model.toml`, and the folder that it was found in.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,35 @@ pub struct Manifest {
     pub(super) content: Content,
     /// Line and column of the checksum.
     checksum_at: (usize, usize),
+}
+
+/// What a manifest says of its model, for people and scripts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct About {
+    pub name: String,
+    pub version: String,
+    pub title: Text,
+    pub licence: String,
+    pub training_data: String,
+    pub inputs: Vec<Tensor>,
+    pub outputs: Vec<Tensor>,
+    /// Of the network, as declared.
+    pub sha256: String,
+    /// Test vectors.
+    pub tests: usize,
+    /// How good it is, by name.
+    pub figures: BTreeMap<String, f64>,
+    pub folder: PathBuf,
+}
+
+/// A tensor of 32-bit floats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tensor {
+    pub name: String,
+    /// Sizes, and names of those that may vary.
+    pub shape: Vec<String>,
+    pub unit: String,
 }
 
 /// The file as written.
@@ -112,17 +141,13 @@ pub(super) struct TestVector {
 }
 
 impl Manifest {
-    /// Reads and checks `models_dir/name/model.toml`; the network beside it is not touched.
-    pub(super) fn read(models_dir: &Path, name: &str) -> Result<Self, InferError> {
-        let known = installed(models_dir);
-        if !known.iter().any(|k| k == name) {
-            return Err(InferError::NotInstalled {
-                name: name.to_owned(),
-                folder: models_dir.to_owned(),
-                installed: known,
-            });
-        }
-        let folder = models_dir.join(name);
+    /// Reads and checks the `model.toml` of a model; the network beside it is not touched.
+    pub(super) fn read(shelves: &Shelves, name: &str) -> Result<Self, InferError> {
+        let folder = shelves.find(name).ok_or_else(|| InferError::NotInstalled {
+            name: name.to_owned(),
+            shelves: shelves.clone(),
+            installed: shelves.names(),
+        })?;
         let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path)
             .map_err(|source| InferError::Unreadable { path: path.clone(), source })?;
@@ -147,6 +172,24 @@ impl Manifest {
         let file = self.content.file.display();
         let reason = format!("`{file}` has the SHA-256 {found}, but the manifest says {expected}");
         InferError::Tampered { path: self.folder.join(FILE), line, column, reason }
+    }
+
+    /// What is told of it to people and scripts.
+    pub(super) fn about(&self) -> About {
+        let content = &self.content;
+        About {
+            name: content.name.clone(),
+            version: content.version.clone(),
+            title: content.title.clone(),
+            licence: content.licence.clone(),
+            training_data: content.training_data.clone(),
+            inputs: content.inputs.iter().map(Port::about).collect(),
+            outputs: content.answers.iter().map(Port::about).collect(),
+            sha256: content.sha256.get_ref().clone(),
+            tests: content.tests.len(),
+            figures: content.figures.clone(),
+            folder: self.folder.clone(),
+        }
     }
 
     /// What the pipeline must know of it.
@@ -182,6 +225,17 @@ impl Content {
     }
 }
 
+impl Port {
+    fn about(&self) -> Tensor {
+        let Self { name, shape, r#type: ElementType::F32, unit } = self;
+        let shape = shape.iter().map(|dimension| match dimension {
+            Dimension::Fixed(size) => size.to_string(),
+            Dimension::Any(name) => name.clone(),
+        });
+        Tensor { name: name.clone(), shape: shape.collect(), unit: unit.clone() }
+    }
+}
+
 impl TestVector {
     fn problem(&self, window: usize, outputs: usize) -> Option<String> {
         let why = &self.why;
@@ -208,19 +262,6 @@ fn port_problem(kind: &str, ports: &[Port], width: usize) -> Option<String> {
         [Dimension::Any(_), Dimension::Fixed(size)] if usize::try_from(*size) == Ok(width) => None,
         _ => Some(format!("{kind} `{}` has another shape than [\"N\", {width}]", port.name)),
     }
-}
-
-/// The models in a folder, by name, in order; none when the folder cannot be read.
-pub fn installed(models_dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(models_dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().join(FILE).is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
 }
 
 /// Line and column of a byte, both from 1.

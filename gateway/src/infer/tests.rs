@@ -60,7 +60,9 @@ fn a_question_that_cannot_be_answered_gets_a_reason() {
 #[test]
 fn every_question_is_answered_once_whether_asked_or_replaced() {
     let (sender, mut inputs) = mpsc::channel(1);
-    let inference = Inference::start(&shipped(), [NAME], None, sender.downgrade()).unwrap();
+    let inference =
+        Inference::start(Models::open(&shipped(), [NAME], None).unwrap(), sender.downgrade())
+            .unwrap();
 
     for id in 0..40 {
         inference.ask(question(id, vec![0.5; 35], 1));

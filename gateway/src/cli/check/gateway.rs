@@ -8,6 +8,7 @@ use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
+use crate::bundle::keys;
 use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
 use crate::console::token::Token;
 
@@ -27,7 +28,7 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
             *path = folder.join(&*path);
         }
     }
-    if let Some(path) = &mut config.console.token_file {
+    for path in config.console.token_file.iter_mut().chain(&mut config.bundles.trusted_keys) {
         *path = folder.join(&*path);
     }
 }
@@ -77,6 +78,13 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     }
     if let Some(library) = &config.models.onnxruntime {
         check_file(document, "models.onnxruntime", library);
+    }
+    for (position, key) in config.bundles.trusted_keys.iter().enumerate() {
+        if let Err(error) = keys::public(key) {
+            let help = "`gatehouse bundle keygen` writes it beside the private key, as `.pub`";
+            let path = format!("bundles.trusted-keys.{position}");
+            document.fault(&path, error.to_string(), Some(help.to_owned()));
+        }
     }
     if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
         document.fault("console.token-file", error.to_string(), None);

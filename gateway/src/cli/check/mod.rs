@@ -22,8 +22,11 @@ use gatehouse_core::community::fault::Fault;
 use gatehouse_core::story;
 
 use super::INVALID;
+use crate::bundle::BundleError;
+use crate::bundle::installed::{Installed, Layer};
+use crate::bundle::keys::{Trust, public};
 use crate::config::GatewayConfig;
-use crate::infer::Models;
+use crate::infer::{Models, Shelves};
 use crate::service::Setup;
 
 use reader::{Reader, model_fault};
@@ -52,8 +55,10 @@ pub struct Args {
 pub struct Loaded {
     pub config: GatewayConfig,
     pub built: Built,
-    /// Folder of the models.
-    pub models: PathBuf,
+    /// Where its models lie.
+    pub models: Shelves,
+    /// What is laid over the folder.
+    pub bundle: Option<Layer>,
     /// Every file that was read, by the name that faults give it.
     texts: BTreeMap<String, String>,
 }
@@ -65,11 +70,7 @@ impl Loaded {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let outcome = load(&args.config).and_then(|mut loaded| {
-        let mut faults = open_models(&mut loaded);
-        faults.extend(stories(&loaded));
-        if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }
-    });
+    let outcome = load_all(&args.config, Over::Installed);
     let mut out = std::io::stdout().lock();
     match outcome {
         Ok(loaded) => {
@@ -92,28 +93,49 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Reads and checks a configuration folder.
+/// What is laid over the files of a configuration folder.
+#[derive(Debug, Clone, Copy)]
+pub enum Over<'l> {
+    /// The bundle that is installed, if any.
+    Installed,
+    /// What was installed before it.
+    Previous,
+    /// This one, which may become the installed one, or nothing.
+    This(Option<&'l Layer>),
+}
+
+/// Reads and checks a configuration folder, with the installed bundle laid over it.
 pub fn load(folder: &Path) -> Result<Loaded, Faults> {
+    load_with(folder, Over::Installed)
+}
+
+/// Reads and checks a configuration folder with this laid over it.
+pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
     let mut reader = Reader::default();
     if !folder.is_dir() {
         reader.missing(folder, "there is no such folder");
         return Err(reader.into_faults(Vec::new()));
     }
     let gateway = reader.file(&folder.join("gateway.toml"));
-    let community = reader.file(&folder.join("community.toml"));
-    let device_types = reader.folder(&folder.join("device-types"));
-    let scenes = reader.folder(&folder.join("scenes"));
-
     let read = gateway.map(|file| Document::read::<GatewayConfig>(&file.name, &file.text));
     let (mut document, mut config) = match read {
         Some((document, config)) => (Some(document), config),
         None => (None, None),
     };
-    let models = config.as_ref().map_or(PathBuf::new(), |config| folder.join(&config.models.path));
     if let Some((document, config)) = document.as_mut().zip(config.as_mut()) {
         gateway::resolve(config, folder);
         gateway::check(document, config, folder);
     }
+    let layer = config.as_ref().and_then(|config| layer(&mut reader, config, over));
+    let over = |name: &str| layer.as_ref().map(|layer| layer.folder.join(name));
+    let community = over("community.toml").filter(|path| path.is_file());
+    let community = reader.file(&community.unwrap_or_else(|| folder.join("community.toml")));
+    let device_types =
+        reader.layered(&folder.join("device-types"), over("device-types").as_deref());
+    let scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
+    let models = config
+        .as_ref()
+        .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));
     // Where the folder itself is wrong, no scene can be blamed.
     let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
     let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
@@ -134,9 +156,69 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
     });
     match (config, built) {
         (Some(config), Some(Ok(built))) if faults.is_empty() && !reader.has_faults() => {
-            Ok(Loaded { config, built, models, texts: reader.texts })
+            Ok(Loaded { config, built, models, bundle: layer, texts: reader.texts })
         }
         _ => Err(reader.into_faults(faults)),
+    }
+}
+
+/// Reads and checks a configuration folder, opens its models and plays its stories.
+pub fn load_all(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
+    let mut loaded = load_with(folder, over)?;
+    let mut faults = open_models(&mut loaded);
+    faults.extend(stories(&loaded));
+    if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }
+}
+
+/// `gateway.toml` alone, for commands that need no community.
+pub struct Gateway {
+    pub config: GatewayConfig,
+    /// Where its models lie.
+    pub models: Shelves,
+    /// What is laid over the folder; why not, when it cannot be.
+    pub bundle: Result<Option<Layer>, BundleError>,
+}
+
+/// Reads and checks `gateway.toml`.
+pub fn load_gateway(folder: &Path) -> Result<Gateway, Faults> {
+    let mut reader = Reader::default();
+    let file = reader.file(&folder.join("gateway.toml"));
+    let read = file.map(|file| Document::read::<GatewayConfig>(&file.name, &file.text));
+    let Some((mut document, config)) = read else { return Err(reader.into_faults(Vec::new())) };
+    if let Some(mut config) = config {
+        gateway::resolve(&mut config, folder);
+        gateway::check(&mut document, &config, folder);
+        if document.faults().is_empty() && !reader.has_faults() {
+            let bundle = find_layer(&config, Over::Installed);
+            let models = shelves(&config, folder, bundle.as_ref().ok().and_then(Option::as_ref));
+            return Ok(Gateway { config, models, bundle });
+        }
+    }
+    Err(reader.into_faults(document.faults().to_vec()))
+}
+
+fn shelves(config: &GatewayConfig, folder: &Path, over: Option<&Layer>) -> Shelves {
+    let over = over.map(|layer| layer.folder.join("models"));
+    Shelves::new(over.into_iter().chain([folder.join(&config.models.path)]).collect())
+}
+
+/// A key that cannot be read is told where it is named.
+fn layer(reader: &mut Reader, config: &GatewayConfig, over: Over<'_>) -> Option<Layer> {
+    find_layer(config, over).unwrap_or_else(|error| {
+        reader.bad_bundle(Installed::below(&config.store.path).folder(), &error);
+        None
+    })
+}
+
+fn find_layer(config: &GatewayConfig, over: Over<'_>) -> Result<Option<Layer>, BundleError> {
+    let installed = Installed::below(&config.store.path);
+    let keys: Vec<_> =
+        config.bundles.trusted_keys.iter().filter(|key| public(key).is_ok()).collect();
+    let trust = Trust::read(&keys)?;
+    match over {
+        Over::Installed => installed.current(&trust),
+        Over::Previous => installed.previous(&trust),
+        Over::This(layer) => Ok(layer.cloned()),
     }
 }
 
@@ -148,7 +230,8 @@ fn open_models(loaded: &mut Loaded) -> Vec<Fault> {
     let library = loaded.config.models.onnxruntime.as_deref();
     let open = |name: &str| {
         let error = Models::open(&loaded.models, [name], library).err()?;
-        Some(model_fault(&mut loaded.texts, &loaded.models.join(name), error))
+        let folder = loaded.models.find(name).unwrap_or_default();
+        Some(model_fault(&mut loaded.texts, &folder, error))
     };
     names.into_iter().filter_map(open).collect()
 }

@@ -8,8 +8,8 @@ use gatehouse_core::community::build::File;
 use gatehouse_core::community::fault::Fault;
 
 use super::{Faults, LAYOUT};
-use crate::infer::manifest::installed;
-use crate::infer::{InferError, load_specs};
+use crate::bundle::BundleError;
+use crate::infer::{InferError, Shelves, load_specs};
 
 /// Reads files and keeps what went wrong.
 #[derive(Default)]
@@ -51,8 +51,20 @@ impl Reader {
         Some(File { name, text })
     }
 
-    /// Every `.toml` of a folder, by name.
-    pub(super) fn folder(&mut self, path: &Path) -> Vec<File> {
+    /// Every `.toml` of a folder, by name; a file of `over` stands for the one of its name.
+    pub(super) fn layered(&mut self, path: &Path, over: Option<&Path>) -> Vec<File> {
+        let mut files = self.folder(path);
+        let Some(over) = over.filter(|over| over.is_dir()) else { return files };
+        let name = |file: &File| Path::new(&file.name).file_name().map(ToOwned::to_owned);
+        for file in self.folder(over) {
+            files.retain(|below| name(below) != name(&file));
+            files.push(file);
+        }
+        files.sort_by_key(name);
+        files
+    }
+
+    fn folder(&mut self, path: &Path) -> Vec<File> {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -72,19 +84,30 @@ impl Reader {
     }
 
     /// The installed models; `None` when one of them cannot be read, so that it is told once.
-    pub(super) fn models(&mut self, folder: &Path) -> Option<Vec<ModelSpec>> {
-        let names = installed(folder);
+    pub(super) fn models(&mut self, shelves: &Shelves) -> Option<Vec<ModelSpec>> {
+        let names = shelves.names();
         let mut specs = Vec::new();
         for name in &names {
-            match load_specs(folder, [name]) {
+            match load_specs(shelves, [name]) {
                 Ok(spec) => specs.extend(spec),
                 Err(error) => {
-                    let fault = model_fault(&mut self.texts, &folder.join(name), error);
+                    let folder = shelves.find(name).unwrap_or_default();
+                    let fault = model_fault(&mut self.texts, &folder, error);
                     self.faults.push(fault);
                 }
             }
         }
         (specs.len() == names.len()).then_some(specs)
+    }
+
+    /// A bundle that cannot be used.
+    pub(super) fn bad_bundle(&mut self, folder: &Path, error: &BundleError) {
+        self.faults.push(Fault {
+            file: folder.display().to_string(),
+            span: 0..0,
+            message: format!("the installed bundle is refused: {error}"),
+            help: Some("install it again, or go back: `gatehouse bundle rollback`".to_owned()),
+        });
     }
 
     pub(super) fn missing(&mut self, path: &Path, message: &str) {

@@ -59,7 +59,7 @@ impl Faults {
     }
 
     /// `file:line:column: message`, as editors and logs like it.
-    pub(super) fn plain(&self) -> String {
+    pub fn plain(&self) -> String {
         let line = |fault: &Fault| {
             let text = self.texts.get(&fault.file).map_or("", String::as_str);
             let (line, column) = line_and_column(text, fault.span.start);

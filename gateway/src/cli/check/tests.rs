@@ -51,6 +51,11 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
             "2:6 `g/w` is not a name; expected letters, digits, dashes and dots",
         ),
         (
+            "[uplink]",
+            "[bundles]\ntrusted-keys = [\"/dev/null\"]\n[uplink]",
+            "11:17 /dev/null is no Ed25519 public key in PEM form (`gatehouse bundle keygen` writes it beside the private key, as `.pub`)",
+        ),
+        (
             "mqtt://127.0.0.1:1883",
             "tcp://box:1883",
             "6:7 `tcp://box:1883` is not a broker; expected `mqtt://host:1883` or `mqtts://host:8883` (did you mean `mqtt://box:1883`?)",

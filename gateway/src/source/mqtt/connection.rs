@@ -125,7 +125,8 @@ impl Listener {
     async fn step(&mut self, eventloop: &mut EventLoop, link: &mut Link) -> Result<(), End> {
         let Some(event) = self.next(eventloop, link).await? else {
             self.begin_to_stop(link);
-            return Ok(());
+            // With nothing owed, nothing would come to wake us before the grace is over.
+            return if self.ledger.lock().is_clear() { Err(End::Stopped) } else { Ok(()) };
         };
         match event {
             Event::Incoming(Packet::Publish(publish)) => self.intake.take(publish).await?,

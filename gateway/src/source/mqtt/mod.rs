@@ -37,8 +37,8 @@ use crate::tls::{AccessError, Credentials};
 use connection::End;
 use intake::Intake;
 use routes::Routes;
-pub use settle::Settler;
 use settle::Shared;
+pub use settle::{Session, Settler};
 
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -54,21 +54,34 @@ pub fn start(
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) -> Result<(JoinHandle<()>, Settler), AccessError> {
+    let session = Session::default();
+    let listener = prepare(config, identity, source, routes, &session, inputs, stop)?;
+    Ok((listener.spawn(), session.settler()))
+}
+
+/// Reads all that is needed to listen to a broker, so that nothing is left that could keep it from
+/// starting. One listener at a time may use a session.
+pub fn prepare(
+    config: &BrokerConfig,
+    identity: &Identity,
+    source: SourceIndex,
+    routes: Vec<(DeviceIndex, String)>,
+    session: &Session,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) -> Result<Listener, AccessError> {
     let credentials = Credentials::read(&config.url, &config.access)?;
     let client_id =
         config.client_id.clone().unwrap_or_else(|| format!("gatehouse-{}", identity.id));
-    let ledger = Shared::default();
-    let settler = Settler::new(&ledger);
+    let ledger = session.0.clone();
     let routes = Routes::new(routes);
     let intake = Intake::new(source, config.max_payload_bytes, routes, ledger.clone(), inputs);
     let broker = config.id.clone();
-    let listener =
-        Listener { broker, credentials, client_id, stop, ledger, intake, too_large: None };
-    Ok((tokio::spawn(listener.run()), settler))
+    Ok(Listener { broker, credentials, client_id, stop, ledger, intake, too_large: None })
 }
 
 /// The broker over all connections to it.
-struct Listener {
+pub struct Listener {
     /// For the log. A span of its own would cost every message some microseconds.
     broker: String,
     credentials: Credentials,
@@ -81,6 +94,11 @@ struct Listener {
 }
 
 impl Listener {
+    /// See [`start`].
+    pub fn spawn(self) -> JoinHandle<()> {
+        tokio::spawn(self.run())
+    }
+
     async fn run(mut self) {
         let mut retry = Retry::new(RETRY.0, RETRY.1);
         let mut forget_session = false;

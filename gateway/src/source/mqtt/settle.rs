@@ -35,6 +35,17 @@ impl Settler {
     }
 }
 
+/// What is owed to a broker, over all connections to it and all configurations: a ticket that was given
+/// out before the configuration was replaced is not taken for one of those that follow.
+#[derive(Debug, Clone, Default)]
+pub struct Session(pub(super) Shared);
+
+impl Session {
+    pub fn settler(&self) -> Settler {
+        Settler::new(&self.0)
+    }
+}
+
 /// The ledger, shared by the settler and the connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shared(Arc<Mutex<Ledger>>);

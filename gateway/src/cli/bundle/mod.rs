@@ -1,0 +1,157 @@
+//! `gatehouse bundle`: make, look at, install and take back signed models and configuration.
+//!
+//! What is installed takes effect when the gateway loads its configuration: at a start, or at SIGHUP.
+//! Installing and going back put the configuration as it would be through everything that `check`
+//! does, models and stories included, so that neither can leave a gateway that would not start.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::check::{Over, load_all};
+use super::{INVALID, check};
+use crate::bundle::head::Head;
+use crate::bundle::installed::{Installed, Layer};
+use crate::bundle::keys::{self, Signer, Trust};
+use crate::bundle::{BundleError, pack};
+use crate::config::GatewayConfig;
+use crate::infer::{Models, Shelves};
+use crate::simulate::scratch::Scratch;
+
+/// Signed bundles of models and configuration
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of the configuration, which says whose bundles are believed and where the store is
+    #[arg(long, value_name = "DIR", default_value = "config", global = true)]
+    pub config: PathBuf,
+    /// Write one JSON object to stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Action {
+    /// Make a pair of keys: FILE, which signs and stays secret, and FILE.pub, which gateways trust
+    Keygen { file: PathBuf },
+    /// Sign a folder: bundle.toml with `name` and `version`, community.toml, device-types/, scenes/,
+    /// models/
+    Sign {
+        /// The private key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        folder: PathBuf,
+        /// NAME-VERSION.bundle in the present folder when left out
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check a bundle without installing it: signature, files, and its models with their tests
+    Verify {
+        file: PathBuf,
+        /// Believe this public key instead of those in the configuration
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Check a bundle with all that it will work with, and put it in the place of the one before
+    Install { file: PathBuf },
+    /// Go back to what was installed before; once more undoes that
+    Rollback,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let told = match &args.action {
+        Action::Keygen { file } => {
+            keys::generate(file)?;
+            serde_json::json!({ "private": file, "public": format!("{}.pub", file.display()) })
+        }
+        Action::Sign { key, folder, out } => {
+            let (file, contents) = pack::sign(folder, &Signer::read(key)?, out.clone())?;
+            serde_json::json!({ "file": file, "bundle": contents.title(), "files": contents.files.len() })
+        }
+        Action::Verify { file, key: Some(key) } => verify(file, &Trust::read(&[key])?, None)?,
+        Action::Verify { .. } | Action::Install { .. } | Action::Rollback => {
+            let gateway = match check::load_gateway(&args.config) {
+                Ok(gateway) => gateway,
+                Err(faults) => {
+                    faults.print();
+                    return Ok(ExitCode::from(INVALID));
+                }
+            };
+            of_gateway(args, &gateway.config)?
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{told}")?;
+    } else {
+        for (key, value) in told.as_object().into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            writeln!(out, "{key}: {text}")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What only a gateway can do.
+fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json::Value> {
+    let trust = Trust::read(&config.bundles.trusted_keys)?;
+    let installed = Installed::below(&config.store.path);
+    let then = "takes effect when the gateway is started or gets SIGHUP";
+    Ok(match &args.action {
+        Action::Install { file } => {
+            let judge = |layer: &Layer| judge(&args.config, Some(layer));
+            let refused = || format!("{} is refused; nothing has changed", file.display());
+            let layer = installed.install(file, &trust, judge).with_context(refused)?;
+            serde_json::json!({
+                "installed": layer.title, "signed-by": layer.signer, "folder": layer.folder, "note": then
+            })
+        }
+        Action::Rollback => {
+            let layer = installed.go_back(&trust, |layer| judge(&args.config, layer))?;
+            let title = layer.map_or_else(|| "no bundle".to_owned(), |layer| layer.title);
+            serde_json::json!({ "installed": title, "note": then })
+        }
+        Action::Verify { file, .. } => verify(file, &trust, config.models.onnxruntime.as_deref())?,
+        Action::Keygen { .. } | Action::Sign { .. } => serde_json::Value::Null,
+    })
+}
+
+/// The configuration as it would be.
+fn judge(folder: &Path, layer: Option<&Layer>) -> Result<(), BundleError> {
+    load_all(folder, Over::This(layer)).map(drop).map_err(|faults| {
+        faults.print();
+        BundleError::Refused("the configuration would have the faults above".to_owned())
+    })
+}
+
+fn verify(
+    file: &Path,
+    trust: &Trust,
+    onnxruntime: Option<&Path>,
+) -> anyhow::Result<serde_json::Value> {
+    let scratch = Scratch::new().context("cannot make a temporary folder")?;
+    let mut bytes = BufReader::new(
+        File::open(file).with_context(|| format!("cannot read {}", file.display()))?,
+    );
+    let refused = || format!("{} is refused", file.display());
+    let head = Head::read(&mut bytes, trust).with_context(refused)?;
+    head.unpack(&mut bytes, scratch.path()).with_context(refused)?;
+    let shelves = Shelves::from(scratch.path().join("models").as_path());
+    let models = shelves.names();
+    for name in &models {
+        Models::open(&shelves, [name], onnxruntime).with_context(refused)?;
+    }
+    Ok(serde_json::json!({
+        "bundle": head.contents.title(),
+        "signed-by": head.signer,
+        "files": head.contents.files.len(),
+        "models": models.join(", "),
+    }))
+}

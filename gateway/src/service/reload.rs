@@ -1,0 +1,103 @@
+//! Another configuration for a gateway that runs: its community, device types, scenes and models, and
+//! with them its brokers and lines.
+//!
+//! In this order, so that no reading is lost or judged by the wrong half: everything that may fail;
+//! the old sources end, having handed in what they had read; the engine changes over between two
+//! inputs; the new sources start. What a broker gets meanwhile waits in its session.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, bail};
+use gatehouse_core::community::Community;
+use gatehouse_core::pipeline::Input;
+
+use super::{Running, Setup};
+use crate::config::GatewayConfig;
+use crate::engine::Change;
+use crate::infer::{InferError, Inference, Models};
+
+/// A configuration whose models answer.
+pub struct Opened {
+    setup: Setup,
+    models: Option<Models>,
+}
+
+impl Opened {
+    /// Loads the models that the scenes name. Takes a while: to be called on a thread that may wait.
+    ///
+    /// # Errors
+    /// A model is not what its manifest says.
+    pub fn new(setup: Setup) -> Result<Self, InferError> {
+        let models = open_models(&setup)?;
+        Ok(Self { setup, models })
+    }
+}
+
+/// The models that the scenes of a configuration name; `None` when they name none.
+pub(super) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
+    let names = model_names(&setup.community);
+    let library = setup.config.models.onnxruntime.as_deref();
+    (!names.is_empty()).then(|| Models::open(&setup.models, names, library)).transpose()
+}
+
+fn model_names(community: &Community) -> BTreeSet<&str> {
+    let detectors = community.scenes.iter().flat_map(|scene| &scene.detectors);
+    detectors.filter_map(|detector| detector.model.as_deref()).collect()
+}
+
+impl Running {
+    /// Changes over to another configuration.
+    ///
+    /// # Errors
+    /// It cannot be used while running; then nothing has changed.
+    pub async fn reload(&mut self, opened: Opened) -> anyhow::Result<()> {
+        let Opened { setup: Setup { config, community, models: _ }, models } = opened;
+        if config.gateway.id != self.config.gateway.id
+            || config.gateway.township != self.config.gateway.township
+        {
+            bail!("`gateway.id` and `gateway.township` cannot change while the gateway runs");
+        }
+        let inputs = self.inputs.upgrade().context("the gateway is about to end")?;
+        let mut ready = self.ground.prepare(&config, &community, &inputs)?;
+        let start = |models| Inference::start(models, inputs.downgrade());
+        let inference = models.map(start).transpose()?;
+        let engine = inference.as_ref().map(Inference::engine_name);
+
+        self.sources.end().await;
+        let change = Change { settlers: ready.settlers(), inference };
+        self.changes.send(change).await.ok().context("the engine has gone")?;
+        let replaced = inputs.send(Input::Config(community.clone())).await;
+        replaced.ok().context("the engine has gone")?;
+        self.sources = ready.start();
+
+        for key in needs_restart(&self.config, &config) {
+            tracing::warn!(key, "is read at start; the change waits for the next one");
+        }
+        self.community.send_replace(community);
+        self.configuration.send_modify(|c| {
+            c.loaded += 1;
+            c.engine = engine;
+        });
+        // The store and what else was opened at start stays with what it was opened with.
+        let GatewayConfig { store, uplink, console, .. } = self.config.clone();
+        self.config = GatewayConfig { store, uplink, console, ..config };
+        Ok(())
+    }
+
+    /// Notes that a configuration was bad and the old one goes on.
+    pub fn refused(&self) {
+        self.configuration.send_modify(|c| c.refused += 1);
+    }
+}
+
+fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item = &'static str> {
+    [
+        ("store", old.store != new.store),
+        ("uplink", old.uplink != new.uplink),
+        ("console", old.console != new.console),
+        ("gateway.language", old.gateway.language != new.gateway.language),
+        ("models.onnxruntime", old.models.onnxruntime != new.models.onnxruntime),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+}

@@ -1,0 +1,155 @@
+//! The sources of a configuration: made ready, started, ended.
+//!
+//! Making them ready reads all files that they need. So whatever can be wrong is known before those that
+//! run are asked to stop, and a configuration that cannot work changes nothing.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::Context;
+use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::{Address, Community, SourceKind};
+use gatehouse_core::pipeline::Input;
+use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::log_panic;
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::pace::Pace;
+use crate::source::mqtt::{Listener, Session, Settler};
+use crate::source::{modbus, mqtt};
+
+/// What all sources share, over all configurations.
+pub(super) struct Ground {
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    /// Heard by all of them.
+    pub(super) stop: CancellationToken,
+    /// By the brokers' ids.
+    sessions: BTreeMap<String, Session>,
+}
+
+/// Sources that only wait to be started.
+pub(super) struct Ready {
+    listeners: Vec<Listener>,
+    lines: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    stop: CancellationToken,
+    settlers: Vec<Option<Settler>>,
+}
+
+/// Sources that run.
+pub(super) struct Started {
+    tasks: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Ground {
+    pub(super) fn new(clock: Clock, pace: Pace, stop: CancellationToken) -> Self {
+        Self { clock, pace, stop, sessions: BTreeMap::new() }
+    }
+
+    /// Makes the sources of a configuration ready. They must not run before others with the same
+    /// brokers have ended.
+    pub(super) fn prepare(
+        &mut self,
+        config: &GatewayConfig,
+        community: &Community,
+        inputs: &mpsc::Sender<Input>,
+    ) -> anyhow::Result<Ready> {
+        let stop = self.stop.child_token();
+        let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, source) in community.sources.iter().enumerate() {
+            let index = SourceIndex(index);
+            let settler = match source.kind {
+                SourceKind::Broker => {
+                    let broker = config.brokers.iter().find(|b| b.id == source.id);
+                    let broker = broker.context("a broker without configuration")?;
+                    let session = self.sessions.entry(source.id.clone()).or_default();
+                    let topics = topics(community, index);
+                    let (inputs, stop) = (inputs.clone(), stop.clone());
+                    let identity = &config.gateway;
+                    let listener =
+                        mqtt::prepare(broker, identity, index, topics, session, inputs, stop)
+                            .with_context(|| format!("broker `{}`", source.id))?;
+                    listeners.push(listener);
+                    Some(session.settler())
+                }
+                SourceKind::Line => {
+                    let line = config.lines.iter().find(|l| l.id == source.id);
+                    let line = line.context("a line without configuration")?.clone();
+                    let units = units(community, index);
+                    let (inputs, stop) = (inputs.clone(), stop.clone());
+                    let (clock, pace) = (self.clock.clone(), self.pace.clone());
+                    lines
+                        .push(Box::pin(modbus::run(line, index, units, inputs, clock, pace, stop))
+                            as Pin<Box<dyn Future<Output = ()>>>);
+                    None
+                }
+                SourceKind::Replay => None,
+            };
+            settlers.push(settler);
+        }
+        Ok(Ready { listeners, lines, stop, settlers })
+    }
+}
+
+impl Ready {
+    /// By position; `None` for sources that want nothing back.
+    pub(super) fn settlers(&mut self) -> Vec<Option<Settler>> {
+        std::mem::take(&mut self.settlers)
+    }
+
+    /// Must be called within a `LocalSet`: a Modbus connection never changes threads.
+    pub(super) fn start(self) -> Started {
+        let listeners = self.listeners.into_iter().map(Listener::spawn);
+        let tasks = listeners.chain(self.lines.into_iter().map(tokio::task::spawn_local));
+        Started { tasks: tasks.collect(), stop: self.stop }
+    }
+}
+
+impl Started {
+    /// Asks them to stop, and waits until all that they have read is handed in.
+    pub(super) async fn end(&mut self) {
+        self.stop.cancel();
+        self.ended().await;
+    }
+
+    /// Waits until they have heard a stop.
+    pub(super) async fn ended(&mut self) {
+        for task in self.tasks.drain(..) {
+            log_panic("source", task.await);
+        }
+    }
+}
+
+fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, String)> {
+    community
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.source == source)
+        .filter_map(|(index, device)| match &device.address {
+            Address::Topic(topic) => Some((DeviceIndex(index), topic.clone())),
+            Address::Unit(_) | Address::Replay => None,
+        })
+        .collect()
+}
+
+fn units(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, u8, Arc<DeviceType>)> {
+    community
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.source == source)
+        .filter_map(|(index, device)| match &device.address {
+            Address::Unit(unit) => {
+                Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
+            }
+            Address::Topic(_) | Address::Replay => None,
+        })
+        .collect()
+}
