@@ -6,11 +6,12 @@
 //! 2. [`rule`]: CEL expressions over a device's points, and the grading table,
 //! 3. [`anomaly`] and [`score`]: how unlike its own past a point is, with a model's help,
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
-//! 5. [`bound`]: a scene's detectors fastened to one device, with their state.
+//! 5. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
 
 pub mod anomaly;
 pub mod bound;
 pub mod condition;
+mod explain;
 pub mod rule;
 pub mod score;
 pub mod silence;
