@@ -35,6 +35,8 @@ pub struct DeviceView {
     pub frames: u64,
     /// Per point of its type: the last value, when there was one, and its quality now.
     pub points: Vec<(Option<f64>, Quality)>,
+    /// Points that a model does not know well enough yet, by position.
+    pub learning: Vec<usize>,
     /// Frames and readings turned away since start, by the reason's word.
     pub refused: BTreeMap<&'static str, u64>,
 }

@@ -73,9 +73,11 @@ fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
     let points: Vec<_> = declared
         .iter()
         .zip(&view.points)
-        .map(|(point, (value, quality))| {
+        .enumerate()
+        .map(|(at, (point, (value, quality)))| {
             serde_json::json!({
                 "point": point.name, "value": value, "unit": point.unit, "quality": quality.word(),
+                "learning": view.learning.contains(&at),
             })
         })
         .collect();
@@ -219,7 +221,8 @@ fn row(
 fn points(device: &Device, view: &DeviceView, language: Language) -> Markup {
     html! {
         dl .points {
-            @for (point, (value, quality)) in device.device_type.points.iter().zip(&view.points) {
+            @let declared = device.device_type.points.iter().zip(&view.points).enumerate();
+            @for (at, (point, (value, quality))) in declared {
                 @let doubt = is_heard(view) && is_in_doubt(Some(point), *quality);
                 div .odd[doubt] {
                     dt { (point.title.as_ref().map_or(&*point.name, |t| translated(t, language))) }
@@ -230,6 +233,9 @@ fn points(device: &Device, view: &DeviceView, language: Language) -> Markup {
                         }
                         @if doubt {
                             span .quality { (terms::quality(language, *quality)) }
+                        }
+                        @if value.is_some() && view.learning.contains(&at) {
+                            span .learning { (Words::of(language).learning) }
                         }
                     }
                 }

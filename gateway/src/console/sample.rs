@@ -100,6 +100,7 @@ pub(super) fn quiet() -> View {
             1 => vec![(Some(0.0), Quality::Good)],
             _ => vec![(Some(21.5), Quality::Good), (Some(38.2), Quality::Good)],
         },
+        learning: Vec::new(),
         refused: BTreeMap::new(),
     });
     View {

@@ -57,6 +57,7 @@ pub(super) struct Words {
 
     pub all: &'static str,
     pub troubled: &'static str,
+    pub learning: &'static str,
     pub no_devices: &'static str,
     pub dropped: &'static str,
     pub unknown_area: &'static str,
@@ -154,6 +155,7 @@ static EN: Words = Words {
 
     all: "All",
     troubled: "With trouble",
+    learning: "learning",
     no_devices: "No device matches.",
     dropped: "Let go",
     unknown_area: "No area",
@@ -217,6 +219,7 @@ static ZH: Words = Words {
 
     all: "全部",
     troubled: "有问题的",
+    learning: "学习中",
     no_devices: "没有符合条件的设备。",
     dropped: "已丢弃",
     unknown_area: "未分区",

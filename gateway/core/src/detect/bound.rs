@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use cel::Env;
 
-use super::Evidence;
 use super::anomaly::budget::Allowance;
-use super::anomaly::{INPUTS, OUTPUTS, Witness, abnormality_of, score_of};
+use super::anomaly::{INPUTS, OUTPUTS, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
-use super::joint::Culprit;
 use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::{Series, Verdict};
 use super::together::Together;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
-use crate::community::device_type::{DeviceType, Point};
+use crate::community::device_type::DeviceType;
 use crate::community::quantity::Text;
 use crate::community::scene::{Detector, Scene};
-use crate::event::message::Contribution;
 use crate::reading::{Quality, Reading, Timestamp};
 use crate::window::Recent;
 
@@ -27,15 +24,15 @@ pub struct Compiled {
     /// Position in [`crate::community::Community::scenes`].
     pub scene: usize,
     pub id: String,
-    title: Option<Text>,
+    pub(super) title: Option<Text>,
     pub delays: Delays,
-    certainty: Option<f64>,
+    pub(super) certainty: Option<f64>,
     /// What a model's points may raise, when the scene has a budget.
     pub allowance: Option<Allowance>,
-    judge: Judge,
+    pub(super) judge: Judge,
 }
 
-enum Judge {
+pub(super) enum Judge {
     High {
         point: String,
         limit: f64,
@@ -183,7 +180,7 @@ impl Compiled {
 
     /// The abnormality from which a point may raise an event: that of the score `threshold`, or what the
     /// budget leaves, whichever is more.
-    fn limit(&self, threshold: f64, series: &Series) -> f64 {
+    pub(super) fn limit(&self, threshold: f64, series: &Series) -> f64 {
         let fixed = abnormality_of(threshold);
         self.allowance.map_or(fixed, |allowance| fixed.max(allowance.threshold(series.interval())))
     }
@@ -236,7 +233,7 @@ pub struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    fn value(&self, point: usize) -> Option<f64> {
+    pub(super) fn value(&self, point: usize) -> Option<f64> {
         self.gate.point(point).good.map(|(_, value)| value)
     }
 
@@ -321,7 +318,7 @@ impl Bound {
     }
 
     /// What the newest sample came to, by point.
-    fn newest(&self) -> impl Iterator<Item = Verdict> + '_ {
+    pub(super) fn newest(&self) -> impl Iterator<Item = Verdict> + '_ {
         let verdicts = || self.series.iter().filter_map(|s| s.verdict);
         let newest = verdicts().map(|v| v.at).max();
         verdicts().filter(move |v| Some(v.at) == newest)
@@ -343,195 +340,8 @@ impl Bound {
             (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
         }
     }
-
-    /// What it has to show for itself.
-    pub fn evidence(&self, compiled: &Compiled, sight: Sight<'_>) -> Evidence {
-        let over = self.over(compiled, sight);
-        let (model, score, threshold, certainty) = match &compiled.judge {
-            Judge::High { limit, .. } | Judge::Low { limit, .. } => {
-                let value = self.points.first().and_then(|p| sight.value(*p));
-                ("rule".into(), value.unwrap_or(*limit), *limit, 0.9)
-            }
-            Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
-            Judge::Model { spec, threshold, .. } => {
-                let limits = self.series.iter().map(|series| compiled.limit(*threshold, series));
-                let limit = limits.min_by(f64::total_cmp).map_or(*threshold, score_of);
-                (format!("{}@{}", spec.name, spec.version), over, limit, over)
-            }
-        };
-        let quality = self.points.iter().map(|p| sight.gate.point(*p).share_good()).sum::<f64>()
-            / self.points.len() as f64;
-        let contributions = self.contributions(compiled, sight);
-        Evidence {
-            detector: compiled.id.clone(),
-            why: why(compiled, sight, &contributions, self.manner()),
-            model,
-            score,
-            threshold,
-            over,
-            certainty: compiled.certainty.unwrap_or(certainty),
-            contributions,
-            quality,
-        }
-    }
-
-    fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
-        let count = self.points.len() as f64;
-        let contribution = |point: usize, observed, expected, share| Contribution {
-            device: String::new(),
-            point: sight.device_type.points[point].name.clone(),
-            observed,
-            expected,
-            unit: sight.device_type.points[point].unit.clone(),
-            share,
-        };
-        match &compiled.judge {
-            Judge::High { limit, .. } => {
-                let point = self.points[0];
-                vec![contribution(point, sight.value(point), (None, Some(*limit)), 1.0)]
-            }
-            Judge::Low { limit, .. } => {
-                let point = self.points[0];
-                vec![contribution(point, sight.value(point), (Some(*limit), None), 1.0)]
-            }
-            Judge::Rule { .. } => self
-                .points
-                .iter()
-                .map(|p| contribution(*p, sight.value(*p), (None, None), 1.0 / count))
-                .collect(),
-            Judge::Model { .. } if let Some((culprit, points)) = self.misfit() => points
-                .iter()
-                .zip(&culprit.shares)
-                .enumerate()
-                .map(|(i, (point, share))| {
-                    let observed = sight.value(*point);
-                    if i == culprit.point {
-                        let band = (Some(culprit.band.0), Some(culprit.band.1));
-                        contribution(*point, Some(culprit.observed), band, *share)
-                    } else {
-                        contribution(*point, observed, (None, None), *share)
-                    }
-                })
-                .collect(),
-            Judge::Model { .. } => {
-                // A point's share is its abnormality, of that of all.
-                let verdicts: Vec<_> =
-                    self.series.iter().filter_map(|s| s.verdict.map(|v| (s.point, v))).collect();
-                let total: f64 = verdicts.iter().map(|(_, v)| v.judgement.abnormality).sum();
-                verdicts
-                    .iter()
-                    .map(|(point, v)| {
-                        let share = if total > 0.0 {
-                            v.judgement.abnormality / total
-                        } else {
-                            1.0 / verdicts.len() as f64
-                        };
-                        let band = v.judgement.expected;
-                        let band = (band.map(|[low, _, _]| low), band.map(|[_, _, high]| high));
-                        contribution(*point, Some(v.observed), band, share)
-                    })
-                    .collect()
-            }
-        }
-    }
-
-    /// The point that does not fit the others, when that is what is wrong.
-    fn misfit(&self) -> Option<(&Culprit, &[usize])> {
-        let together = self.together.as_ref().filter(|together| together.is_open())?;
-        let culprit = together.judgement.as_ref()?.culprit.as_ref()?;
-        let alone = self.newest().map(|v| v.judgement.reported()).max_by(f64::total_cmp);
-        alone.is_none_or(|alone| alone < together.score()).then_some((culprit, together.points()))
-    }
-
-    /// In which way the most abnormal point is unlike before.
-    fn manner(&self) -> Option<Text> {
-        if self.misfit().is_some() {
-            return Some(Text::new(
-                "与同一设备的其他测点不符",
-                "does not fit the device's other points",
-            ));
-        }
-        let by_abnormality =
-            |a: &Verdict, b: &Verdict| a.judgement.abnormality.total_cmp(&b.judgement.abnormality);
-        let worst = self.series.iter().filter_map(|s| s.verdict).max_by(by_abnormality)?;
-        let (zh, en) = match worst.loudest()? {
-            Witness::Spike => ("突然偏离常值", "suddenly far from its usual level"),
-            Witness::Shift => ("持续偏离常值", "far from its usual level for a while"),
-            Witness::Step => ("水平发生改变", "its level has changed"),
-            Witness::Shape | Witness::LongShape => ("走势前所未见", "a course not seen before"),
-            Witness::Residual => ("偏离预测", "off its forecast"),
-            Witness::ResidualSize => ("波动异于预测", "steadier or wilder than forecast"),
-        };
-        Some(Text::new(zh, en))
-    }
-}
-
-/// The whole sentence.
-fn why(
-    compiled: &Compiled,
-    sight: Sight<'_>,
-    parts: &[Contribution],
-    manner: Option<Text>,
-) -> Text {
-    let told: Vec<Text> = parts
-        .iter()
-        .filter(|part| part.share >= 0.2)
-        .filter_map(|part| {
-            let point = &sight.device_type.points[sight.device_type.point(&part.point)?];
-            Some(sentence(point, part))
-        })
-        .collect();
-    let join = |language: fn(&Text) -> &str, comma: &str| {
-        told.iter().map(language).collect::<Vec<_>>().join(comma)
-    };
-    let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
-    let (zh, en) = match manner {
-        Some(manner) => (format!("{zh}（{}）", manner.zh), format!("{en} ({})", manner.en)),
-        None => (zh, en),
-    };
-    match (&compiled.title, &compiled.judge) {
-        (Some(title), _) => Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en)),
-        (None, Judge::Rule { text, .. }) => {
-            Text::new(format!("规则“{text}”成立：{zh}"), format!("rule `{text}` holds: {en}"))
-        }
-        (None, Judge::Model { .. }) => {
-            Text::new(format!("与往常不同：{zh}"), format!("not as usual: {en}"))
-        }
-        (None, Judge::High { .. } | Judge::Low { .. }) => Text::new(zh, en),
-    }
 }
 
 fn fresh(readings: &[Reading], point: usize) -> Option<f64> {
     readings.iter().find(|r| r.point == point && r.quality == Quality::Good).map(|r| r.value)
-}
-
-/// One point's part in it, as in `PM2.5 182 ug/m3, above 150 ug/m3`.
-fn sentence(point: &Point, part: &Contribution) -> Text {
-    let name = point.title.clone().unwrap_or_else(|| Text::new(&point.name, &point.name));
-    let unit = if point.unit == "1" { String::new() } else { format!(" {}", point.unit) };
-    let observed = part.observed.map_or("?".into(), number);
-    let observed = format!("{observed}{unit}");
-    match part.expected {
-        (None, Some(high)) => Text::new(
-            format!("{} {observed}，高于 {}{unit}", name.zh, number(high)),
-            format!("{} {observed}, above {}{unit}", name.en, number(high)),
-        ),
-        (Some(low), None) => Text::new(
-            format!("{} {observed}，低于 {}{unit}", name.zh, number(low)),
-            format!("{} {observed}, below {}{unit}", name.en, number(low)),
-        ),
-        (Some(low), Some(high)) => Text::new(
-            format!("{} {observed}，预期 {} 至 {}", name.zh, number(low), number(high)),
-            format!("{} {observed}, expected {} to {}", name.en, number(low), number(high)),
-        ),
-        (None, None) => {
-            Text::new(format!("{} {observed}", name.zh), format!("{} {observed}", name.en))
-        }
-    }
-}
-
-/// A number as people read it: at most three decimals, no trailing zeros.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -7,11 +7,12 @@
 //! 3. [`anomaly`] and [`score`]: how unlike its own past a point is, with a model's help,
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
 //! 5. [`joint`] and [`together`]: whether a device's points fit each other,
-//! 6. [`bound`]: a scene's detectors fastened to one device, with their state.
+//! 6. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
 
 pub mod anomaly;
 pub mod bound;
 pub mod condition;
+mod explain;
 pub mod joint;
 pub mod rule;
 pub mod score;

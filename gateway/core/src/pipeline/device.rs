@@ -1,6 +1,6 @@
 //! What the pipeline holds per device.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +143,13 @@ impl DeviceState {
     /// Our time, in the device's.
     pub(super) fn there(&self, now: Timestamp) -> Timestamp {
         Timestamp(now.0.saturating_sub(self.lag_ms))
+    }
+
+    /// Points that a model does not know well enough yet.
+    pub(super) fn learning(&self) -> Vec<usize> {
+        let series = self.bounds.iter().flat_map(|bound| &bound.series);
+        let learning = series.filter(|series| series.is_learning()).map(|series| series.point);
+        learning.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// When the first of its delays will have passed, in our time.

@@ -439,6 +439,7 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
 
 mod clocks;
 mod lapses;
+mod learning;
 mod restarts;
 
 mod properties {

@@ -66,6 +66,7 @@ impl Pipeline {
             silent: self.silence.is_silent(index),
             frames: state.frames,
             points,
+            learning: state.learning(),
             refused: state.refused.clone(),
         }
     }

@@ -131,7 +131,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
 
     let (scene_documents, scenes): (Vec<_>, Vec<_>) = scenes.into_iter().unzip();
     let mut scenes: Vec<Scene> = scenes.into_iter().flatten().map(|s| (*s).clone()).collect();
-    scenes::share_budget(&mut scenes, site.community.false_alarms);
+    scenes::share_budget(&mut scenes, site.community.false_alarms, &devices);
     Ok(Built {
         community: Arc::new(Community {
             id: site.community.id,

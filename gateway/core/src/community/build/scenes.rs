@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::super::ModelSpec;
 use super::super::device_type::DeviceType;
 use super::super::document::Document;
 use super::super::expectation::Expectation;
@@ -11,6 +10,7 @@ use super::super::frequency::Frequency;
 use super::super::quantity::{Quantity, is_unit};
 use super::super::rule::{RuleFault, check_detector, check_grade};
 use super::super::scene::{Detector, Scene, Status, Story};
+use super::super::{Device, ModelSpec};
 use super::range::Range;
 use super::simulation::check_key;
 use super::{Known, check_id, unique};
@@ -63,10 +63,17 @@ pub(super) fn check(
     }
 }
 
-/// Gives each scene with a model and no budget of its own an equal part of the community's.
-pub(super) fn share_budget(scenes: &mut [Scene], whole: Option<Frequency>) {
+/// Gives each scene with a model, installed devices and no budget of its own an equal part of the
+/// community's.
+pub(super) fn share_budget(scenes: &mut [Scene], whole: Option<Frequency>, devices: &[Device]) {
+    let is_installed = |types: &[String]| {
+        types.is_empty() || devices.iter().any(|d| types.contains(&d.device_type.head.id))
+    };
     let takes = |scene: &&mut Scene| {
         let head = &scene.head;
+        if !is_installed(&head.device_types) {
+            return false;
+        }
         let has_model = scene.detectors.iter().any(|detector| detector.model.is_some());
         has_model && head.status != Status::Off && head.false_alarms.is_none()
     };

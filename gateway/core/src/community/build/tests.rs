@@ -1,5 +1,6 @@
 //! One working community, and what is said when one thing in it is wrong.
 
+mod budget;
 mod once;
 
 use super::*;
@@ -307,6 +308,16 @@ fn a_fault_in_a_scene_is_told_with_its_place() {
             "when = \"rate.level > 0.5 && temperature < 30.0\"",
             "model = \"forcast\"",
             "14:9 there is no model `forcast` (did you mean `forecast`?)",
+        ),
+        (
+            "category",
+            "false-alarms = \"1 per week\"\ncategory",
+            "4:1 `false-alarms` is for detectors with a `model`, and the scene has none",
+        ),
+        (
+            "category",
+            "false-alarms = \"often\"\ncategory",
+            "4:16 `false-alarms`: `often` does not say how often; expected a number per day, week, month or year, as in \"2 per week\"",
         ),
         ("level = 2", "level = 5", "16:9 `level` is 1 (most urgent) to 4, found 5"),
         ("over >", "ovr >", "17:9 a grade does not know `ovr` (did you mean `over`?)"),

@@ -15,6 +15,9 @@ pub(super) const HOLD: f64 = 8.0;
 /// Beyond this a 32-bit float has no room.
 pub(super) const LARGEST: f64 = 1e37;
 
+/// Half of the band that holds 90 % of normal noise, in mean absolute deviations.
+pub(super) const USUAL_BAND: f64 = 2.06;
+
 /// A level over two samples sees spikes, one over sixteen sees shifts.
 pub(super) const SHORT: usize = 2;
 pub(super) const LONG: usize = 16;

@@ -187,7 +187,9 @@ fn put(bytes: &mut Vec<u8>, number: f64) {
 fn put_ring(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
     let values: Vec<f64> = values.collect();
     put_length(bytes, values.len());
-    values.into_iter().for_each(|value| put(bytes, value));
+    for value in values {
+        put(bytes, value);
+    }
 }
 
 /// Values as 256ths of the way from low to high.
@@ -208,7 +210,9 @@ fn put_length(bytes: &mut Vec<u8>, length: usize) {
 fn ring(length: usize, values: Vec<f64>) -> Option<Ring> {
     let mut ring = Ring::new(length);
     let fits = values.len() <= length;
-    values.into_iter().for_each(|value| ring.push(value));
+    for value in values {
+        ring.push(value);
+    }
     fits.then_some(ring)
 }
 

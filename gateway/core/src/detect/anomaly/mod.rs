@@ -100,7 +100,7 @@ pub struct Judgement {
     pub is_learning: bool,
     /// An event opens here: abnormal, and none opened lately.
     pub opens: bool,
-    /// The 5 %, 50 % and 95 % quantiles that were forecast for it, in the point's unit.
+    /// 5 %, 50 % and 95 % of what was expected of it, in the point's unit.
     pub expected: Option<[f64; 3]>,
     /// Who says most, if anyone says anything.
     pub loudest: Option<Witness>,
@@ -145,7 +145,7 @@ impl Detector {
         if opens {
             self.opened = Some(now);
         }
-        let expected = forecast.map(|forecast| forecast.band());
+        let expected = self.expected(at, value, forecast.map(|forecast| forecast.band()));
         let judgement = Judgement { abnormality, is_learning, opens, expected, loudest };
         if self.asked.is_some() {
             return (judgement, false);
@@ -199,6 +199,14 @@ impl Detector {
     /// The clock that times the samples was set.
     pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         self.witnesses.shift(to);
+    }
+
+    /// The band to hold a sample against: the forecast, or what is usual when the forecast has come to
+    /// terms with what began a few samples before.
+    fn expected(&self, at: Timestamp, value: f64, forecast: Option<[f64; 3]>) -> Option<[f64; 3]> {
+        let is_outside = |[low, _, high]: [f64; 3]| value < low || value > high;
+        let usual = Some(self.witnesses.usual(at)).filter(|usual| is_outside(*usual));
+        forecast.filter(|band| is_outside(*band)).or(usual).or(forecast)
     }
 
     /// Holds each witness against its own past, adds, and holds the sum against the past of sums.

@@ -5,7 +5,7 @@
 
 use super::constants::{
     BLOCK, BLOCK_SHAPE, DEVIATION_TAU, GAP, HOLD, LARGEST, LONG, MEDIAN_EVERY, READY,
-    RESIDUAL_MEAN, RESIDUAL_SIZE, RING, SHAPE, SHAPE_GAIN, SHORT, STEP,
+    RESIDUAL_MEAN, RESIDUAL_SIZE, RING, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
 };
 use super::forecast::{Forecast, Scale, inputs};
 use super::novelty::{Frame, novelty};
@@ -132,6 +132,13 @@ impl Witnesses {
         let next = Timestamp(now.0.saturating_add((self.interval * 1000.0) as i64));
         let usual = [now, next].map(|at| self.median + self.profile.at(at));
         inputs(&self.raw, usual, self.profile.reliability())
+    }
+
+    /// 5 %, 50 % and 95 % of what is usual at that time of day.
+    pub(super) fn usual(&self, at: Timestamp) -> [f64; 3] {
+        let middle = self.median + self.profile.reliability() * self.profile.at(at);
+        let half = USUAL_BAND * self.deviation[0] / self.deviation[1].max(1.0);
+        [middle - half, middle, middle + half]
     }
 
     /// The clock that times the samples was set.
