@@ -48,13 +48,13 @@ impl<'de> Deserialize<'de> for Period {
 }
 
 /// Reads a typed string, and says which one was expected where there is something else.
-struct Typed<T> {
+pub(super) struct Typed<T> {
     expected: &'static str,
     of: PhantomData<T>,
 }
 
 impl<T> Typed<T> {
-    fn new(expected: &'static str) -> Self {
+    pub(super) fn new(expected: &'static str) -> Self {
         Self { expected, of: PhantomData }
     }
 }

@@ -1,9 +1,11 @@
 //! CEL expressions in scenes: what they may speak of, and whether they hold together.
 //!
 //! A detector's rule sees the device's points by name and the maps `rate`, `mean` and `held`, all of
-//! them decimal numbers. A grade sees the numbers of [`Grading`](crate::event::message::Grading).
+//! them decimal numbers, and the calendar's words (`timing`). A grade sees the numbers of [`Grading`](crate::event::message::Grading).
 //! Whole and decimal numbers do not mix in CEL's arithmetic, so every rule is tried once on made-up
 //! values; what does not fit together is found at the desk and not at night.
+
+mod timing;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -11,8 +13,10 @@ use std::ops::Range;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, ExecutionError, Program, Value};
 
-use super::fault::nearest;
+use super::calendar::{WORDS, Word};
+use super::fault::{closest, nearest};
 use crate::detect::rule::GRADE_WORDS;
+pub use timing::calendar_words;
 
 /// The maps that a detector's rule may use, by point.
 pub const MAPS: [&str; 3] = ["rate", "mean", "held"];
@@ -72,15 +76,26 @@ pub fn check_detector(
         let example = points.first().map(|point| format!("as in `{map}.{point}`"));
         return Err(vec![at_word(text, map, message, example)]);
     }
-    let unknown: BTreeSet<&String> = uses.names.iter().chain(&uses.keys).collect();
+    let names = uses.names.iter().filter(|name| Word::from_name(name).is_none());
+    let unknown: BTreeSet<&String> = names.clone().chain(&uses.keys).collect();
     let unknown = unknown.into_iter().filter(|name| !points.contains(name.as_str()));
     let no_point = |name: &String| {
         let message = format!("no device type of this scene has a point `{name}`");
-        at_word(text, name, message, nearest(name, points.iter().copied()))
+        at_word(text, name, message, nearest_word(name, points))
     };
     let faults: Vec<RuleFault> = unknown.map(no_point).collect();
     if !faults.is_empty() {
         return Err(faults);
+    }
+    if let Some(fault) = timing::misuse(text, program.expression()) {
+        return Err(vec![fault]);
+    }
+    let looks_at: BTreeSet<String> = names.chain(&uses.keys).cloned().collect();
+    let asks_time = uses.names.iter().any(|name| Word::from_name(name).is_some());
+    if looks_at.is_empty() && asks_time {
+        let message = "the rule looks at no point, so no reading makes it hold".to_owned();
+        let help = points.first().map(|point| format!("add one, as in `{point} > 0.0 && …`"));
+        return Err(vec![RuleFault { inside: 0..text.len(), message, help }]);
     }
 
     let mut context = Context::default();
@@ -92,9 +107,24 @@ pub fn check_detector(
     for name in MAPS {
         add(&mut context, name, Value::from(map.clone()));
     }
+    for (name, word) in WORDS {
+        let value = word.range().map_or(Value::Bool(true), |(lowest, _)| Value::Float(lowest));
+        add(&mut context, name, value);
+    }
     try_on(text, &program, &context).map_err(|fault| vec![fault])?;
 
-    Ok(uses.names.into_iter().chain(uses.keys).collect())
+    Ok(looks_at)
+}
+
+/// The point that was meant, or the word of the calendar.
+fn nearest_word(name: &str, points: &BTreeSet<&str>) -> Option<String> {
+    let words = || WORDS.iter().map(|(word, _)| *word);
+    let contained = words().find(|word| name.contains(word) || word.replace('_', "") == name);
+    let nearest_word = closest(name, words()).or(contained);
+    match (closest(name, points.iter().copied()), nearest_word) {
+        (None, Some(word)) => Some(format!("did you mean `{word}`?")),
+        (Some(_), _) | (None, None) => nearest(name, points.iter().copied()),
+    }
 }
 
 /// Checks the condition of a grade.
@@ -104,7 +134,14 @@ pub fn check_grade(text: &str, detectors: &[&str]) -> Result<(), RuleFault> {
     uses.collect(program.expression());
     if let Some(name) = uses.names.iter().find(|name| !GRADE_WORDS.contains(&name.as_str())) {
         let message = format!("a grade does not know `{name}`");
-        return Err(at_word(text, name, message, nearest(name, GRADE_WORDS)));
+        let help = match Word::from_name(name) {
+            Some(_) => Some(
+                "give a detector `during`, and look for its id, as in `'at-night' in detector`"
+                    .to_owned(),
+            ),
+            None => nearest(name, GRADE_WORDS),
+        };
+        return Err(at_word(text, name, message, help));
     }
     if let Some(id) = uses.sought.iter().find(|id| !detectors.contains(&id.as_str())) {
         let message = format!("the scene has no detector `{id}`, so this never holds");
@@ -203,13 +240,17 @@ fn try_on(text: &str, program: &Program, context: &Context<'_, '_>) -> Result<()
 
 /// A fault at the first place where the word stands by itself.
 fn at_word(text: &str, word: &str, message: String, help: Option<String>) -> RuleFault {
+    RuleFault { inside: place_of(text, word), message, help }
+}
+
+/// The first place where the word stands by itself; the whole text when it does not.
+fn place_of(text: &str, word: &str) -> Range<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let stands_alone = |at: &usize| {
         !text[..*at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
     };
     let at = text.match_indices(word).map(|(at, _)| at).find(stands_alone);
-    let inside = at.map_or(0..text.len(), |at| at..at + word.len());
-    RuleFault { inside, message, help }
+    at.map_or(0..text.len(), |at| at..at + word.len())
 }
 
 /// The names that an expression looks at.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Calendar;
 use super::quantity::{Period, Text};
 
 /// `config/community.toml`.
@@ -14,6 +15,9 @@ use super::quantity::{Period, Text};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Site {
     pub community: SiteHead,
+    /// Time, holidays and quiet hours, for rules that ask for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
     #[serde(rename = "area", default)]
     pub areas: Vec<Area>,
     #[serde(rename = "feeder", default, skip_serializing_if = "Vec::is_empty")]

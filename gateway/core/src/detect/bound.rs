@@ -11,6 +11,7 @@ use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::Series;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
+use crate::community::calendar::{Calendar, Moment, Spell};
 use crate::community::device_type::{DeviceType, Point};
 use crate::community::quantity::Text;
 use crate::community::scene::{Detector, Scene};
@@ -27,12 +28,34 @@ pub struct Compiled {
     pub delays: Delays,
     certainty: Option<f64>,
     judge: Judge,
+    /// When it looks.
+    spells: Spells,
+    /// By whose time; absent when nothing here asks for it.
+    calendar: Option<Arc<Calendar>>,
+}
+
+/// The stretches of time that a detector is kept to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spells {
+    during: Option<Spell>,
+    not_during: Option<Spell>,
+}
+
+impl Spells {
+    /// Whether it is time to look; `None` when nobody knows what time it is.
+    fn admit(self, moment: Option<&Moment>) -> Option<bool> {
+        let is_in = |spell: Option<Spell>, otherwise: bool| match spell {
+            Some(spell) => moment.map(|moment| moment.is_in(spell)),
+            None => Some(otherwise),
+        };
+        Some(is_in(self.during, true)? && !is_in(self.not_during, false)?)
+    }
 }
 
 enum Judge {
     High { point: String, limit: f64, deadband: f64 },
     Low { point: String, limit: f64, deadband: f64 },
-    Rule { text: String, when: Rule, clear: Option<Rule> },
+    Rule { text: String, when: Rule, clear: Option<Box<Rule>> },
     Model { spec: ModelSpec, points: Vec<String>, threshold: f64, every: Duration },
 }
 
@@ -56,6 +79,7 @@ impl Compiled {
         scene: usize,
         detector: &Detector,
         models: &[ModelSpec],
+        calendar: Option<&Arc<Calendar>>,
         env: &Arc<Env>,
     ) -> Result<Self, Unusable> {
         let id = detector.id.clone();
@@ -75,7 +99,7 @@ impl Compiled {
                 (None, None, Some(text), None) => Judge::Rule {
                     text: text.clone(),
                     when: rule(text)?,
-                    clear: detector.clear_when.as_deref().map(rule).transpose()?,
+                    clear: detector.clear_when.as_deref().map(rule).transpose()?.map(Box::new),
                 },
                 (None, None, None, Some(name)) => Judge::Model {
                     spec: models
@@ -91,7 +115,16 @@ impl Compiled {
             };
         let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
         let (title, certainty) = (detector.title.clone(), detector.certainty);
-        Ok(Self { scene, id, title, delays, certainty, judge })
+        let spells = Spells { during: detector.during, not_during: detector.not_during };
+        let asks_time = match &judge {
+            Judge::Rule { when, clear, .. } => {
+                when.asks_calendar() || clear.as_deref().is_some_and(Rule::asks_calendar)
+            }
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
+        };
+        let asks_time = asks_time || spells.during.is_some() || spells.not_during.is_some();
+        let calendar = calendar.filter(|_| asks_time).cloned();
+        Ok(Self { scene, id, title, delays, certainty, judge, spells, calendar })
     }
 
     /// Fastens the detector to devices of that type, if they are meant and have its points.
@@ -105,7 +138,8 @@ impl Compiled {
             Judge::High { point, .. } | Judge::Low { point, .. } => vec![position(point)?],
             Judge::Rule { when, clear, .. } => {
                 let mut points = Vec::new();
-                for need in when.needs().iter().chain(clear.iter().flat_map(Rule::needs)) {
+                for need in when.needs().iter().chain(clear.iter().flat_map(|clear| clear.needs()))
+                {
                     let point = position(&need.point)?;
                     if !points.contains(&point) {
                         points.push(point);
@@ -134,6 +168,11 @@ impl Compiled {
         })
     }
 
+    /// What the calendar says of a reading's time; `None` when it is not asked or cannot tell.
+    fn moment(&self, sight: Sight<'_>, at: Timestamp) -> Option<Moment> {
+        self.calendar.as_ref().filter(|_| sight.knows_time)?.at(at)
+    }
+
     /// The model that it asks.
     pub fn model(&self) -> Option<&ModelSpec> {
         match &self.judge {
@@ -148,7 +187,7 @@ impl Compiled {
             rule.needs().iter().any(|n| matches!(n.feature, Feature::Rate | Feature::Mean))
         };
         match &self.judge {
-            Judge::Rule { when, clear, .. } => back(when) || clear.as_ref().is_some_and(back),
+            Judge::Rule { when, clear, .. } => back(when) || clear.as_deref().is_some_and(back),
             Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
         }
     }
@@ -185,6 +224,8 @@ pub struct Sight<'a> {
     pub gate: &'a Gate,
     /// Per point; empty when no rule looks back.
     pub recent: &'a [Recent],
+    /// Whether the time of its readings can be believed, so that the calendar may be asked.
+    pub knows_time: bool,
 }
 
 impl Sight<'_> {
@@ -221,18 +262,23 @@ impl Bound {
         if !concerned {
             return None;
         }
+        let moment = compiled.moment(sight, at);
+        let moment = moment.as_ref();
+        let is_time = || compiled.spells.admit(moment);
         let is_true = match &compiled.judge {
             Judge::High { limit, deadband, .. } => {
                 let edge = if self.phase.is_active() { limit - deadband } else { *limit };
-                fresh(readings, self.points[0])? > edge
+                fresh(readings, self.points[0])? > edge && is_time()?
             }
             Judge::Low { limit, deadband, .. } => {
                 let edge = if self.phase.is_active() { limit + deadband } else { *limit };
-                fresh(readings, self.points[0])? < edge
+                fresh(readings, self.points[0])? < edge && is_time()?
             }
             Judge::Rule { when, clear, .. } => match clear {
-                Some(clear) if self.phase.is_active() => !clear.test(|n| sight.lookup(n, at))?,
-                Some(_) | None => when.test(|n| sight.lookup(n, at))?,
+                Some(clear) if self.phase.is_active() => {
+                    !clear.test(moment, |n| sight.lookup(n, at))?
+                }
+                Some(_) | None => is_time()? && when.test(moment, |n| sight.lookup(n, at))?,
             },
             Judge::Model { .. } => {
                 for (index, series) in self.series.iter_mut().enumerate() {

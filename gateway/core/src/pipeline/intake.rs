@@ -5,6 +5,7 @@ use super::asking::Row;
 use super::boundary::Answer;
 use crate::admission::{Order, Refusal, fingerprint};
 use crate::decode::Decoded;
+use crate::detect::bound::Sight;
 use crate::detect::condition::Change;
 use crate::detect::score::Series;
 use crate::reading::{
@@ -106,6 +107,10 @@ impl Pipeline {
                 state.recent[reading.point].push(at, reading.value);
             }
         }
+        // Recorded data is as old as it is; a live reading from before this program is wrongly dated.
+        let knows_time = !self.settings.is_live
+            || self.time_quality != TimeQuality::Unknown
+            || at > CERTAINLY_WRONG;
         let mut changes = Vec::new();
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
@@ -114,7 +119,7 @@ impl Pipeline {
             scratch.features.clear();
             let change = bound.handle_readings(
                 compiled,
-                state.sight(device),
+                Sight { knows_time, ..state.sight(device) },
                 &scratch.readings,
                 &mut scratch.asks,
                 &mut scratch.features,

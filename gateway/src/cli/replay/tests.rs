@@ -51,6 +51,7 @@ fn nobody() -> Community {
         id: "c".into(),
         title: Text::default(),
         township: "t".into(),
+        calendar: None,
         gateway: "g".into(),
         areas: Vec::new(),
         feeders: Vec::new(),

@@ -1,5 +1,6 @@
 //! One working community, and what is said when one thing in it is wrong.
 
+mod calendar;
 mod once;
 
 use super::*;
