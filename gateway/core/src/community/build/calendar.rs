@@ -90,7 +90,7 @@ impl Almanac {
             return None;
         }
         if !self.has_calendar {
-            let message = "the community has no `[calendar]`, so nobody can tell";
+            let message = "the community has no `[calendar]`, so nobody can tell when that is";
             let help = "write `[calendar]` with `time-zone = \"+08:00\"` into community.toml";
             return Some((message.to_owned(), help.to_owned()));
         }

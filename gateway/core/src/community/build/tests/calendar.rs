@@ -120,7 +120,7 @@ fn a_scene_that_asks_for_what_the_calendar_does_not_have_is_told() {
             CALENDAR,
             "",
             vec![
-                "12:10 the community has no `[calendar]`, so nobody can tell (write `[calendar]` with `time-zone = \"+08:00\"` into community.toml)",
+                "12:10 the community has no `[calendar]`, so nobody can tell when that is (write `[calendar]` with `time-zone = \"+08:00\"` into community.toml)",
                 "23:10 `starts` is by the community's clock, but there is no `[calendar]` (give the story one: `calendar = { time-zone = \"+08:00\" }`)",
             ],
         ),
