@@ -101,6 +101,24 @@ impl Spell {
     }
 }
 
+/// The stretches of time that a detector is kept to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spells {
+    pub during: Option<Spell>,
+    pub not_during: Option<Spell>,
+}
+
+impl Spells {
+    /// Whether it is time to look; `None` when nobody knows what time it is.
+    pub fn admit(self, moment: Option<&Moment>) -> Option<bool> {
+        let is_in = |spell: Option<Spell>, otherwise: bool| match spell {
+            Some(spell) => moment.map(|moment| moment.is_in(spell)),
+            None => Some(otherwise),
+        };
+        Some(is_in(self.during, true)? && !is_in(self.not_during, false)?)
+    }
+}
+
 /// The words of the calendar in rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Word {

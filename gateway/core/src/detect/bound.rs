@@ -11,7 +11,7 @@ use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::Series;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
-use crate::community::calendar::{Calendar, Moment, Spell};
+use crate::community::calendar::{Calendar, Moment, Spells};
 use crate::community::device_type::{DeviceType, Point};
 use crate::community::quantity::Text;
 use crate::community::scene::{Detector, Scene};
@@ -32,24 +32,6 @@ pub struct Compiled {
     spells: Spells,
     /// By whose time; absent when nothing here asks for it.
     calendar: Option<Arc<Calendar>>,
-}
-
-/// The stretches of time that a detector is kept to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Spells {
-    during: Option<Spell>,
-    not_during: Option<Spell>,
-}
-
-impl Spells {
-    /// Whether it is time to look; `None` when nobody knows what time it is.
-    fn admit(self, moment: Option<&Moment>) -> Option<bool> {
-        let is_in = |spell: Option<Spell>, otherwise: bool| match spell {
-            Some(spell) => moment.map(|moment| moment.is_in(spell)),
-            None => Some(otherwise),
-        };
-        Some(is_in(self.during, true)? && !is_in(self.not_during, false)?)
-    }
 }
 
 enum Judge {

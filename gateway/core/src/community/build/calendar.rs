@@ -53,7 +53,7 @@ impl Almanac {
     pub(super) fn of(document: &Document, site: Option<&Site>) -> Self {
         let keys = ["holidays", "school-holidays", "quiet-hours"];
         Self {
-            is_vague: site.is_none() || document.is_doubtful("calendar"),
+            is_vague: site.is_none() || is_in_doubt(document),
             has_calendar: site.is_some_and(|site| site.calendar.is_some()),
             keys: keys.into_iter().filter(|key| document.has(&format!("calendar.{key}"))).collect(),
         }
@@ -124,6 +124,11 @@ impl Almanac {
             document.fault(&format!("{path}.starts"), message, Some(help.to_owned()));
         }
     }
+}
+
+/// Whether there is a calendar that is told as wrong already, be it only put in the wrong place.
+pub(super) fn is_in_doubt(document: &Document) -> bool {
+    document.is_doubtful("calendar") || document.is_doubtful("community.calendar")
 }
 
 /// Whether a detector depends on the calendar.

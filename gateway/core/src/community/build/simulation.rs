@@ -6,6 +6,7 @@ use super::super::fault::nearest;
 use super::super::scene::Scene;
 use super::super::site::{Anomaly, Simulation, Site};
 use super::Known;
+use super::calendar::is_in_doubt;
 
 pub(super) fn check(
     document: &mut Document,
@@ -80,7 +81,7 @@ fn check_start(document: &mut Document, path: &str, anomaly: &Anomaly, site: &Si
             let message = "an anomaly has one of `starts` and `at`, found both";
             document.key_fault(&format!("{path}.at"), message, None);
         }
-        (None, Some(_)) if site.calendar.is_none() && !document.is_mended("calendar") => {
+        (None, Some(_)) if site.calendar.is_none() && !is_in_doubt(document) => {
             let message = "`at` is by the community's clock, but there is no `[calendar]`";
             let help = "write `[calendar]` with `time-zone = \"+08:00\"`";
             document.fault(&format!("{path}.at"), message, Some(help.to_owned()));

@@ -106,6 +106,10 @@ pub enum NotADate {
     Offset(String),
     #[error("`{0}` is not a day; expected year, month and day, as in \"2026-10-01\"")]
     Day(String),
+    #[error(
+        "`{0}` are no days; expected one as in \"2026-10-01\", or the first and the last with `/` between them"
+    )]
+    Days(String),
     #[error("there is no day `{0}` in the calendar")]
     NoSuchDay(String),
     #[error("`{0}` ends before it begins; expected the first and the last day")]
@@ -148,6 +152,12 @@ impl FromStr for Days {
 
     fn from_str(text: &str) -> Result<Self, NotADate> {
         let (first, last) = text.split_once('/').unwrap_or((text, text));
+        let day = |part: &str| {
+            day(part).map_err(|error| match error {
+                NotADate::Day(_) => NotADate::Days(text.to_owned()),
+                other => other,
+            })
+        };
         let (first, last) = (day(first)?, day(last)?);
         if last < first {
             return Err(NotADate::Reversed(text.to_owned()));
@@ -328,15 +338,17 @@ mod tests {
         }
         let days = |text: &str| text.parse::<Days>().unwrap_err().to_string();
         let cases = [
-            ("1.10.2026", "is not a day"),
-            ("2026-10-1", "is not a day"),
-            ("2026-10", "is not a day"),
-            ("2026-10-01-02", "is not a day"),
+            ("1.10.2026", "`1.10.2026` are no days"),
+            ("2026-10-1", "`2026-10-1` are no days"),
+            ("2026-10", "`2026-10` are no days"),
+            ("2026-10-01-02", "`2026-10-01-02` are no days"),
+            ("2026/10/01", "`2026/10/01` are no days"),
+            ("2026-10-01 - 2026-10-07", "with `/` between them"),
             ("2026-02-29", "there is no day"),
             ("2026-13-01", "there is no day"),
             ("2026-10-07/2026-10-01", "ends before it begins"),
             ("2026-10-01/2027-10-07", "is 372 days long; is the year right?"),
-            ("2026-10-01/", "is not a day"),
+            ("2026-10-01/", "`2026-10-01/` are no days"),
         ];
         for (wrong, expected) in cases {
             assert!(days(wrong).contains(expected), "{wrong}: {}", days(wrong));

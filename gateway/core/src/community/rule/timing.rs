@@ -6,7 +6,7 @@ use cel::Program;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::{RuleFault, at_word, place_of};
-use crate::community::calendar::Word;
+use crate::community::calendar::{WORDS, Word};
 
 /// The calendar's words in a rule, each where it first stands; none when it cannot be read.
 pub fn calendar_words(text: &str) -> Vec<(Word, Range<usize>)> {
@@ -18,6 +18,30 @@ pub fn calendar_words(text: &str) -> Vec<(Word, Range<usize>)> {
     words.into_iter().map(|word| (word, place_of(text, word.name()))).collect()
 }
 
+/// How else people name what the calendar says.
+const OTHERWISE: [(&str, &str); 5] = [
+    ("business_day", "workday work_day working_day weekday_only businessday"),
+    ("!business_day", "weekend is_weekend day_off"),
+    ("quiet_hours", "night at_night is_night night_time nighttime"),
+    ("weekday", "day_of_week dow week_day"),
+    ("hour", "time hours hour_of_day time_of_day"),
+];
+
+/// The calendar's word for what somebody wrote.
+pub(super) fn otherwise(name: &str) -> Option<&'static str> {
+    let is_meant = |others: &str| others.split(' ').any(|other| other == name);
+    OTHERWISE.iter().find(|(_, others)| is_meant(others)).map(|(word, _)| *word)
+}
+
+/// Reports a word of the calendar with a dash, as the configuration writes it; a rule would subtract.
+pub(super) fn dashed(text: &str) -> Option<RuleFault> {
+    let words = WORDS.iter().filter(|(word, _)| word.contains('_'));
+    let mut dashed = words.map(|(word, _)| (word.replace('_', "-"), *word));
+    let (found, word) = dashed.find(|(dashed, _)| text.contains(dashed.as_str()))?;
+    let message = format!("`{found}` is a subtraction in a rule");
+    Some(at_word(text, &found, message, Some(format!("write `{word}`"))))
+}
+
 /// Reports a word of the calendar that is called, compared with what it cannot be, or with what it is
 /// for an instant only.
 pub(super) fn misuse(text: &str, root: &IdedExpr) -> Option<RuleFault> {
@@ -26,7 +50,8 @@ pub(super) fn misuse(text: &str, root: &IdedExpr) -> Option<RuleFault> {
         if let Expr::Call(call) = &node.expr
             && found.is_none()
         {
-            found = called(text, call).or_else(|| compared(text, call));
+            found =
+                called(text, call).or_else(|| compared(text, call)).or_else(|| never(text, node));
         }
     });
     found
@@ -62,6 +87,10 @@ fn compared(text: &str, call: &CallExpr) -> Option<RuleFault> {
     };
     let name = word.name();
     let number = number_of(other);
+    if let (Expr::Literal(LiteralValue::String(_)), Word::Weekday) = (&other.expr, word) {
+        let message = "`weekday` is 1 (Monday) to 7 (Sunday)".to_owned();
+        return Some(at_word(text, name, message, None));
+    }
     match word.range() {
         None => {
             number?;
@@ -94,6 +123,30 @@ fn compared(text: &str, call: &CallExpr) -> Option<RuleFault> {
             None
         }
     }
+}
+
+/// Reports hours that begin after they end: a night has two parts.
+fn never(text: &str, node: &IdedExpr) -> Option<RuleFault> {
+    let (mut from, mut to) = (f64::NEG_INFINITY, f64::INFINITY);
+    let mut parts = vec![node];
+    while let Some(part) = parts.pop() {
+        let Expr::Call(call) = &part.expr else { continue };
+        let [left, right] = call.args.as_slice() else { continue };
+        let is_hour = matches!(&left.expr, Expr::Ident(name) if name == Word::Hour.name());
+        match (call.func_name.as_str(), number_of(right).filter(|_| is_hour)) {
+            (operators::LOGICAL_AND, _) => parts.extend([left, right]),
+            (operators::GREATER | operators::GREATER_EQUALS, Some(number)) => {
+                from = from.max(number);
+            }
+            (operators::LESS | operators::LESS_EQUALS, Some(number)) => to = to.min(number),
+            _ => {}
+        }
+    }
+    (from >= to).then(|| {
+        let message = format!("no hour is after {from} and before {to}");
+        let help = format!("over midnight: `(hour >= {from:.1} || hour < {to:.1})`");
+        at_word(text, Word::Hour.name(), message, Some(help))
+    })
 }
 
 fn number_of(node: &IdedExpr) -> Option<f64> {
@@ -182,6 +235,17 @@ mod tests {
             ("flow > 0.0 && hour > 25.0", "hour", "is 0 to below 24", "`22.5`"),
             ("flow > 0.0 && weekday == 0.0", "weekday", "is 1 (Monday) to 7", ""),
             ("flow > 0.0 && hour() > 2.0", "hour", "is a word, not a function", "without brackets"),
+            ("flow > 0.0 && quiet-hours", "quiet-hours", "is a subtraction", "write `quiet_hours`"),
+            ("flow > 0.0 && workday", "workday", "a point `workday`", "`business_day`"),
+            ("flow > 0.0 && weekend", "weekend", "a point `weekend`", "`!business_day`"),
+            ("flow > 0.0 && weekday == 'Sunday'", "weekday", "is 1 (Monday) to 7", ""),
+            (
+                "hour >= 22.0 && flow > 0.0 && hour < 6.0",
+                "hour",
+                "no hour is after 22 and before 6",
+                "`(hour >= 22.0 || hour < 6.0)`",
+            ),
+            ("flow > 0.0 && hour >= 22:30", ":", "the rule cannot be read", "is from 22:30 on"),
             ("flow > 0.0 && quiet_hour", "quiet_hour", "a point `quiet_hour`", "`quiet_hours`"),
             ("flow > 0.0 && is_holiday", "is_holiday", "a point `is_holiday`", "`holiday`"),
             ("quiet_hours && hour < 4.0", "quiet_hours && hour < 4.0", "at no point", "add"),

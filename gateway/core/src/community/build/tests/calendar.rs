@@ -204,3 +204,39 @@ fn a_point_cannot_be_called_like_a_word_of_the_calendar() {
     let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(messages, ["`holiday` has a meaning of its own in rules"]);
 }
+
+#[test]
+fn an_anomaly_begins_after_the_start_or_at_a_time_of_the_day() {
+    let cases = [
+        (
+            "starts = \"1 min\"\n",
+            "",
+            "25:1 missing key `starts` or `at` (as in `starts = \"5 min\"` after the start, or `at = \"22:30\"` each day)",
+        ),
+        (
+            "starts = \"1 min\"\n",
+            "starts = \"1 min\"\nat = \"22:30\"\n",
+            "28:1 an anomaly has one of `starts` and `at`, found both",
+        ),
+        (
+            "starts = \"1 min\"",
+            "at = \"22.30\"",
+            "27:6 `at`: `22.30` is not a time of the day; expected hours and minutes, as in \"22:00\"",
+        ),
+        (
+            "starts = \"1 min\"",
+            "at = 22:30:00",
+            "27:6 `at` must be a time of the day in quotes, as in \"22:30\", found a time (write `\"22:30\"`)",
+        ),
+    ];
+    for (right, wrong, expected) in cases {
+        let mut files = at_night();
+        files.community.text = files.community.text.replace(right, wrong);
+        assert_eq!(told(&files), [expected], "{wrong}");
+    }
+
+    let mut files = files();
+    files.community.text = SITE.replace("starts = \"1 min\"", "at = \"22:30\"");
+    let expected = "21:6 `at` is by the community's clock, but there is no `[calendar]` (write `[calendar]` with `time-zone = \"+08:00\"`)";
+    assert_eq!(told(&files), [expected]);
+}
