@@ -276,6 +276,20 @@ impl Bound {
         self.phase.handle(is_true, compiled.delays, at)
     }
 
+    /// Whether what it waits for may still come at a moment that no reading tells of: the values are
+    /// as they were, but the time is not.
+    pub fn may_still_hold(&self, compiled: &Compiled, sight: Sight<'_>, at: Timestamp) -> bool {
+        if compiled.calendar.is_none() || !matches!(self.phase, Phase::Pending { .. }) {
+            return true;
+        }
+        let moment = compiled.moment(sight, at);
+        let holds = match &compiled.judge {
+            Judge::Rule { when, .. } => when.test(moment.as_ref(), |n| sight.lookup(n, at)),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => None,
+        };
+        holds != Some(false) && compiled.spells.admit(moment.as_ref()) != Some(false)
+    }
+
     /// Takes a model's answer about one of its series.
     pub fn handle_answer(
         &mut self,

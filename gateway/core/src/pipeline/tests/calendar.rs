@@ -69,6 +69,23 @@ fn a_rule_sees_the_hour_of_the_reading() {
 }
 
 #[test]
+fn a_delay_that_ends_after_the_night_proves_nothing_about_it() {
+    let rule = NIGHT.replace(
+        "point = \"temperature\"\nlimit-high = \"25 degC\"\nduring = \"quiet-hours\"",
+        "when = \"temperature > 25.0 && quiet_hours\"",
+    );
+    for scene in [NIGHT, &rule] {
+        let mut night = Night::new(with_calendar(scene, CALENDAR));
+        night.talk(440, 20.0).wait(10).frame(0, r#"{"t": 30}"#).wait(100);
+        assert_eq!(lines(&night), [""; 0], "half a minute of night, and half a minute of morning");
+
+        let mut night = Night::new(with_calendar(scene, CALENDAR));
+        night.talk(400, 20.0).frame(0, r#"{"t": 30}"#).wait(70);
+        assert_eq!(lines(&night), ["00:07:40  opened 4"], "a minute of night");
+    }
+}
+
+#[test]
 fn while_nobody_knows_what_time_it_is_nothing_begins_and_nothing_ends() {
     let unset = Timestamp(START.0 - 10_000 * 86_400_000);
     let community =
