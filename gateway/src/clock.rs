@@ -4,8 +4,8 @@
 //! time server (or a person) moves nothing in the middle of a night. [`Clock::check`] notices such a
 //! step; the engine tells the pipeline. For `demo` the clock can run faster than the world.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::reading::{TimeQuality, Timestamp};
@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// Wall-clock steps below this are drift, not steps.
 const STEP_MS: i64 = 1_000;
 
+/// A fast clock stands still when nobody has looked after it for this long in the world.
+const LEAP: Duration = Duration::from_millis(100);
+
 /// Cheap to clone; all clones share one offset.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -21,6 +24,9 @@ pub struct Clock {
     /// Time at `zero`, in ms since the epoch.
     start_ms: Arc<AtomicI64>,
     speed: f64,
+    /// Of a fast clock: until when, in ms after `zero`, it has been looked after, and how many of those
+    /// it stood still.
+    kept: Option<Arc<Mutex<(Duration, Duration)>>>,
 }
 
 impl Clock {
@@ -30,12 +36,35 @@ impl Clock {
             zero: Instant::now(),
             start_ms: Arc::new(AtomicI64::new(wall_ms())),
             speed: speed.max(f64::MIN_POSITIVE),
+            kept: None,
+        }
+    }
+
+    /// A clock for a play: while the machine is too busy to let anybody play, it stands still, so that
+    /// nobody seems to have been silent. Wants [`Clock::keep`] to run beside the players.
+    pub fn for_a_play(speed: f64) -> Self {
+        Self { kept: Some(Arc::default()), ..Self::new(speed) }
+    }
+
+    /// Looks after a clock made by [`Clock::for_a_play`], for ever.
+    pub async fn keep(&self) {
+        loop {
+            tokio::time::sleep(LEAP / 4).await;
+            let Some(kept) = &self.kept else { return };
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let passed = self.zero.elapsed();
+            let (until, stood) = *kept;
+            *kept = (passed, stood + passed.saturating_sub(until + LEAP));
         }
     }
 
     pub fn now(&self) -> Timestamp {
-        let passed = self.zero.elapsed().mul_f64(self.speed);
-        Timestamp(self.start_ms.load(Ordering::Relaxed)) + passed
+        let mut passed = self.zero.elapsed();
+        if let Some(kept) = &self.kept {
+            let (until, stood) = *kept.lock().unwrap_or_else(PoisonError::into_inner);
+            passed = passed.min(until + LEAP).saturating_sub(stood);
+        }
+        Timestamp(self.start_ms.load(Ordering::Relaxed)) + passed.mul_f64(self.speed)
     }
 
     /// When this clock will show `due`; now, if it has.
@@ -68,7 +97,7 @@ impl Clock {
 
     /// How far this clock is behind the wall clock; `None` for one that does not follow it.
     fn behind_ms(&self) -> Option<i64> {
-        let follows = (self.speed - 1.0).abs() <= f64::EPSILON;
+        let follows = self.kept.is_none() && (self.speed - 1.0).abs() <= f64::EPSILON;
         follows.then(|| wall_ms() - self.now().0)
     }
 
@@ -107,5 +136,32 @@ mod tests {
         assert_eq!(clock.now().since(before), Duration::from_hours(1));
         assert_eq!(clock.real(Duration::from_hours(1)), Duration::from_mins(1));
         assert_eq!(clock.shown(Duration::from_mins(1)), Duration::from_hours(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_play_s_clock_stands_still_while_nobody_may_play_and_never_runs_back() {
+        let clock = Clock::for_a_play(60.0);
+        let keeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.keep().await }
+        });
+        let before = clock.now();
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(clock.now().since(before), Duration::from_mins(1), "a second, 60 times as fast");
+
+        // Nobody runs for two seconds, then all at once.
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let frozen = clock.now().since(before);
+        assert!(frozen <= Duration::from_mins(1) + LEAP * 60, "{frozen:?}");
+        let mut last = clock.now();
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(clock.now() >= last);
+            last = clock.now();
+        }
+        assert!(last.since(before) > frozen, "it goes on");
+        keeper.abort();
     }
 }

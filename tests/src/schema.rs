@@ -48,10 +48,10 @@ fn messages() -> Vec<Value> {
             source("meters", SourceKind::Line),
         ]),
         models: Some(vec![ModelSpec {
-            name: "window-forecast".into(),
+            name: "forecast".into(),
             version: "1".into(),
-            window: 32,
-            outputs: 3,
+            window: 35,
+            outputs: 9,
         }]),
     };
     let community = build(&files, &around).unwrap().community;

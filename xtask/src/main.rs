@@ -4,6 +4,7 @@
 //! chore twice does its work once. Nothing is installed but what the output names.
 
 mod checks;
+mod eval;
 mod peers;
 mod prepare;
 mod step;
@@ -16,6 +17,8 @@ usage: cargo xtask <chore>
   test     install what the tests need, build everything, run every test
   ci       fmt, clippy, deny, then test: what CI runs
   deny     licences, bans and sources of the dependencies; installs cargo-deny when it is missing
+  eval     the detectors by the field's own yardsticks, on recordings of yours:
+           cargo xtask eval [--data FOLDER] [--program PATH] [--json] [nab|skab|budget|all]
   peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
   prepare  only install what the tests need
 ";
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
         ["deny"] => checks::deny(),
+        ["eval", words @ ..] => eval::run(words),
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["prepare"] => prepare::everything().map(drop),
         _ => {

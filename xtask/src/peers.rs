@@ -131,49 +131,8 @@ fn site() -> String {
         .into()
 }
 
-const ENV: &str = r#"[device-type]
-id = "env"
-title = { zh = "环境", en = "environment" }
-via = "mqtt"
-echo = ["seq"]
-silent-after = "1 h"
-[[point]]
-name = "temp"
-at = { json = "/temp" }
-unit = "degC"
-range = [-40, 85]
-[[point]]
-name = "hum"
-at = { json = "/hum" }
-unit = "%"
-range = [0, 100]
-[[point]]
-name = "pm25"
-at = { json = "/pm25" }
-unit = "ug/m3"
-range = [0, 1000]
-[[point]]
-name = "co2"
-at = { json = "/co2" }
-unit = "ppm"
-range = [0, 5000]
-[[example]]
-payload = '{"ts":1,"seq":1,"temp":21.5,"hum":40.0,"pm25":10,"co2":400}'
-expect = { temp = 21.5, co2 = 400 }
-"#;
-
-const HEAT: &str = r#"[scene]
-id = "heat"
-title = { zh = "高温", en = "too hot" }
-category = "environment"
-reopen-within = "0 s"
-advice = { zh = "查看", en = "look" }
-[[detector]]
-id = "high"
-point = "temp"
-limit-high = "40 degC"
-deadband = "2 degC"
-"#;
+const ENV: &str = include_str!("../../gateway/core/benches/env.toml");
+const HEAT: &str = include_str!("../../gateway/core/benches/heat.toml");
 
 fn registers() -> String {
     let mut text = String::from(

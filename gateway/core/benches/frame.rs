@@ -20,44 +20,15 @@ fn main() {
     divan::main();
 }
 
-const AIR: &str = r#"
-[device-type]
-id = "air"
-title = { zh = "空气", en = "air" }
-via = "mqtt"
-echo = ["seq"]
-[[point]]
-name = "temp"
-at = { json = "/temp" }
-unit = "degC"
-range = [-40, 85]
-[[point]]
-name = "hum"
-at = { json = "/hum" }
-unit = "%"
-range = [0, 100]
-[[point]]
-name = "pm25"
-at = { json = "/pm25" }
-unit = "ug/m3"
-range = [0, 1000]
-[[point]]
-name = "co2"
-at = { json = "/co2" }
-unit = "ppm"
-range = [0, 5000]
-"#;
-
-const LIMIT: &str = "[scene]\nid='hot'\ntitle={zh='',en=''}\ncategory='environment'\n\
-    advice={zh='',en=''}\n[[detector]]\nid='hot'\npoint='temp'\nlimit-high='40 degC'\ndeadband='2 degC'";
-
+const ENV: &str = include_str!("env.toml");
+const LIMIT: &str = include_str!("heat.toml");
 const RULE: &str = "[scene]\nid='hot'\ntitle={zh='',en=''}\ncategory='environment'\n\
     advice={zh='',en=''}\n[[detector]]\nid='hot'\nwhen='temp > 40.0 && hum < 20.0'";
 
 fn pipeline(scene: &str) -> Pipeline {
     let parse = |text| toml::from_str::<Scene>(text).expect("a constant of this file");
-    let air: DeviceType = toml::from_str(AIR).expect("a constant of this file");
-    let device_type = Arc::new(air);
+    let device_type: DeviceType = toml::from_str(ENV).expect("a constant of this file");
+    let device_type = Arc::new(device_type);
     let device = |i: usize| Device {
         id: format!("dev{i:04}"),
         title: Text::default(),

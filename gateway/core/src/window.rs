@@ -1,4 +1,4 @@
-//! What a point did lately: enough of the past for rules (`rate`, `mean`) and models.
+//! What a point did lately: enough of the past for rules (`rate`, `mean`).
 //!
 //! Good readings come in from [`crate::admission`]; [`crate::detect`] reads the features. Memory is
 //! bounded by count as well as by time, so that a device that talks too fast costs no more.
@@ -60,79 +60,6 @@ impl Recent {
     }
 }
 
-/// The last samples of one point at a fixed distance, as a model sees them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Samples {
-    values: VecDeque<f64>,
-    length: usize,
-    every: Duration,
-    last: Option<Timestamp>,
-}
-
-/// A window without its own position and scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Normal {
-    pub centre: f64,
-    pub scale: f64,
-}
-
-impl Samples {
-    /// `length` samples, at least `every` apart.
-    pub fn new(length: usize, every: Duration) -> Self {
-        Self { values: VecDeque::with_capacity(length), length, every, last: None }
-    }
-
-    /// Whether a reading of that time would be the next sample.
-    pub fn is_due(&self, at: Timestamp) -> bool {
-        self.last.is_none_or(|last| at > last && at.since(last) >= self.every)
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.values.len() == self.length
-    }
-
-    pub fn push(&mut self, at: Timestamp, value: f64) {
-        if self.values.len() == self.length {
-            self.values.pop_front();
-        }
-        self.values.push_back(value);
-        self.last = Some(at);
-    }
-
-    /// The clock that times the samples was set.
-    pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
-        self.last = self.last.map(to);
-    }
-
-    /// Appends the window to `features`, oldest first: `(x - centre) / scale`, cut at ±20.
-    ///
-    /// Centre is the median and scale 1.4826 times the median absolute deviation (which equals the
-    /// standard deviation for normal noise), but at least a thousandth of the centre.
-    pub fn features(&self, features: &mut Vec<f32>) -> Normal {
-        let centre = median(self.values.iter().copied());
-        let deviation = median(self.values.iter().map(|x| (x - centre).abs()));
-        let scale = (1.4826 * deviation).max(1e-3 * centre.abs() + 1e-9);
-        #[expect(clippy::cast_possible_truncation, reason = "models take f32")]
-        features
-            .extend(self.values.iter().map(|x| ((x - centre) / scale).clamp(-20.0, 20.0) as f32));
-        Normal { centre, scale }
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    if sorted.is_empty() {
-        return 0.0;
-    }
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,34 +91,5 @@ mod tests {
 
         assert!((slow.mean() - 1.0).abs() < 1e-9);
         assert_eq!(fast.values.len(), MOST);
-    }
-
-    #[test]
-    fn samples_keep_their_distance_and_lose_their_scale() {
-        let mut samples = Samples::new(4, Duration::from_secs(10));
-        for (second, value) in [(0, 10.0), (10, 12.0), (20, 8.0), (30, 10.0)] {
-            assert!(samples.is_due(at(second)));
-            samples.push(at(second), value);
-        }
-        let mut features = Vec::new();
-        let normal = samples.features(&mut features);
-
-        assert!(!samples.is_due(at(39)));
-        assert!(samples.is_full());
-        assert_eq!(normal, Normal { centre: 10.0, scale: 1.4826 });
-        assert_eq!(features[0].to_bits(), 0.0_f32.to_bits());
-        assert!((features[1] - 1.349).abs() < 1e-3);
-    }
-
-    #[test]
-    fn a_constant_series_gives_finite_features() {
-        let mut samples = Samples::new(4, Duration::ZERO);
-        for i in 0..4 {
-            samples.push(at(i), 0.0);
-        }
-        let mut features = Vec::new();
-        samples.features(&mut features);
-
-        assert_eq!(features, [0.0; 4]);
     }
 }

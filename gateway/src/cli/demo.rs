@@ -121,7 +121,9 @@ impl Stage {
     /// Starts brokers, Modbus servers and the platform, and redirects the configuration to them.
     async fn set(args: &Args, folder: &Path, config: &mut GatewayConfig) -> anyhow::Result<Self> {
         let (site, types) = load(&folder.join("community.toml"))?;
-        let clock = Clock::new(args.speed);
+        let clock = Clock::for_a_play(args.speed);
+        let keeper = clock.clone();
+        tokio::spawn(async move { keeper.keep().await });
         let play = Play::new(World::new(&site, &types, args.seed, clock.now())?, clock);
         let sensors = format!("mqtt://{}", broker::start("sensors")?);
         for broker in &mut config.brokers {

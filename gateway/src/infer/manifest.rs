@@ -40,7 +40,7 @@ pub(super) struct Content {
     pub(super) sha256: Spanned<String>,
     licence: String,
     training_data: String,
-    /// Samples of one point that it looks at.
+    /// Numbers that it is shown per sample: a window, and what is known beside it.
     pub(super) window: usize,
     /// Numbers that it answers per window.
     pub(super) outputs: usize,
@@ -70,8 +70,9 @@ struct Normalisation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum NormalisationKind {
-    /// The window's own median and median absolute deviation, as `gatehouse_core::window` does it.
-    MedianMad,
+    /// The window's own median, and its mean or median absolute deviation, whichever is larger, as
+    /// `gatehouse_core::detect::anomaly` does it.
+    MedianSpread,
 }
 
 /// `[[input]]`, `[[output]]`: a tensor by name.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-const NAME: &str = "window-forecast";
+const NAME: &str = "forecast";
 
 #[test]
 fn the_shipped_model_passes_its_own_tests_and_says_what_it_is() {
@@ -15,7 +15,7 @@ fn the_shipped_model_passes_its_own_tests_and_says_what_it_is() {
 
     let specs = load_specs(&shipped(), [NAME]).unwrap();
     assert_eq!(models.specs(), specs);
-    assert_eq!((specs[0].window, specs[0].outputs), (32, 3));
+    assert_eq!((specs[0].window, specs[0].outputs), (35, 9));
     assert!(["tract", "onnxruntime"].contains(&models.engine_name()));
 }
 
@@ -23,12 +23,12 @@ fn the_shipped_model_passes_its_own_tests_and_says_what_it_is() {
 fn rows_of_a_batch_are_answered_as_if_asked_one_by_one() {
     let mut models = Models::open(&shipped(), [NAME], None).unwrap();
     let rows: Vec<Vec<f32>> = (0..7_u8)
-        .map(|row| (0..32_u8).map(|i| (f32::from(i) * f32::from(row) / 20.0).sin()).collect())
+        .map(|row| (0..35_u8).map(|i| (f32::from(i) * f32::from(row) / 20.0).sin()).collect())
         .collect();
 
     let batch = models.answer(&question(1, rows.concat(), 7)).outputs.unwrap();
 
-    for (row, together) in rows.into_iter().zip(batch.chunks(3)) {
+    for (row, together) in rows.into_iter().zip(batch.chunks(9)) {
         let alone = models.answer(&question(2, row, 1)).outputs.unwrap();
         assert!(alone.iter().zip(together).all(|(a, b)| (a - b).abs() < 1e-5));
         assert!(alone.is_sorted(), "quantiles out of order: {alone:?}");
@@ -38,12 +38,12 @@ fn rows_of_a_batch_are_answered_as_if_asked_one_by_one() {
 #[test]
 fn a_question_that_cannot_be_answered_gets_a_reason() {
     let mut models = Models::open(&shipped(), [NAME], None).unwrap();
-    let mut other = question(4, vec![0.0; 32], 1);
+    let mut other = question(4, vec![0.0; 35], 1);
     other.model = "other".into();
     let cases = [
-        ("not a number", question(1, vec![f32::NAN; 32], 1), "not a number"),
-        ("too few features", question(2, vec![0.0; 31], 1), "31 features for 1 windows"),
-        ("absurdly many rows", question(3, vec![0.0; 32], usize::MAX), "32 features"),
+        ("not a number", question(1, vec![f32::NAN; 35], 1), "not a number"),
+        ("too few features", question(2, vec![0.0; 34], 1), "34 features for 1 windows"),
+        ("absurdly many rows", question(3, vec![0.0; 35], usize::MAX), "35 features"),
         ("an unknown model", other, "model `other` is not loaded"),
     ];
 
@@ -63,7 +63,7 @@ fn every_question_is_answered_once_whether_asked_or_replaced() {
     let inference = Inference::start(&shipped(), [NAME], None, sender.downgrade()).unwrap();
 
     for id in 0..40 {
-        inference.ask(question(id, vec![0.5; 32], 1));
+        inference.ask(question(id, vec![0.5; 35], 1));
     }
 
     let mut refused = 0;
@@ -86,8 +86,8 @@ fn the_thread_ends_when_the_engine_has_gone() {
     let (sender, inputs) = mpsc::channel(1);
     let weak = sender.downgrade();
     let questions = Questions::default();
-    questions.put(question(1, vec![0.0; 32], 1));
-    questions.put(question(2, vec![0.0; 32], 1));
+    questions.put(question(1, vec![0.0; 35], 1));
+    questions.put(question(2, vec![0.0; 35], 1));
 
     drop(inputs);
     work(Models::open(&shipped(), [NAME], None).unwrap(), &questions, &weak);
@@ -108,21 +108,15 @@ fn a_model_that_is_not_what_its_manifest_says_is_refused_with_the_reason() {
         (
             "other answers",
             network.clone(),
-            "-0.86",
-            "-0.76",
+            "-0.428",
+            "-0.528",
             "test `a sensor that does not move` gave",
         ),
-        (
-            "another tensor",
-            network.clone(),
-            "name = \"window\"",
-            "name = \"x\"",
-            "its input is `window`",
-        ),
+        ("another tensor", network.clone(), "name = \"x\"", "name = \"z\"", "its input is `x`"),
         (
             "another width",
             network.clone(),
-            "outputs = 3",
+            "outputs = 9",
             "outputs = 4",
             "output `quantiles` has another",
         ),
@@ -158,11 +152,11 @@ fn a_model_that_is_not_what_its_manifest_says_is_refused_with_the_reason() {
 
 #[test]
 fn a_misspelt_name_is_told_what_is_installed() {
-    let error = load_specs(&shipped(), ["window-forcast"]).unwrap_err().to_string();
+    let error = load_specs(&shipped(), ["forcast"]).unwrap_err().to_string();
 
-    assert!(error.starts_with("there is no model `window-forcast` in "), "{error}");
-    assert!(error.ends_with("installed: window-forecast"), "{error}");
-    assert!(load_specs(&shipped(), ["../models/window-forecast"]).is_err());
+    assert!(error.starts_with("there is no model `forcast` in "), "{error}");
+    assert!(error.ends_with("installed: forecast"), "{error}");
+    assert!(load_specs(&shipped(), ["../models/forecast"]).is_err());
 }
 
 fn shipped() -> PathBuf {

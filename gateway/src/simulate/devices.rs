@@ -185,15 +185,11 @@ impl<'a> Voice<'a> {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::community::site::Site;
-
     use super::*;
     use crate::clock::Clock;
+    use crate::simulate::sample;
 
     const SITE: &str = r#"
-        [community]
-        id = "c"
-        title = { zh = "甲", en = "C" }
         [[device]]
         id = "bin-1"
         type = "bin"
@@ -255,7 +251,6 @@ mod tests {
     }
 
     fn world() -> World {
-        let site: Site = toml::from_str(SITE).unwrap();
-        World::new(&site, &[Arc::new(toml::from_str(BIN).unwrap())], 1, Timestamp(0)).unwrap()
+        sample::world(SITE, BIN, Timestamp(0)).unwrap()
     }
 }

@@ -25,6 +25,8 @@ pub mod plan;
 pub mod platform;
 pub mod play;
 pub mod publish;
+#[cfg(test)]
+mod sample;
 pub mod scratch;
 pub mod shipped;
 pub mod summary;

@@ -184,19 +184,15 @@ fn bytes(response: &Response) -> usize {
 mod tests {
     use std::time::Duration;
 
-    use gatehouse_core::community::site::Site;
     use tokio_modbus::client::{Client, Context, Reader};
     use tokio_modbus::prelude::{Slave, SlaveContext};
 
     use super::*;
     use crate::clock::Clock;
     use crate::simulate::play::Tally;
-    use crate::simulate::world::World;
+    use crate::simulate::sample;
 
     const SITE: &str = r#"
-        [community]
-        id = "c"
-        title = { zh = "甲", en = "C" }
         [[device]]
         id = "pump-1"
         type = "pump"
@@ -301,11 +297,8 @@ mod tests {
     }
 
     async fn connect(unit: u8) -> (Context, Arc<Tally>) {
-        let site: Site = toml::from_str(SITE).unwrap();
-        let pump = Arc::new(toml::from_str(PUMP).unwrap());
         let clock = Clock::new(1.0);
-        let world = World::new(&site, &[pump], 1, clock.now()).unwrap();
-        let play = Play::new(world, clock);
+        let play = Play::new(sample::world(SITE, PUMP, clock.now()).unwrap(), clock);
         let tally = Arc::clone(&play.tally);
         let address = open(play, "pump-room", ([127, 0, 0, 1], 0).into()).await.unwrap();
 

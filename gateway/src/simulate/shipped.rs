@@ -47,8 +47,8 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/scenes/smoke-heat.toml",
     "config/scenes/water-leak.toml",
     "config/scenes/water-level.toml",
-    "models/window-forecast/model.onnx",
-    "models/window-forecast/model.toml",
+    "models/forecast/model.onnx",
+    "models/forecast/model.toml",
 ];
 
 /// Writes everything below `folder`, as in the repository; returns the configuration's folder.

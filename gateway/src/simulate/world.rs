@@ -267,14 +267,9 @@ fn line(entry: &DeviceEntry) -> Result<Wire, NotSimulated> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::sample;
 
     const SITE: &str = r#"
-        [community]
-        id = "c"
-        title = { zh = "甲", en = "C" }
-        [[area]]
-        id = "east"
-        title = { zh = "东", en = "East" }
         [[device]]
         id = "air-1"
         type = "air"
@@ -382,8 +377,7 @@ mod tests {
         let (first, second) = (wired("air-1", "pump-room"), wired("air-2", "meters"));
         let site = SITE.replace(&first.0, &first.1).replace(&second.0, &second.1);
         let air = AIR.replace("via = \"mqtt\"", "via = \"modbus\"");
-        let types = [Arc::new(toml::from_str(&air).unwrap())];
-        let world = World::new(&toml::from_str(&site).unwrap(), &types, 1, Timestamp(0)).unwrap();
+        let world = sample::world(&site, &air, Timestamp(0)).unwrap();
 
         assert_eq!(world.lines().into_iter().collect::<Vec<_>>(), ["meters", "pump-room"]);
     }
@@ -413,8 +407,7 @@ mod tests {
     }
 
     fn build(site: &str) -> Result<World, NotSimulated> {
-        let air = Arc::new(toml::from_str(AIR).unwrap());
-        World::new(&toml::from_str(site).unwrap(), &[air], 1, Timestamp(0))
+        sample::world(site, AIR, Timestamp(0))
     }
 
     fn ask(world: &World, unit: usize, second: u64) -> Saying {

@@ -98,9 +98,9 @@ pub enum Address {
 pub struct ModelSpec {
     pub name: String,
     pub version: String,
-    /// Samples of one point that it looks at.
+    /// Numbers that it is shown per sample: a window, and what is known beside it.
     pub window: usize,
-    /// Numbers that it answers per window.
+    /// Numbers that it answers to that.
     pub outputs: usize,
 }
 

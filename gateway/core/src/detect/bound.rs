@@ -6,9 +6,12 @@ use std::time::Duration;
 use cel::Env;
 
 use super::Evidence;
+use super::anomaly::{INPUTS, OUTPUTS, Witness, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
+use super::joint::Culprit;
 use super::rule::{Feature, Need, NotARule, Rule};
-use super::score::Series;
+use super::score::{Series, Verdict};
+use super::together::Together;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
 use crate::community::calendar::{Calendar, Moment, Spells};
@@ -35,10 +38,28 @@ pub struct Compiled {
 }
 
 enum Judge {
-    High { point: String, limit: f64, deadband: f64 },
-    Low { point: String, limit: f64, deadband: f64 },
-    Rule { text: String, when: Rule, clear: Option<Box<Rule>> },
-    Model { spec: ModelSpec, points: Vec<String>, threshold: f64, every: Duration },
+    High {
+        point: String,
+        limit: f64,
+        deadband: f64,
+    },
+    Low {
+        point: String,
+        limit: f64,
+        deadband: f64,
+    },
+    Rule {
+        text: String,
+        when: Rule,
+        clear: Option<Box<Rule>>,
+    },
+    /// `threshold` is a score, 0..1.
+    Model {
+        spec: ModelSpec,
+        points: Vec<String>,
+        threshold: f64,
+        every: Duration,
+    },
 }
 
 /// The detector names no way of judging, or one that does not exist.
@@ -52,6 +73,10 @@ pub enum Unusable {
     Rule(String, NotARule),
     #[error("detector `{0}`: model `{1}` is not installed")]
     NoModel(String, String),
+    #[error(
+        "detector `{0}`: model `{1}` takes {2} numbers and answers {3}, expected {INPUTS} and {OUTPUTS}"
+    )]
+    OtherShape(String, String, usize, usize),
 }
 
 impl Compiled {
@@ -83,16 +108,20 @@ impl Compiled {
                     when: rule(text)?,
                     clear: detector.clear_when.as_deref().map(rule).transpose()?.map(Box::new),
                 },
-                (None, None, None, Some(name)) => Judge::Model {
-                    spec: models
-                        .iter()
-                        .find(|m| m.name == *name)
-                        .cloned()
-                        .ok_or_else(|| Unusable::NoModel(id.clone(), name.clone()))?,
-                    points: detector.points.clone(),
-                    threshold: detector.threshold.unwrap_or(0.999_9),
-                    every: detector.every.map_or(Duration::ZERO, |p| p.0),
-                },
+                (None, None, None, Some(name)) => {
+                    let spec = models.iter().find(|m| m.name == *name).cloned();
+                    let spec = spec.ok_or_else(|| Unusable::NoModel(id.clone(), name.clone()))?;
+                    if (spec.window, spec.outputs) != (INPUTS, OUTPUTS) {
+                        let (inputs, outputs) = (spec.window, spec.outputs);
+                        return Err(Unusable::OtherShape(id, spec.name, inputs, outputs));
+                    }
+                    Judge::Model {
+                        spec,
+                        points: detector.points.clone(),
+                        threshold: detector.threshold.unwrap_or(0.5),
+                        every: detector.every.map_or(Duration::ZERO, |p| p.0),
+                    }
+                }
                 _ => return Err(Unusable::NoJudge(id)),
             };
         let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
@@ -135,15 +164,22 @@ impl Compiled {
             Judge::Model { points, .. } => points.iter().map(position).collect::<Option<_>>()?,
         };
         let series = match &self.judge {
-            Judge::Model { spec, every, .. } => {
-                points.iter().map(|point| Series::new(*point, spec.window, *every)).collect()
+            Judge::Model { every, .. } => {
+                points.iter().map(|point| Series::new(*point, *every)).collect()
             }
             Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => Vec::new(),
+        };
+        let together = match &self.judge {
+            Judge::Model { every, .. } if points.len() > 1 => Some(Together::new(&points, *every)),
+            Judge::Model { .. } | Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => {
+                None
+            }
         };
         (!points.is_empty()).then(|| Bound {
             detector: index,
             points,
             series,
+            together,
             phase: Phase::default(),
             timer: None,
             kept: Kept::default(),
@@ -184,6 +220,8 @@ pub struct Bound {
     pub points: Vec<usize>,
     /// What its model looks at.
     pub series: Vec<Series>,
+    /// The same points judged together, where there are several.
+    pub together: Option<Together>,
     pub phase: Phase,
     /// When its delay will have passed, in the device's time.
     pub timer: Option<Timestamp>,
@@ -228,14 +266,14 @@ impl Sight<'_> {
 }
 
 impl Bound {
-    /// Looks at the readings of one frame; windows for the model are appended to `features`, and the
-    /// positions in [`Bound::series`] that they belong to are returned in `asks`.
+    /// Looks at the readings of one frame; what the model should see is appended to `features`, and the
+    /// positions in [`Bound::series`] and samples that it belongs to to `asks`.
     pub fn handle_readings(
         &mut self,
         compiled: &Compiled,
         sight: Sight<'_>,
         readings: &[Reading],
-        asks: &mut Vec<usize>,
+        asks: &mut Vec<(usize, u64)>,
         features: &mut Vec<f32>,
         at: Timestamp,
     ) -> Option<Change> {
@@ -262,18 +300,34 @@ impl Bound {
                 }
                 Some(_) | None => is_time()? && when.test(moment, |n| sight.lookup(n, at))?,
             },
-            Judge::Model { .. } => {
+            Judge::Model { threshold, .. } => {
+                let threshold = abnormality_of(*threshold);
+                let (mut is_sample, mut opens) = (false, false);
                 for (index, series) in self.series.iter_mut().enumerate() {
-                    if let Some(value) = fresh(readings, series.point)
-                        && series.handle(at, value, features)
-                    {
-                        asks.push(index);
-                    }
+                    let Some(value) = fresh(readings, series.point) else { continue };
+                    let Some(asked) = series.handle(at, value, threshold, features) else {
+                        continue;
+                    };
+                    asks.extend(asked.map(|sample| (index, sample)));
+                    is_sample = true;
+                    opens |= series.verdict.is_some_and(|v| v.judgement.opens);
                 }
-                return None;
+                let is_row = self.together.as_mut().is_some_and(|t| t.handle(readings, at));
+                if !is_sample && !is_row {
+                    return None;
+                }
+                opens |= self.together.as_ref().is_some_and(Together::is_open);
+                let mut verdicts = self.series.iter().filter_map(|s| s.verdict);
+                let goes_on = verdicts.any(|v| v.judgement.abnormality >= threshold);
+                opens || goes_on && self.phase != Phase::Normal
             }
         };
-        self.phase.handle(is_true, compiled.delays, at)
+        let was_pending = matches!(self.phase, Phase::Pending { .. });
+        let change = self.phase.handle(is_true, compiled.delays, at);
+        if was_pending && self.phase == Phase::Normal {
+            self.series.iter_mut().for_each(Series::retract);
+        }
+        change
     }
 
     /// Whether what it waits for may still come at a moment that no reading tells of: the values are
@@ -290,36 +344,17 @@ impl Bound {
         holds != Some(false) && compiled.spells.admit(moment.as_ref()) != Some(false)
     }
 
-    /// Takes a model's answer about one of its series.
-    pub fn handle_answer(
-        &mut self,
-        compiled: &Compiled,
-        series: usize,
-        quantiles: &[f32],
-    ) -> Option<Change> {
-        let Judge::Model { threshold, .. } = &compiled.judge else { return None };
-        let verdict = self.series.get_mut(series)?.handle_answer(quantiles)?;
-        // A sample is judged when all its points are.
-        if self.series.iter().any(Series::is_waiting) {
-            return None;
-        }
-        let is_true = self
-            .series
-            .iter()
-            .filter_map(|s| s.verdict)
-            .any(|v| v.at == verdict.at && v.score >= *threshold);
-        self.phase.handle(is_true, compiled.delays, verdict.at)
+    /// The highest score of the newest sample, as it is told; `None` for rules and before there is one.
+    pub fn score(&self) -> Option<f64> {
+        let alone = self.newest().map(|v| v.judgement.reported());
+        alone.chain(self.together.as_ref().map(Together::score)).max_by(f64::total_cmp)
     }
 
-    /// The highest score of the newest sample; `None` for rules and before the first answer.
-    pub fn score(&self) -> Option<f64> {
-        let newest = self.series.iter().filter_map(|s| s.verdict).map(|v| v.at).max()?;
-        self.series
-            .iter()
-            .filter_map(|s| s.verdict)
-            .filter(|v| v.at == newest)
-            .map(|v| v.score)
-            .max_by(f64::total_cmp)
+    /// What the newest sample came to, by point.
+    fn newest(&self) -> impl Iterator<Item = Verdict> + '_ {
+        let verdicts = || self.series.iter().filter_map(|s| s.verdict);
+        let newest = verdicts().map(|v| v.at).max();
+        verdicts().filter(move |v| Some(v.at) == newest)
     }
 
     /// How far past the limit it is now, as a share of it; for a model, the score.
@@ -330,7 +365,11 @@ impl Bound {
         match (&compiled.judge, value) {
             (Judge::High { limit, .. }, Some(value)) => past(*limit, value - limit),
             (Judge::Low { limit, .. }, Some(value)) => past(*limit, limit - value),
-            (Judge::Model { .. }, _) => self.score().unwrap_or(0.0),
+            (Judge::Model { .. }, _) => {
+                let alone = self.newest().map(|v| v.score());
+                let together = self.together.as_ref().map(Together::score);
+                alone.chain(together).max_by(f64::total_cmp).unwrap_or(0.0)
+            }
             (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
         }
     }
@@ -353,7 +392,7 @@ impl Bound {
         let contributions = self.contributions(compiled, sight);
         Evidence {
             detector: compiled.id.clone(),
-            why: why(compiled, sight, &contributions),
+            why: why(compiled, sight, &contributions, self.manner()),
             model,
             score,
             threshold,
@@ -388,31 +427,80 @@ impl Bound {
                 .iter()
                 .map(|p| contribution(*p, sight.value(*p), (None, None), 1.0 / count))
                 .collect(),
+            Judge::Model { .. } if let Some((culprit, points)) = self.misfit() => points
+                .iter()
+                .zip(&culprit.shares)
+                .enumerate()
+                .map(|(i, (point, share))| {
+                    let observed = sight.value(*point);
+                    if i == culprit.point {
+                        let band = (Some(culprit.band.0), Some(culprit.band.1));
+                        contribution(*point, Some(culprit.observed), band, *share)
+                    } else {
+                        contribution(*point, observed, (None, None), *share)
+                    }
+                })
+                .collect(),
             Judge::Model { .. } => {
-                // A point's share is its surprise, -ln p, of the surprise of all.
-                let surprise = |score: f64| -(1.0 - score).max(1e-12).ln();
+                // A point's share is its abnormality, of that of all.
                 let verdicts: Vec<_> =
                     self.series.iter().filter_map(|s| s.verdict.map(|v| (s.point, v))).collect();
-                let total: f64 = verdicts.iter().map(|(_, v)| surprise(v.score)).sum();
+                let total: f64 = verdicts.iter().map(|(_, v)| v.judgement.abnormality).sum();
                 verdicts
                     .iter()
                     .map(|(point, v)| {
                         let share = if total > 0.0 {
-                            surprise(v.score) / total
+                            v.judgement.abnormality / total
                         } else {
                             1.0 / verdicts.len() as f64
                         };
-                        let (low, high) = v.expected;
-                        contribution(*point, Some(v.observed), (Some(low), Some(high)), share)
+                        let band = v.judgement.expected;
+                        let band = (band.map(|[low, _, _]| low), band.map(|[_, _, high]| high));
+                        contribution(*point, Some(v.observed), band, share)
                     })
                     .collect()
             }
         }
     }
+
+    /// The point that does not fit the others, when that is what is wrong.
+    fn misfit(&self) -> Option<(&Culprit, &[usize])> {
+        let together = self.together.as_ref().filter(|together| together.is_open())?;
+        let culprit = together.judgement.as_ref()?.culprit.as_ref()?;
+        let alone = self.newest().map(|v| v.judgement.reported()).max_by(f64::total_cmp);
+        alone.is_none_or(|alone| alone < together.score()).then_some((culprit, together.points()))
+    }
+
+    /// In which way the most abnormal point is unlike before.
+    fn manner(&self) -> Option<Text> {
+        if self.misfit().is_some() {
+            return Some(Text::new(
+                "与同一设备的其他测点不符",
+                "does not fit the device's other points",
+            ));
+        }
+        let by_abnormality =
+            |a: &Verdict, b: &Verdict| a.judgement.abnormality.total_cmp(&b.judgement.abnormality);
+        let worst = self.series.iter().filter_map(|s| s.verdict).max_by(by_abnormality)?;
+        let (zh, en) = match worst.loudest()? {
+            Witness::Spike => ("突然偏离常值", "suddenly far from its usual level"),
+            Witness::Shift => ("持续偏离常值", "far from its usual level for a while"),
+            Witness::Step => ("水平发生改变", "its level has changed"),
+            Witness::Shape | Witness::LongShape => ("走势前所未见", "a course not seen before"),
+            Witness::Residual => ("偏离预测", "off its forecast"),
+            Witness::ResidualSize => ("波动异于预测", "steadier or wilder than forecast"),
+        };
+        Some(Text::new(zh, en))
+    }
 }
 
 /// The whole sentence.
-fn why(compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
+fn why(
+    compiled: &Compiled,
+    sight: Sight<'_>,
+    parts: &[Contribution],
+    manner: Option<Text>,
+) -> Text {
     let told: Vec<Text> = parts
         .iter()
         .filter(|part| part.share >= 0.2)
@@ -425,6 +513,10 @@ fn why(compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
         told.iter().map(language).collect::<Vec<_>>().join(comma)
     };
     let (zh, en) = (join(|t| &t.zh, "，"), join(|t| &t.en, ", "));
+    let (zh, en) = match manner {
+        Some(manner) => (format!("{zh}（{}）", manner.zh), format!("{en} ({})", manner.en)),
+        None => (zh, en),
+    };
     match (&compiled.title, &compiled.judge) {
         (Some(title), _) => Text::new(format!("{}：{zh}", title.zh), format!("{}: {en}", title.en)),
         (None, Judge::Rule { text, .. }) => {

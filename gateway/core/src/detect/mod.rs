@@ -4,15 +4,19 @@
 //!
 //! 1. [`condition`]: delays: when does "true now" become "it is so",
 //! 2. [`rule`]: CEL expressions over a device's points, and the grading table,
-//! 3. [`score`]: how abnormal a sample is, by a model's answer,
+//! 3. [`anomaly`] and [`score`]: how unlike its own past a point is, with a model's help,
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
-//! 5. [`bound`]: a scene's detectors fastened to one device, with their state.
+//! 5. [`joint`] and [`together`]: whether a device's points fit each other,
+//! 6. [`bound`]: a scene's detectors fastened to one device, with their state.
 
+pub mod anomaly;
 pub mod bound;
 pub mod condition;
+pub mod joint;
 pub mod rule;
 pub mod score;
 pub mod silence;
+pub mod together;
 
 use crate::community::quantity::Text;
 use crate::event::message::Contribution;

@@ -21,6 +21,8 @@ pub(super) struct Row {
     pub(super) bound: usize,
     /// Position among the detector's series.
     pub(super) series: usize,
+    /// The series' newest sample when it was asked.
+    pub(super) sample: u64,
 }
 
 /// Windows that wait for company, and questions that wait for an answer.

@@ -119,6 +119,7 @@ impl DeviceState {
             for series in &mut bound.series {
                 series.shift(&to);
             }
+            bound.together.iter_mut().for_each(|together| together.shift(&to));
         }
     }
 

@@ -19,7 +19,7 @@ const CERTAINLY_WRONG: Timestamp = Timestamp(1_735_689_600_000);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     readings: Vec<Reading>,
-    asks: Vec<usize>,
+    asks: Vec<(usize, u64)>,
     features: Vec<f32>,
     rows: Vec<Row>,
 }
@@ -129,10 +129,11 @@ impl Pipeline {
             changes.extend(change.map(|change| (position, change)));
             if let Some(model) = compiled.model().filter(|_| !scratch.asks.is_empty()) {
                 scratch.rows.clear();
-                scratch.rows.extend(scratch.asks.iter().map(|series| Row {
+                scratch.rows.extend(scratch.asks.iter().map(|(series, sample)| Row {
                     device: index,
                     bound: position,
                     series: *series,
+                    sample: *sample,
                 }));
                 self.asking.add(&model.name, &scratch.rows, &scratch.features, now);
             }
@@ -203,31 +204,21 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn handle_answer(&mut self, answer: &Answer, now: Timestamp) {
+    /// What a model says of the samples that come next.
+    pub(super) fn handle_answer(&mut self, answer: &Answer) {
         let Some(rows) = self.asking.take(answer.question) else { return };
         let outputs = answer.outputs.as_deref().unwrap_or_default();
         let width = outputs.len() / rows.len().max(1);
         for (i, row) in rows.into_iter().enumerate() {
-            let Some(state) = self.devices.get_mut(row.device.0) else { continue };
-            let Some(bound) = state.bounds.get_mut(row.bound) else { continue };
-            let compiled = &self.compiled[bound.detector];
-            let Some(quantiles) = outputs.get(i * width..(i + 1) * width).filter(|q| !q.is_empty())
-            else {
+            let quantiles = outputs.get(i * width..(i + 1) * width).filter(|q| !q.is_empty());
+            let Some(series) = self.series(row) else { continue };
+            if let Some(quantiles) = quantiles {
+                series.handle_answer(row.sample, quantiles);
+                self.counts.answered += 1;
+            } else {
+                series.give_up();
                 self.counts.unanswered += 1;
-                if let Some(series) = bound.series.get_mut(row.series) {
-                    series.give_up();
-                }
-                continue;
-            };
-            self.counts.answered += 1;
-            let change = bound.handle_answer(compiled, row.series, quantiles);
-            bound.timer = bound.phase.due(compiled.delays);
-            if let Some(change) = change {
-                self.apply(row.device, row.bound, change, now);
             }
-            self.keep_armed(row.device, now);
-            self.concerned.push(row.device);
-            self.set_timer(row.device);
         }
     }
 

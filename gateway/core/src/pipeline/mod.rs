@@ -199,7 +199,7 @@ impl Pipeline {
             Input::Dropped { source, device, reason, count } => {
                 self.handle_dropped(source, device, reason, count, now);
             }
-            Input::Answer(answer) => self.handle_answer(&answer, now),
+            Input::Answer(answer) => self.handle_answer(&answer),
             Input::Stored { through } => {
                 self.stored = self.stored.max(through);
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));

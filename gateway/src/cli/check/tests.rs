@@ -252,7 +252,7 @@ fn a_tampered_model_is_told_at_the_checksum_of_its_manifest() {
     let folder = tempfile::tempdir().unwrap();
     copy(&shipped(), &folder.path().join("config"));
     copy(&shipped().join("../models"), &folder.path().join("models"));
-    let network = folder.path().join("models/window-forecast/model.onnx");
+    let network = folder.path().join("models/forecast/model.onnx");
     let mut bytes = std::fs::read(&network).unwrap();
     bytes.push(0);
     std::fs::write(&network, bytes).unwrap();
@@ -260,7 +260,7 @@ fn a_tampered_model_is_told_at_the_checksum_of_its_manifest() {
 
     let faults = open_models(&mut loaded);
 
-    let manifest = "models/window-forecast/model.toml";
+    let manifest = "models/forecast/model.toml";
     let text = std::fs::read_to_string(folder.path().join(manifest)).unwrap();
     let line = text.lines().position(|line| line.starts_with("sha256")).unwrap() + 1;
     assert!(faults.len() == 1 && faults[0].file.ends_with(manifest), "{faults:?}");

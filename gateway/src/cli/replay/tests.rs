@@ -28,13 +28,12 @@ const UNUSUAL: &str = r#"
     advice = { zh = "看", en = "look" }
     [[detector]]
     id = "forecast"
-    model = "window-forecast"
-    threshold = 0.999
+    model = "forecast"
 "#;
 
 fn scores(values: &[f64]) -> Vec<Row> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    let models = Models::open(&folder, ["window-forecast"], None).unwrap();
+    let models = Models::open(&folder, ["forecast"], None).unwrap();
     let device_type: Arc<DeviceType> = Arc::new(toml::from_str(SERIES).unwrap());
     let scene: Scene = toml::from_str(UNUSUAL).unwrap();
     let community = stage::one_device(
@@ -68,8 +67,8 @@ proptest! {
 
     #[test]
     fn a_score_depends_on_the_rows_up_to_it_alone(
-        values in prop::collection::vec(prop_oneof![9 => 10.0..11.0_f64, 1 => Just(90.0), 1 => Just(f64::NAN)], 150..250),
-        cut in 100_usize..150,
+        values in prop::collection::vec(prop_oneof![9 => 10.0..11.0_f64, 1 => Just(90.0), 1 => Just(f64::NAN)], 330..400),
+        cut in 250_usize..330,
     ) {
         let whole = scores(&values);
         let prefix = scores(&values[..cut]);
@@ -81,13 +80,13 @@ proptest! {
 
 #[test]
 fn an_outlier_opens_an_event_in_its_own_row() {
-    let noise = (0..200_u32).map(|i| 20.0 + f64::from(i * 7919 % 101) / 100.0);
+    let noise = (0..600_u32).map(|i| 20.0 + f64::from(i * 7919 % 101) / 100.0);
     let values: Vec<f64> = noise.chain([80.0]).collect();
 
     let rows = scores(&values);
 
-    assert!(rows.last().unwrap().opens && rows.last().unwrap().score > 0.999, "{rows:?}");
-    assert!(!rows[..200].iter().any(|row| row.opens));
+    assert!(rows.last().unwrap().opens && rows.last().unwrap().score > 0.5, "{:?}", rows.last());
+    assert!(!rows[450..600].iter().any(|row| row.opens), "nothing once it is known");
 }
 
 fn read(csv: &[u8]) -> (Vec<Written>, recording::Tally) {

@@ -14,6 +14,7 @@ use super::calendar::Almanac;
 use super::range::Range;
 use super::simulation::check_key;
 use super::{Known, check_id, unique};
+use crate::detect::anomaly::{INPUTS, OUTPUTS};
 
 pub(super) fn check(
     document: &mut Document,
@@ -234,7 +235,15 @@ fn check_model(
     models: Option<&[ModelSpec]>,
 ) {
     let (Some(name), Some(models)) = (&detector.model, models) else { return };
-    if !models.iter().any(|model| model.name == *name) {
+    let found = models.iter().find(|model| model.name == *name);
+    if let Some(model) = found.filter(|m| (m.window, m.outputs) != (INPUTS, OUTPUTS)) {
+        let message = format!(
+            "`{name}` takes {} numbers and answers {}, expected {INPUTS} and {OUTPUTS}",
+            model.window, model.outputs
+        );
+        document.fault(&format!("{path}.model"), message, None);
+    }
+    if found.is_none() {
         let message = format!("there is no model `{name}`");
         let help =
             nearest(name, models.iter().map(|model| model.name.as_str())).unwrap_or_else(|| {

@@ -306,8 +306,8 @@ fn a_fault_in_a_scene_is_told_with_its_place() {
         ("0.5 &&", "0.5 & &", "14:26 the rule cannot be read"),
         (
             "when = \"rate.level > 0.5 && temperature < 30.0\"",
-            "model = \"windw-forecast\"",
-            "14:9 there is no model `windw-forecast` (did you mean `window-forecast`?)",
+            "model = \"forcast\"",
+            "14:9 there is no model `forcast` (did you mean `forecast`?)",
         ),
         ("level = 2", "level = 5", "16:9 `level` is 1 (most urgent) to 4, found 5"),
         ("over >", "ovr >", "17:9 a grade does not know `ovr` (did you mean `over`?)"),
@@ -451,8 +451,7 @@ fn lid() -> File {
 fn around() -> Surroundings {
     let source = |id: &str, kind| Source { id: id.into(), kind };
     let sources = vec![source("sensors", SourceKind::Broker), source("pumps", SourceKind::Line)];
-    let model =
-        ModelSpec { name: "window-forecast".into(), version: "1".into(), window: 32, outputs: 3 };
+    let model = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
     Surroundings {
         township: "town".into(),
         gateway: "gw".into(),

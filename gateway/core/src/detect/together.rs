@@ -1,0 +1,119 @@
+//! A device's points under one eye: which readings make a row, and what the rows came to.
+//!
+//! Good readings come in from [`super::bound`]; [`super::joint`] judges them. A device that sends its
+//! points one by one makes a row of each message, in which the others are missing; with a declared
+//! distance of samples a row holds the newest of each point.
+
+use std::time::Duration;
+
+use super::anomaly::UNOPENED;
+use super::joint::{Joint, Judgement};
+use crate::reading::{Quality, Reading, Timestamp};
+
+/// A pause of so many usual distances is an outage: forecasts from before it mean nothing.
+const OUTAGE: u32 = 16;
+
+/// The points of one device, watched together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Together {
+    /// Positions in the device type.
+    points: Vec<usize>,
+    every: Duration,
+    row: Vec<Option<f64>>,
+    last: Option<Timestamp>,
+    /// The usual distance of rows.
+    usual: Option<Duration>,
+    joint: Joint,
+    /// What the newest row came to.
+    pub judgement: Option<Judgement>,
+}
+
+impl Together {
+    pub fn new(points: &[usize], every: Duration) -> Self {
+        Self {
+            points: points.to_vec(),
+            every,
+            row: vec![None; points.len()],
+            last: None,
+            usual: None,
+            joint: Joint::new(points.len(), None),
+            judgement: None,
+        }
+    }
+
+    /// Takes the readings of one frame; true when they made a row.
+    pub fn handle(&mut self, readings: &[Reading], at: Timestamp) -> bool {
+        for (slot, point) in self.row.iter_mut().zip(&self.points) {
+            let good = readings.iter().find(|r| r.point == *point && r.quality == Quality::Good);
+            *slot = good.map(|r| r.value).or(*slot);
+        }
+        if self.last.is_some_and(|last| at >= last && at.since(last) < self.every) {
+            return false;
+        }
+        if let Some(last) = self.last.replace(at) {
+            let distance = at.since(last);
+            let usual = *self.usual.get_or_insert(distance);
+            if at < last || distance > usual * OUTAGE {
+                self.joint.handle_gap();
+            } else {
+                self.usual = Some((usual * 15 + distance) / 16);
+            }
+        }
+        self.judgement = Some(self.joint.handle(&self.row));
+        self.row.fill(None);
+        true
+    }
+
+    /// Whether the points do not fit each other at present.
+    pub fn is_open(&self) -> bool {
+        self.judgement.as_ref().is_some_and(|judgement| judgement.is_open)
+    }
+
+    /// 0..1, as it is told: from 0.5 only while the points do not fit.
+    pub fn score(&self) -> f64 {
+        let Some(judgement) = &self.judgement else { return 0.0 };
+        if judgement.is_open { judgement.score.max(0.5) } else { judgement.score.min(UNOPENED) }
+    }
+
+    /// The clock that times the rows was set.
+    pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
+        self.last = self.last.map(to);
+    }
+
+    /// The points' positions, in the order of a judgement's shares.
+    pub fn points(&self) -> &[usize] {
+        &self.points
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(point: usize, value: f64, quality: Quality) -> Reading {
+        Reading { point, value, quality }
+    }
+
+    #[test]
+    fn a_row_is_what_a_frame_brings_or_what_came_within_the_distance() {
+        let good = |point, value| reading(point, value, Quality::Good);
+        let mut each = Together::new(&[0, 2], Duration::ZERO);
+        assert!(each.handle(&[good(0, 1.0)], Timestamp(0)));
+        assert!(each.handle(&[good(2, 1.0)], Timestamp(0)), "the same moment, another message");
+
+        let mut gathered = Together::new(&[0, 2], Duration::from_secs(60));
+        assert!(gathered.handle(&[good(0, 1.0)], Timestamp(0)));
+        assert!(!gathered.handle(&[good(2, 5.0)], Timestamp(30_000)));
+        assert_eq!(gathered.row, [None, Some(5.0)]);
+        assert!(gathered.handle(&[good(0, 1.0)], Timestamp(60_000)));
+        assert!(gathered.handle(&[good(0, 1.0)], Timestamp(10_000)), "the clock went back");
+    }
+
+    #[test]
+    fn a_reading_that_is_not_good_is_missing() {
+        let mut together = Together::new(&[0, 1], Duration::from_secs(60));
+        together.handle(&[], Timestamp(0));
+        together.handle(&[reading(0, 9.0, Quality::OutOfRange)], Timestamp(1));
+        assert_eq!(together.row, [None, None]);
+    }
+}
