@@ -44,6 +44,7 @@ fn pipeline(scene: &str) -> Pipeline {
         title: Text::default(),
         township: "t".into(),
         gateway: "g".into(),
+        calendar: None,
         areas: vec![site::Area { id: "a".into(), title: Text::default(), people: 10 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "s".into(), kind: SourceKind::Broker }],

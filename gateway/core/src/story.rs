@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::community::calendar::Calendar;
 use crate::community::device_type::DeviceType;
 use crate::community::expectation::Expectation;
 use crate::community::quantity::Text;
@@ -16,7 +17,7 @@ use crate::event::message::Message;
 use crate::pipeline::{Input, Output, Pipeline, Restored, Settings, Unusable};
 use crate::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
 
-/// Stories begin on 1 March 2026, midnight UTC.
+/// Stories that do not say when they begin do so on 1 March 2026, midnight UTC.
 const START: Timestamp = Timestamp(1_772_323_200_000);
 
 /// What came of a story, in its own words: `2m opened 3`.
@@ -28,9 +29,17 @@ pub fn play(
     story: &Story,
     device_type: &Arc<DeviceType>,
     models: &[ModelSpec],
+    calendar: Option<&Arc<Calendar>>,
 ) -> Result<Vec<Expectation>, Unusable> {
-    let community = Arc::new(stage(scene, device_type, models));
-    let mut pipeline = Pipeline::new(community, Settings::default(), Restored::default(), START)?;
+    let own = story.calendar.clone().map(Arc::new);
+    let calendar = own.as_ref().or(calendar);
+    let start = match (story.starts, calendar) {
+        (Some(starts), Some(calendar)) => calendar.time_zone.moment(starts),
+        (Some(_), None) | (None, _) => START,
+    };
+    let community = Community { calendar: calendar.cloned(), ..stage(scene, device_type, models) };
+    let community = Arc::new(community);
+    let mut pipeline = Pipeline::new(community, Settings::default(), Restored::default(), start)?;
     let mut told = Vec::new();
     let mut values: BTreeMap<&str, f64> = BTreeMap::new();
     let mut is_silent = false;
@@ -38,7 +47,7 @@ pub fn play(
     let every = story.every.0.max(Duration::from_millis(1));
     let mut at = Duration::ZERO;
     while at <= story.lasts.0 {
-        pass(&mut pipeline, START + at, &scene.head.id, &mut told);
+        pass(&mut pipeline, start, start + at, &scene.head.id, &mut told);
         while let Some(step) = steps.next_if(|step| step.at.0 <= at) {
             values.extend(step.set.iter().map(|(name, value)| (name.as_str(), *value)));
             is_silent = step.silent;
@@ -46,27 +55,39 @@ pub fn play(
         if !is_silent {
             let value = |name: &str| values.get(name).copied().unwrap_or(f64::NAN);
             let values = device_type.points.iter().map(|p| value(&p.name)).collect();
-            let body = Body::Values { at: START + at, values };
+            let body = Body::Values { at: start + at, values };
             let frame = Frame { device: DeviceIndex(0), ticket: None, body };
-            pipeline.handle(Input::Frame(frame), START + at);
-            drain(&mut pipeline, START + at, &scene.head.id, &mut told);
+            pipeline.handle(Input::Frame(frame), start + at);
+            drain(&mut pipeline, start, start + at, &scene.head.id, &mut told);
         }
         at += every;
     }
-    pass(&mut pipeline, START + story.lasts.0, &scene.head.id, &mut told);
+    pass(&mut pipeline, start, start + story.lasts.0, &scene.head.id, &mut told);
     Ok(told)
 }
 
-fn pass(pipeline: &mut Pipeline, until: Timestamp, scene: &str, told: &mut Vec<Expectation>) {
+fn pass(
+    pipeline: &mut Pipeline,
+    start: Timestamp,
+    until: Timestamp,
+    scene: &str,
+    told: &mut Vec<Expectation>,
+) {
     while let Some(due) = pipeline.poll_timeout()
         && due < until
     {
         pipeline.handle_timeout(due);
-        drain(pipeline, due, scene, told);
+        drain(pipeline, start, due, scene, told);
     }
 }
 
-fn drain(pipeline: &mut Pipeline, now: Timestamp, scene: &str, told: &mut Vec<Expectation>) {
+fn drain(
+    pipeline: &mut Pipeline,
+    start: Timestamp,
+    now: Timestamp,
+    scene: &str,
+    told: &mut Vec<Expectation>,
+) {
     while let Some(output) = pipeline.poll_output() {
         let Output::Store(batch) = output else { continue };
         for record in &batch.records {
@@ -75,7 +96,7 @@ fn drain(pipeline: &mut Pipeline, now: Timestamp, scene: &str, told: &mut Vec<Ex
                 let word = message.kind.rsplit('.').next().unwrap_or_default();
                 let line = format!("0s {word} {}", message.data.level);
                 let told_now = line.parse::<Expectation>().ok();
-                told.extend(told_now.map(|told| Expectation { at: now.since(START), ..told }));
+                told.extend(told_now.map(|told| Expectation { at: now.since(start), ..told }));
             }
         }
         pipeline.handle(Input::Stored { through: batch.number }, now);
@@ -96,6 +117,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
         title: title.clone(),
         township: "story".into(),
         gateway: "story".into(),
+        calendar: None,
         areas: vec![site::Area { id: "story".into(), title: title.clone(), people: 100 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "story".into(), kind: SourceKind::Replay }],
@@ -158,7 +180,7 @@ mod tests {
         .unwrap();
         let device_type = Arc::clone(&community().device_types[0]);
 
-        let told = play(&scene, &scene.stories[0], &device_type, &[]).unwrap();
+        let told = play(&scene, &scene.stories[0], &device_type, &[], None).unwrap();
 
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
         assert_eq!(told, scene.stories[0].expect);

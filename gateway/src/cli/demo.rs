@@ -180,7 +180,8 @@ impl Stage {
         self.play.stop.cancel();
 
         let anomalies = self.site.simulation.as_ref().map_or(&[][..], |s| &s.anomalies[..]);
-        let planned = plan::unroll(anomalies, self.play.world.start, now);
+        let planned =
+            plan::unroll(anomalies, self.site.calendar.as_ref(), self.play.world.start, now);
         let summary = Summary {
             real,
             simulated: now.since(self.play.world.start),

@@ -165,7 +165,7 @@ fn write_truth(path: &Path, site: &Site, world: &World, args: &Args) -> anyhow::
     let until = world.start + lasts;
     let anomalies = site.simulation.as_ref().map_or(&[][..], |s| s.anomalies.as_slice());
     let mut lines = String::new();
-    for planned in plan::unroll(anomalies, world.start, until) {
+    for planned in plan::unroll(anomalies, site.calendar.as_ref(), world.start, until) {
         writeln!(lines, "{}", planned.json()?)?;
     }
     std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))

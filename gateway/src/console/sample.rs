@@ -74,6 +74,7 @@ pub(super) fn community() -> Community {
         id: "sunny-garden".into(),
         title: Text::new("阳光花园", "Sunny Garden"),
         township: "demo-town".into(),
+        calendar: None,
         gateway: "gw-demo".into(),
         areas: AREAS
             .iter()

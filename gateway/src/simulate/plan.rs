@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gatehouse_core::community::calendar::Calendar;
 use gatehouse_core::community::site::Anomaly;
 use gatehouse_core::event::message::{Message, Transition};
 use gatehouse_core::reading::Timestamp;
@@ -51,10 +52,15 @@ impl Planned {
 }
 
 /// Every occurrence that begins before `until`, in the order of time.
-pub fn unroll(anomalies: &[Anomaly], start: Timestamp, until: Timestamp) -> Vec<Planned> {
+pub fn unroll(
+    anomalies: &[Anomaly],
+    calendar: Option<&Calendar>,
+    start: Timestamp,
+    until: Timestamp,
+) -> Vec<Planned> {
     let mut planned = Vec::new();
     for (position, anomaly) in anomalies.iter().enumerate() {
-        let mut starts = start + anomaly.starts.0;
+        let mut starts = anomaly.first(calendar, start);
         let mut turn = 1;
         while starts < until {
             planned.push(Planned {
@@ -64,9 +70,9 @@ pub fn unroll(anomalies: &[Anomaly], start: Timestamp, until: Timestamp) -> Vec<
                 starts,
                 ends: starts + anomaly.lasts.0,
             });
-            match anomaly.repeats {
-                Some(repeats) if !repeats.0.is_zero() => starts = starts + repeats.0,
-                Some(_) | None => break,
+            match anomaly.again() {
+                Some(again) => starts = starts + again,
+                None => break,
             }
             turn += 1;
         }
@@ -179,7 +185,7 @@ mod tests {
             anomaly("air-2", 90, 1, None, None),
         ];
 
-        let planned = unroll(&anomalies, minute(0), minute(71));
+        let planned = unroll(&anomalies, None, minute(0), minute(71));
 
         let expected = [("1.1", 10, 15), ("2.1", 20, 21), ("1.2", 40, 45), ("1.3", 70, 75)];
         let found: Vec<_> = planned.iter().map(|p| (p.id.as_str(), p.starts, p.ends)).collect();
@@ -187,9 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn an_anomaly_of_the_night_comes_each_night_by_the_clock_on_the_wall() {
+        let calendar: Calendar = toml::from_str("time-zone = \"+08:00\"").unwrap();
+        let nightly = Anomaly {
+            starts: None,
+            at: Some("22:30".parse().unwrap()),
+            ..anomaly("noise-1", 0, 25, None, Some("noise"))
+        };
+        let start: Timestamp = "2026-03-02T22:45:00+08:00".parse().unwrap();
+        let until = start + Duration::from_hours(48);
+
+        let planned = unroll(&[nightly], Some(&calendar), start, until);
+
+        let starts: Vec<_> = planned.iter().map(|p| p.starts.rfc3339()).collect();
+        assert_eq!(starts, ["2026-03-03T14:30:00.000Z", "2026-03-04T14:30:00.000Z"]);
+    }
+
+    #[test]
     fn a_line_of_the_truth_can_be_read_by_anything() {
         let planned = unroll(
             &[anomaly("bin-1", 10, 5, None, Some("bin-fire"))],
+            None,
             Timestamp(1_767_225_600_000),
             Timestamp(i64::MAX),
         );
@@ -278,7 +302,7 @@ mod tests {
 
         for (why, seen, now, expected) in cases {
             let plan =
-                unroll(&[anomaly("bin-1", 10, 5, None, Some("fire"))], minute(0), minute(60));
+                unroll(&[anomaly("bin-1", 10, 5, None, Some("fire"))], None, minute(0), minute(60));
             assert_eq!(judge(&plan, &seen, minute(now)), expected, "{why}");
         }
     }
@@ -287,6 +311,7 @@ mod tests {
     fn a_silent_device_explains_what_is_said_of_itself_and_no_scene() {
         let plan = unroll(
             &[anomaly("air-1", 10, 5, None, None), anomaly("bin-1", 40, 5, None, Some("fire"))],
+            None,
             minute(0),
             minute(60),
         );
@@ -315,7 +340,8 @@ mod tests {
         let minutes = |n| Period(Duration::from_mins(n));
         Anomaly {
             device: device.into(),
-            starts: minutes(starts),
+            starts: Some(minutes(starts)),
+            at: None,
             lasts: minutes(lasts),
             repeats: repeats.map(minutes),
             set: std::collections::BTreeMap::new(),

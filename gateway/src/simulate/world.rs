@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::{DeviceType, Via};
+use gatehouse_core::community::quantity::Period;
 use gatehouse_core::community::site::{Anomaly, Behaviour, DeviceEntry, Site};
 use gatehouse_core::reading::Timestamp;
 
@@ -38,6 +39,7 @@ pub struct Unit {
     chance: Chance,
     /// By point of the device type.
     behaviours: Vec<Option<Behaviour>>,
+    /// Counted from the start of the simulation.
     anomalies: Vec<Anomaly>,
 }
 
@@ -123,8 +125,14 @@ impl World {
                 Via::Replay => continue,
             };
             let of_device = |a: &&Anomaly| a.device == entry.id;
+            let counted = |a: &Anomaly| Anomaly {
+                starts: Some(Period(a.first(site.calendar.as_ref(), start).since(start))),
+                at: None,
+                repeats: a.again().map(Period),
+                ..a.clone()
+            };
             let mut anomalies: Vec<_> =
-                simulation.anomalies.iter().filter(of_device).cloned().collect();
+                simulation.anomalies.iter().filter(of_device).map(counted).collect();
             anomalies.sort_by_key(|a| a.starts);
             if let Some(point) =
                 anomalies.iter().flat_map(|a| a.set.keys()).find(|p| device_type.point(p).is_none())
@@ -224,7 +232,7 @@ impl Unit {
 
 /// When the anomaly last began, counted from the start of the simulation.
 fn last_start(anomaly: &Anomaly, since: Duration) -> Option<Duration> {
-    let run = since.checked_sub(anomaly.starts.0)?;
+    let run = since.checked_sub(anomaly.starts?.0)?;
     let into = match anomaly.repeats {
         Some(repeats) if !repeats.0.is_zero() => {
             let millis = run.as_millis() % repeats.0.as_millis().max(1);

@@ -84,7 +84,7 @@ impl Document {
             Content::Integer(_)
             | Content::Float(_)
             | Content::Bool(_)
-            | Content::Date
+            | Content::Date(_)
             | Content::List(_)
             | Content::Table(_) => None,
         }
@@ -284,6 +284,9 @@ impl Document {
             self.mended.push(dotted);
             let name = name.as_deref().unwrap_or("the file");
             let (message, help) = told(&error.wrong, name, &was.as_found());
+            let is_doubled = message.contains("must be a table")
+                && self.text.get(span.start..).is_some_and(|text| text.starts_with("[["));
+            let help = help.or_else(|| is_doubled.then(|| format!("write `[{name}]`")));
             self.push(span, message, help);
         }
         Some(())

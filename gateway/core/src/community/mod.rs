@@ -4,12 +4,13 @@
 //! nobody here opens a file. The rooms:
 //!
 //! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
-//! 2. [`device_type`], [`scene`], [`site`]: the file formats,
+//! 2. [`device_type`], [`scene`], [`site`], [`calendar`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
 //! 5. [`build`]: cross-checks the files and resolves names to positions.
 
 pub mod build;
+pub mod calendar;
 pub mod device_type;
 pub mod document;
 pub mod expectation;
@@ -26,6 +27,7 @@ mod wording;
 use std::sync::Arc;
 use std::time::Duration;
 
+use calendar::Calendar;
 use device_type::DeviceType;
 use quantity::Text;
 use scene::Scene;
@@ -40,6 +42,8 @@ pub struct Community {
     /// `/townships/<t>/gateways/<g>`: the CloudEvents source of this box.
     pub township: String,
     pub gateway: String,
+    /// The community's own time; rules that ask for it are faults without it.
+    pub calendar: Option<Arc<Calendar>>,
     pub areas: Vec<site::Area>,
     pub feeders: Vec<site::Feeder>,
     pub sources: Vec<Source>,
@@ -166,6 +170,7 @@ pub(crate) mod tests {
             title: Text::new("社区", "community"),
             township: "town".into(),
             gateway: "gw".into(),
+            calendar: None,
             areas: vec![site::Area {
                 id: "east".into(),
                 title: Text::new("东区", "east"),

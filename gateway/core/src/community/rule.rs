@@ -1,9 +1,11 @@
 //! CEL expressions in scenes: what they may speak of, and whether they hold together.
 //!
 //! A detector's rule sees the device's points by name and the maps `rate`, `mean` and `held`, all of
-//! them decimal numbers. A grade sees the numbers of [`Grading`](crate::event::message::Grading).
+//! them decimal numbers, and the calendar's words (`timing`). A grade sees the numbers of [`Grading`](crate::event::message::Grading).
 //! Whole and decimal numbers do not mix in CEL's arithmetic, so every rule is tried once on made-up
 //! values; what does not fit together is found at the desk and not at night.
+
+mod timing;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -11,8 +13,10 @@ use std::ops::Range;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, ExecutionError, Program, Value};
 
-use super::fault::nearest;
+use super::calendar::{WORDS, Word};
+use super::fault::{closest, nearest};
 use crate::detect::rule::GRADE_WORDS;
+pub use timing::calendar_words;
 
 /// The maps that a detector's rule may use, by point.
 pub const MAPS: [&str; 3] = ["rate", "mean", "held"];
@@ -72,15 +76,29 @@ pub fn check_detector(
         let example = points.first().map(|point| format!("as in `{map}.{point}`"));
         return Err(vec![at_word(text, map, message, example)]);
     }
-    let unknown: BTreeSet<&String> = uses.names.iter().chain(&uses.keys).collect();
+    if let Some(fault) = timing::dashed(text) {
+        return Err(vec![fault]);
+    }
+    let names = uses.names.iter().filter(|name| Word::from_name(name).is_none());
+    let unknown: BTreeSet<&String> = names.clone().chain(&uses.keys).collect();
     let unknown = unknown.into_iter().filter(|name| !points.contains(name.as_str()));
     let no_point = |name: &String| {
         let message = format!("no device type of this scene has a point `{name}`");
-        at_word(text, name, message, nearest(name, points.iter().copied()))
+        at_word(text, name, message, nearest_word(name, points))
     };
     let faults: Vec<RuleFault> = unknown.map(no_point).collect();
     if !faults.is_empty() {
         return Err(faults);
+    }
+    if let Some(fault) = timing::misuse(text, program.expression()) {
+        return Err(vec![fault]);
+    }
+    let looks_at: BTreeSet<String> = names.chain(&uses.keys).cloned().collect();
+    let asks_time = uses.names.iter().any(|name| Word::from_name(name).is_some());
+    if looks_at.is_empty() && asks_time {
+        let message = "the rule looks at no point, so no reading makes it hold".to_owned();
+        let help = points.first().map(|point| format!("add one, as in `{point} > 0.0 && …`"));
+        return Err(vec![RuleFault { inside: 0..text.len(), message, help }]);
     }
 
     let mut context = Context::default();
@@ -92,9 +110,27 @@ pub fn check_detector(
     for name in MAPS {
         add(&mut context, name, Value::from(map.clone()));
     }
+    for (name, word) in WORDS {
+        let value = word.range().map_or(Value::Bool(true), |(lowest, _)| Value::Float(lowest));
+        add(&mut context, name, value);
+    }
     try_on(text, &program, &context).map_err(|fault| vec![fault])?;
 
-    Ok(uses.names.into_iter().chain(uses.keys).collect())
+    Ok(looks_at)
+}
+
+/// The point that was meant, or the word of the calendar.
+fn nearest_word(name: &str, points: &BTreeSet<&str>) -> Option<String> {
+    let words = || WORDS.iter().map(|(word, _)| *word);
+    let contained = words().find(|word| name.contains(word) || word.replace('_', "") == name);
+    if let Some(word) = timing::otherwise(name) {
+        return Some(format!("did you mean `{word}`?"));
+    }
+    let nearest_word = closest(name, words()).or(contained);
+    match (closest(name, points.iter().copied()), nearest_word) {
+        (None, Some(word)) => Some(format!("did you mean `{word}`?")),
+        (Some(_), _) | (None, None) => nearest(name, points.iter().copied()),
+    }
 }
 
 /// Checks the condition of a grade.
@@ -104,7 +140,14 @@ pub fn check_grade(text: &str, detectors: &[&str]) -> Result<(), RuleFault> {
     uses.collect(program.expression());
     if let Some(name) = uses.names.iter().find(|name| !GRADE_WORDS.contains(&name.as_str())) {
         let message = format!("a grade does not know `{name}`");
-        return Err(at_word(text, name, message, nearest(name, GRADE_WORDS)));
+        let help = match Word::from_name(name) {
+            Some(_) => Some(
+                "give a detector `during`, and look for its id, as in `'at-night' in detector`"
+                    .to_owned(),
+            ),
+            None => nearest(name, GRADE_WORDS),
+        };
+        return Err(at_word(text, name, message, help));
     }
     if let Some(id) = uses.sought.iter().find(|id| !detectors.contains(&id.as_str())) {
         let message = format!("the scene has no detector `{id}`, so this never holds");
@@ -150,6 +193,7 @@ fn unreadable(message: &str) -> (String, Option<&'static str>) {
         Some("not" | "NOT") => Some("not: `!`"),
         Some("=") => Some("equal: `==`"),
         Some("<>" | "~") => Some("unequal: `!=`"),
+        Some(":") => Some("a time of the day is a number: `hour >= 22.5` is from 22:30 on"),
         Some(_) | None => None,
     };
     let told = match quoted {
@@ -203,13 +247,17 @@ fn try_on(text: &str, program: &Program, context: &Context<'_, '_>) -> Result<()
 
 /// A fault at the first place where the word stands by itself.
 fn at_word(text: &str, word: &str, message: String, help: Option<String>) -> RuleFault {
+    RuleFault { inside: place_of(text, word), message, help }
+}
+
+/// The first place where the word stands by itself; the whole text when it does not.
+fn place_of(text: &str, word: &str) -> Range<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let stands_alone = |at: &usize| {
         !text[..*at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
     };
     let at = text.match_indices(word).map(|(at, _)| at).find(stands_alone);
-    let inside = at.map_or(0..text.len(), |at| at..at + word.len());
-    RuleFault { inside, message, help }
+    at.map_or(0..text.len(), |at| at..at + word.len())
 }
 
 /// The names that an expression looks at.
@@ -279,114 +327,4 @@ fn map_of(name: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_tells_which_points_it_looks_at() {
-        let points = BTreeSet::from(["temperature", "fill", "tilt"]);
-        let uses =
-            |text| check_detector(text, &points).map(|uses| uses.into_iter().collect::<Vec<_>>());
-
-        assert_eq!(
-            uses("rate.temperature > 8.0 || held.fill > 60.0"),
-            Ok(vec!["fill".into(), "temperature".into()])
-        );
-    }
-
-    #[test]
-    fn a_faulty_rule_says_where_and_what_was_meant() {
-        let points = BTreeSet::from(["temperature", "fill"]);
-        let cases = [
-            (
-                "fil > 90.0",
-                "fil",
-                "no device type of this scene has a point `fil`",
-                Some("did you mean `fill`?"),
-            ),
-            (
-                "fill > rate.temprature",
-                "temprature",
-                "no device type of this scene has a point `temprature`",
-                Some("did you mean `temperature`?"),
-            ),
-            (
-                "fill * 2 > 90.0",
-                "fill * 2 > 90.0",
-                "the rule does not hold together: ",
-                Some("whole and decimal"),
-            ),
-            (
-                "fill + 1.0",
-                "fill + 1.0",
-                "the rule gives Float(2.0), which is neither",
-                Some("compare it"),
-            ),
-            (
-                "[fill].exists(x, x > 90.0)",
-                "exists",
-                "a detector's rule cannot go through lists",
-                Some("name the points"),
-            ),
-            (
-                "held['fill'] > 5.0",
-                "held",
-                "`held` is followed by a dot",
-                Some("as in `held.fill`"),
-            ),
-            ("fill > maxx(1.0)", "maxx", "there is no function `maxx`", None),
-            ("fill > > 3.0", ">", "the rule cannot be read: ", Some("a rule is a CEL")),
-            ("", "", "the rule cannot be read: ", Some("a rule is a CEL")),
-        ];
-        for (text, place, message, help) in cases {
-            let fault = check_detector(text, &points).unwrap_err().remove(0);
-            assert_eq!(&text[fault.inside.clone()], place, "{text}: {fault:?}");
-            assert!(fault.message.starts_with(message), "{text}: {fault:?}");
-            let starts = fault.help.as_deref().zip(help).map(|(is, should)| is.starts_with(should));
-            assert_eq!(starts.is_some(), help.is_some(), "{text}: {fault:?}");
-            assert_ne!(starts, Some(false), "{text}: {fault:?}");
-        }
-    }
-
-    #[test]
-    fn a_rule_in_another_language_is_told_in_cel() {
-        let points = BTreeSet::from(["fill"]);
-        let cases = [
-            ("fill > 1.0 and fill < 2.0", "`and` does not belong here", "both: `&&`"),
-            ("fill = 1.0", "`=` does not belong here", "equal: `==`"),
-            ("fill > ", "it ends too early", "a rule is a CEL expression"),
-            ("", "it is empty", "a rule is a CEL expression"),
-        ];
-        for (text, message, help) in cases {
-            let fault = check_detector(text, &points).unwrap_err().remove(0);
-            assert_eq!(fault.message, format!("the rule cannot be read: {message}"), "{text}");
-            assert!(fault.help.unwrap().starts_with(help), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_unknown_point_of_a_rule_is_told() {
-        let faults =
-            check_detector("rate.fil > 1.0 && tlt > 2.0", &BTreeSet::from(["fill", "tilt"]));
-
-        let messages: Vec<_> = faults.unwrap_err().into_iter().filter_map(|f| f.help).collect();
-        assert_eq!(messages, ["did you mean `fill`?", "did you mean `tilt`?"]);
-    }
-
-    #[test]
-    fn a_grade_knows_its_own_words() {
-        assert_eq!(
-            check_grade("over >= 1.0 && people > 500 && 'hot' in detector", &["hot"]),
-            Ok(())
-        );
-        assert_eq!(check_grade("lasted > 1800.0 || devices >= 3", &[]), Ok(()));
-
-        let fault = check_grade("peple > 500", &[]).unwrap_err();
-        assert_eq!(fault.message, "a grade does not know `peple`");
-        assert_eq!(fault.help.as_deref(), Some("did you mean `people`?"));
-
-        let fault = check_grade("over > 1.0 && 'hott' in detector", &["hot", "cold"]).unwrap_err();
-        assert_eq!(fault.message, "the scene has no detector `hott`, so this never holds");
-        assert_eq!(fault.help.as_deref(), Some("did you mean `hot`?"));
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::dates::LocalTime;
+use super::calendar::{Calendar, Spell};
 use super::frequency::Frequency;
 use super::quantity::{Period, Quantity, Text};
 
@@ -129,12 +131,21 @@ pub struct Detector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadband: Option<Quantity>,
     /// A CEL expression over the device's points by name, `rate.<point>` (change a minute over the
-    /// last five), `mean.<point>` and `held.<point>` (seconds at this very value).
+    /// last five), `mean.<point>` and `held.<point>` (seconds at this very value). Of the calendar it
+    /// sees, at the reading's time, `business_day`, `holiday`, `school_holiday` and `quiet_hours`
+    /// (true or false), `hour` (0 to below 24; 22.5 is half past ten) and `weekday` (1 Monday to 7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// A CEL expression that ends it; when left out, `when` being false does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_when: Option<String>,
+    /// Looks only then, by the community's `[calendar]` and the reading's time; for limits and `when`.
+    /// What it has found is over when that time is, unless `clear-when` says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<Spell>,
+    /// Looks at all times but then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_during: Option<Spell>,
     /// A model in `models/`, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -178,6 +189,12 @@ pub struct Story {
     /// One sentence.
     pub title: String,
     pub device_type: String,
+    /// When it begins, by the community's clock; for scenes that ask for the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<LocalTime>,
+    /// The calendar that it goes by; the community's own when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
     /// In the order of time; a value stays until another step changes it, sent anew every `every`.
     pub steps: Vec<Step>,
     /// Distance of the frames.

@@ -3,18 +3,25 @@
 //! These types *are* the file format of `config/community.toml`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Calendar;
+use super::calendar::dates::DayTime;
 use super::frequency::Frequency;
 use super::quantity::{Period, Text};
+use crate::reading::Timestamp;
 
 /// `config/community.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Site {
     pub community: SiteHead,
+    /// Time, holidays and quiet hours, for rules that ask for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
     #[serde(rename = "area", default)]
     pub areas: Vec<Area>,
     #[serde(rename = "feeder", default, skip_serializing_if = "Vec::is_empty")]
@@ -131,8 +138,12 @@ pub struct Behaviour {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Anomaly {
     pub device: String,
-    /// Counted from the start of the simulation.
-    pub starts: Period,
+    /// Counted from the start of the simulation; this or `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Period>,
+    /// The time of the day at which it comes, each day, by the community's `[calendar]`: `"22:30"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DayTime>,
     pub lasts: Period,
     /// Comes again after this long, counted from start to start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,4 +160,20 @@ pub struct Anomaly {
     /// The scene that must raise an event; none when nothing may come of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene: Option<String>,
+}
+
+impl Anomaly {
+    /// When it first begins in a simulation that begins at `start`.
+    pub fn first(&self, calendar: Option<&Calendar>, start: Timestamp) -> Timestamp {
+        match (self.at, calendar) {
+            (Some(at), Some(calendar)) => at.next(calendar.time_zone, start),
+            (Some(_), None) | (None, _) => start + self.starts.unwrap_or_default().0,
+        }
+    }
+
+    /// How long after one start the next one comes.
+    pub fn again(&self) -> Option<Duration> {
+        let daily = self.at.map(|_| Duration::from_hours(24));
+        self.repeats.map(|repeats| repeats.0).or(daily).filter(|again| !again.is_zero())
+    }
 }

@@ -57,6 +57,14 @@ fn one(text: &str, span: &Range<usize>, message: &str) -> Told {
             _ => told("a text stands in quotes", format!("write `\"{first}\"`")),
         };
     }
+    if message.starts_with("invalid datetime") {
+        // Where a value begins, though the parser has read on for a while.
+        let value = format!("{before}{rest}");
+        let value = value.split_once('=').map_or(value.as_str(), |(_, value)| value);
+        let value = value.split(['#', ',', ']']).next().unwrap_or(value);
+        let value = value.trim().trim_start_matches('[').trim();
+        return told("a text stands in quotes", format!("write `\"{value}\"`"));
+    }
     if message.starts_with("missing comma") {
         return told("a comma is missing", "values and pairs are parted by commas".to_owned());
     }
@@ -171,6 +179,8 @@ mod tests {
             ),
             ("via = modbus # bus", "1:7 a text stands in quotes (write `\"modbus\"`)"),
             ("every = 5 s", "1:9 a text stands in quotes (write `\"5 s\"`)"),
+            ("time-zone = +08:00", "1:13 a text stands in quotes (write `\"+08:00\"`)"),
+            ("hours = 22:00-06:00 # h", "1:9 a text stands in quotes (write `\"22:00-06:00\"`)"),
             ("unit = \"%\nscale = 1", "1:10 the text in quotes does not end (close the quotes)"),
             ("scale = 0,1", "1:10 a decimal has a point and no comma (write `0.1`)"),
             ("scale = .1", "1:9 a decimal begins with a digit (write `0.1`)"),

@@ -30,7 +30,8 @@ pub(super) enum Content {
     Integer(i64),
     Float(f64),
     Bool(bool),
-    Date,
+    /// A date, a time or both, which TOML writes without quotes.
+    Date(String),
     List(Vec<Node>),
     Table(Vec<Entry>),
 }
@@ -75,7 +76,7 @@ impl Node {
             }
             DeValue::Float(number) => Content::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(value) => Content::Bool(*value),
-            DeValue::Datetime(_) => Content::Date,
+            DeValue::Datetime(date) => Content::Date(date.to_string()),
             DeValue::Array(list) => Content::List(
                 list.iter().map(|item| Self::value(item.get_ref(), item.span(), next)).collect(),
             ),
@@ -96,7 +97,7 @@ impl Node {
             | Content::Integer(_)
             | Content::Float(_)
             | Content::Bool(_)
-            | Content::Date => Vec::new(),
+            | Content::Date(_) => Vec::new(),
         }
     }
 
@@ -108,7 +109,7 @@ impl Node {
             | Content::Integer(_)
             | Content::Float(_)
             | Content::Bool(_)
-            | Content::Date => None,
+            | Content::Date(_) => None,
         }
     }
 
@@ -140,7 +141,7 @@ impl Node {
             | Content::Integer(_)
             | Content::Float(_)
             | Content::Bool(_)
-            | Content::Date => return None,
+            | Content::Date(_) => return None,
         };
         child.at_mut(rest)
     }
@@ -151,7 +152,8 @@ impl Node {
             Content::Integer(number) => Unexpected::Signed(*number),
             Content::Float(number) => Unexpected::Float(*number),
             Content::Bool(value) => Unexpected::Bool(*value),
-            Content::Date => Unexpected::Other("a date"),
+            Content::Date(text) if text.contains('-') => Unexpected::Other("a date"),
+            Content::Date(_) => Unexpected::Other("a time"),
             Content::List(_) => Unexpected::Seq,
             Content::Table(_) => Unexpected::Map,
         }
@@ -165,7 +167,8 @@ impl Content {
             Self::Text(text) => Found::Text(text),
             Self::Integer(number) => Found::Number(*number as f64),
             Self::Float(number) => Found::Number(*number),
-            Self::Bool(_) | Self::Date | Self::List(_) | Self::Table(_) => Found::Other,
+            Self::Date(text) => Found::Date(text),
+            Self::Bool(_) | Self::List(_) | Self::Table(_) => Found::Other,
         }
     }
 }
@@ -313,7 +316,7 @@ impl<'de> Deserializer<'de> for &Node {
             Content::Integer(number) => visitor.visit_i64(*number),
             Content::Float(number) => visitor.visit_f64(*number),
             Content::Bool(value) => visitor.visit_bool(*value),
-            Content::Date => Err(de::Error::invalid_type(self.unexpected(), &visitor)),
+            Content::Date(_) => Err(de::Error::invalid_type(self.unexpected(), &visitor)),
             Content::List(items) => visitor.visit_seq(Items(items.iter())),
             Content::Table(entries) => visitor.visit_map(Entries { rest: entries, value: None }),
         };
@@ -336,9 +339,23 @@ impl<'de> Deserializer<'de> for &Node {
             | Content::Integer(_)
             | Content::Float(_)
             | Content::Bool(_)
-            | Content::Date
+            | Content::Date(_)
             | Content::Table(_) => self.deserialize_any(visitor),
         }
+    }
+
+    /// Derived types would take a list for their fields in order, which nobody means in TOML.
+    fn deserialize_struct<V: de::Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if matches!(self.content, Content::List(_)) {
+            let error: Error = de::Error::invalid_type(self.unexpected(), &visitor);
+            return Err(error.within(self));
+        }
+        self.deserialize_any(visitor)
     }
 
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -369,7 +386,7 @@ impl<'de> Deserializer<'de> for &Node {
 
     forward_to_deserialize_any! {
         bool u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char str string seq
-        bytes byte_buf map unit struct
+        bytes byte_buf map unit
         ignored_any unit_struct tuple_struct identifier
     }
 }

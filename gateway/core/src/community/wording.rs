@@ -88,7 +88,12 @@ pub(super) fn rewritten(key: &str, found: &Found<'_>, wanted: &str) -> Option<St
             meant(key, &number.to_string()).map(|word| format!("did you mean `\"{word}\"`?"))
         }
         Found::Number(number) if key == "start" => register(*number),
-        Found::Text(_) | Found::Number(_) | Found::Other => None,
+        // TOML tells seconds, which nobody asks for here.
+        Found::Date(date) if wanted.contains("in quotes") && !wanted.starts_with("two") => {
+            let minutes = date.strip_suffix(":00").filter(|text| text.contains(':'));
+            Some(format!("write `\"{}\"`", minutes.unwrap_or(date)))
+        }
+        Found::Text(_) | Found::Number(_) | Found::Date(_) | Found::Other => None,
     }
 }
 
@@ -96,6 +101,7 @@ pub(super) fn rewritten(key: &str, found: &Found<'_>, wanted: &str) -> Option<St
 pub(super) enum Found<'t> {
     Text(&'t str),
     Number(f64),
+    Date(&'t str),
     Other,
 }
 

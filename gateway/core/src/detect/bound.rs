@@ -13,6 +13,7 @@ use super::score::{Series, Verdict};
 use super::together::Together;
 use crate::admission::Gate;
 use crate::community::ModelSpec;
+use crate::community::calendar::{Calendar, Moment, Spells};
 use crate::community::device_type::DeviceType;
 use crate::community::quantity::Text;
 use crate::community::scene::{Detector, Scene};
@@ -30,6 +31,10 @@ pub struct Compiled {
     /// What a model's points may raise, when the scene has a budget.
     pub allowance: Option<Allowance>,
     pub(super) judge: Judge,
+    /// When it looks.
+    spells: Spells,
+    /// By whose time; absent when nothing here asks for it.
+    calendar: Option<Arc<Calendar>>,
 }
 
 pub(super) enum Judge {
@@ -46,7 +51,7 @@ pub(super) enum Judge {
     Rule {
         text: String,
         when: Rule,
-        clear: Option<Rule>,
+        clear: Option<Box<Rule>>,
     },
     /// `threshold` is a score, 0..1.
     Model {
@@ -81,6 +86,7 @@ impl Compiled {
         scene: usize,
         detector: &Detector,
         models: &[ModelSpec],
+        calendar: Option<&Arc<Calendar>>,
         env: &Arc<Env>,
     ) -> Result<Self, Unusable> {
         let id = detector.id.clone();
@@ -100,7 +106,7 @@ impl Compiled {
                 (None, None, Some(text), None) => Judge::Rule {
                     text: text.clone(),
                     when: rule(text)?,
-                    clear: detector.clear_when.as_deref().map(rule).transpose()?,
+                    clear: detector.clear_when.as_deref().map(rule).transpose()?.map(Box::new),
                 },
                 (None, None, None, Some(name)) => {
                     let spec = models.iter().find(|m| m.name == *name).cloned();
@@ -120,7 +126,16 @@ impl Compiled {
             };
         let delays = Delays { on: detector.on_delay.0, off: detector.off_delay.0 };
         let (title, certainty) = (detector.title.clone(), detector.certainty);
-        Ok(Self { scene, id, title, delays, certainty, allowance: None, judge })
+        let spells = Spells { during: detector.during, not_during: detector.not_during };
+        let asks_time = match &judge {
+            Judge::Rule { when, clear, .. } => {
+                when.asks_calendar() || clear.as_deref().is_some_and(Rule::asks_calendar)
+            }
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
+        };
+        let asks_time = asks_time || spells.during.is_some() || spells.not_during.is_some();
+        let calendar = calendar.filter(|_| asks_time).cloned();
+        Ok(Self { scene, id, title, delays, certainty, allowance: None, judge, spells, calendar })
     }
 
     /// Fastens the detector to devices of that type, if they are meant and have its points.
@@ -134,7 +149,8 @@ impl Compiled {
             Judge::High { point, .. } | Judge::Low { point, .. } => vec![position(point)?],
             Judge::Rule { when, clear, .. } => {
                 let mut points = Vec::new();
-                for need in when.needs().iter().chain(clear.iter().flat_map(Rule::needs)) {
+                for need in when.needs().iter().chain(clear.iter().flat_map(|clear| clear.needs()))
+                {
                     let point = position(&need.point)?;
                     if !points.contains(&point) {
                         points.push(point);
@@ -170,6 +186,11 @@ impl Compiled {
         })
     }
 
+    /// What the calendar says of a reading's time; `None` when it is not asked or cannot tell.
+    fn moment(&self, sight: Sight<'_>, at: Timestamp) -> Option<Moment> {
+        self.calendar.as_ref().filter(|_| sight.knows_time)?.at(at)
+    }
+
     /// The model that it asks.
     pub fn model(&self) -> Option<&ModelSpec> {
         match &self.judge {
@@ -191,7 +212,7 @@ impl Compiled {
             rule.needs().iter().any(|n| matches!(n.feature, Feature::Rate | Feature::Mean))
         };
         match &self.judge {
-            Judge::Rule { when, clear, .. } => back(when) || clear.as_ref().is_some_and(back),
+            Judge::Rule { when, clear, .. } => back(when) || clear.as_deref().is_some_and(back),
             Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
         }
     }
@@ -230,6 +251,8 @@ pub struct Sight<'a> {
     pub gate: &'a Gate,
     /// Per point; empty when no rule looks back.
     pub recent: &'a [Recent],
+    /// Whether the time of its readings can be believed, so that the calendar may be asked.
+    pub knows_time: bool,
 }
 
 impl Sight<'_> {
@@ -266,18 +289,23 @@ impl Bound {
         if !concerned {
             return None;
         }
+        let moment = compiled.moment(sight, at);
+        let moment = moment.as_ref();
+        let is_time = || compiled.spells.admit(moment);
         let is_true = match &compiled.judge {
             Judge::High { limit, deadband, .. } => {
                 let edge = if self.phase.is_active() { limit - deadband } else { *limit };
-                fresh(readings, self.points[0])? > edge
+                fresh(readings, self.points[0])? > edge && is_time()?
             }
             Judge::Low { limit, deadband, .. } => {
                 let edge = if self.phase.is_active() { limit + deadband } else { *limit };
-                fresh(readings, self.points[0])? < edge
+                fresh(readings, self.points[0])? < edge && is_time()?
             }
             Judge::Rule { when, clear, .. } => match clear {
-                Some(clear) if self.phase.is_active() => !clear.test(|n| sight.lookup(n, at))?,
-                Some(_) | None => when.test(|n| sight.lookup(n, at))?,
+                Some(clear) if self.phase.is_active() => {
+                    !clear.test(moment, |n| sight.lookup(n, at))?
+                }
+                Some(_) | None => is_time()? && when.test(moment, |n| sight.lookup(n, at))?,
             },
             Judge::Model { threshold, .. } => {
                 let (mut is_sample, mut opens) = (false, false);
@@ -309,6 +337,20 @@ impl Bound {
             self.series.iter_mut().for_each(Series::retract);
         }
         change
+    }
+
+    /// Whether what it waits for may still come at a moment that no reading tells of: the values are
+    /// as they were, but the time is not.
+    pub fn may_still_hold(&self, compiled: &Compiled, sight: Sight<'_>, at: Timestamp) -> bool {
+        if compiled.calendar.is_none() || !matches!(self.phase, Phase::Pending { .. }) {
+            return true;
+        }
+        let moment = compiled.moment(sight, at);
+        let holds = match &compiled.judge {
+            Judge::Rule { when, .. } => when.test(moment.as_ref(), |n| sight.lookup(n, at)),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => None,
+        };
+        holds != Some(false) && compiled.spells.admit(moment.as_ref()) != Some(false)
     }
 
     /// The highest score of the newest sample, as it is told; `None` for rules and before there is one.

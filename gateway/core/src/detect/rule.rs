@@ -1,19 +1,22 @@
 //! Rules in CEL: compiled once, asked whenever a reading comes.
 //!
 //! A rule sees a device's points by name and what they did lately: `rate.<point>` (change a minute),
-//! `mean.<point>`, `held.<point>` (seconds at this very value). With any of them unknown the rule
-//! cannot tell, which is neither true nor false.
+//! `mean.<point>`, `held.<point>` (seconds at this very value), and what the calendar says of the
+//! reading's time. With any of them unknown the rule cannot tell, which is neither true nor false.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cel::{Context, Env, Program, Value};
 
+use crate::community::calendar::{Moment, Told, Word};
+
 /// A compiled condition and the values that it needs.
 pub struct Rule {
     program: Program,
     env: Arc<Env>,
     needs: Vec<Need>,
+    words: Vec<Word>,
 }
 
 /// A value that a rule refers to.
@@ -67,16 +70,34 @@ impl Rule {
         let mut needs = needs_of(text, &program);
         needs.sort_unstable();
         needs.dedup();
-        Ok(Self { program, env: Arc::clone(env), needs })
+        let variables = program.references();
+        let words = variables.variables().into_iter().filter_map(Word::from_name).collect();
+        Ok(Self { program, env: Arc::clone(env), needs, words })
+    }
+
+    /// Whether it asks the calendar.
+    pub fn asks_calendar(&self) -> bool {
+        !self.words.is_empty()
     }
 
     pub fn needs(&self) -> &[Need] {
         &self.needs
     }
 
-    /// Asks the rule; `None` when a value is missing or the answer is no boolean.
-    pub fn test(&self, mut lookup: impl FnMut(&Need) -> Option<f64>) -> Option<bool> {
+    /// Asks the rule; `None` when a value or the time is missing, or the answer is no boolean.
+    pub fn test(
+        &self,
+        moment: Option<&Moment>,
+        mut lookup: impl FnMut(&Need) -> Option<f64>,
+    ) -> Option<bool> {
         let mut context = Context::with_env(Arc::clone(&self.env));
+        for word in &self.words {
+            let value = match word.of(moment?) {
+                Told::Is(is) => Value::Bool(is),
+                Told::Number(number) => Value::Float(number),
+            };
+            context.add_variable_from_value(word.name(), value);
+        }
         let mut maps: BTreeMap<&'static str, HashMap<String, Value>> = BTreeMap::new();
         for need in &self.needs {
             let value = Value::Float(lookup(need)?);
@@ -106,7 +127,7 @@ fn needs_of(text: &str, program: &Program) -> Vec<Need> {
     let mut needs: Vec<Need> = references
         .variables()
         .into_iter()
-        .filter(|name| Feature::from_word(name).is_none())
+        .filter(|name| Feature::from_word(name).is_none() && Word::from_name(name).is_none())
         .map(|name| Need { feature: Feature::Value, point: name.to_owned() })
         .collect();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -199,7 +220,7 @@ mod tests {
         for (value, rate, expected) in
             [(70.0, 0.0, true), (45.0, 6.0, true), (45.0, 1.0, false), (30.0, 9.0, false)]
         {
-            let answer = fire.test(|n| match n.feature {
+            let answer = fire.test(None, |n| match n.feature {
                 Feature::Value => Some(value),
                 Feature::Rate => Some(rate),
                 Feature::Mean | Feature::Held => None,
@@ -210,8 +231,30 @@ mod tests {
 
     #[test]
     fn a_rule_without_its_value_cannot_tell() {
-        assert_eq!(rule("occupied == 1.0").test(|_| None), None);
-        assert_eq!(rule("occupied + 1.0").test(|_| Some(1.0)), None, "no boolean");
+        assert_eq!(rule("occupied == 1.0").test(None, |_| None), None);
+        assert_eq!(rule("occupied + 1.0").test(None, |_| Some(1.0)), None, "no boolean");
+    }
+
+    #[test]
+    fn a_rule_asks_the_calendar_and_cannot_tell_without_it() {
+        let moment = Moment {
+            hour: 2.5,
+            weekday: 6.0,
+            holiday: false,
+            business_day: true,
+            school_holiday: false,
+            quiet_hours: true,
+        };
+        let night = rule("flow > 0.0 && hour >= 2.0 && hour < 4.0 && quiet_hours");
+
+        assert!(night.asks_calendar() && !rule("flow > 0.0").asks_calendar());
+        assert_eq!(night.needs(), [Need { feature: Feature::Value, point: "flow".into() }]);
+        assert_eq!(night.test(Some(&moment), |_| Some(0.2)), Some(true));
+        assert_eq!(night.test(Some(&Moment { hour: 4.0, ..moment }), |_| Some(0.2)), Some(false));
+        assert_eq!(night.test(None, |_| Some(0.2)), None, "the time is not known");
+        let weekend = rule("occupied > 0.5 && weekday >= 6 && !holiday && !school_holiday");
+        assert_eq!(weekend.test(Some(&moment), |_| Some(1.0)), Some(true));
+        assert_eq!(rule("business_day").test(Some(&moment), |_| None), Some(true));
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
         assert!(each.handle(&[good(0, 1.0)], Timestamp(0)));
         assert!(each.handle(&[good(2, 1.0)], Timestamp(0)), "the same moment, another message");
 
-        let mut gathered = Together::new(&[0, 2], Duration::from_secs(60));
+        let mut gathered = Together::new(&[0, 2], Duration::from_mins(1));
         assert!(gathered.handle(&[good(0, 1.0)], Timestamp(0)));
         assert!(!gathered.handle(&[good(2, 5.0)], Timestamp(30_000)));
         assert_eq!(gathered.row, [None, Some(5.0)]);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_reading_that_is_not_good_is_missing() {
-        let mut together = Together::new(&[0, 1], Duration::from_secs(60));
+        let mut together = Together::new(&[0, 1], Duration::from_mins(1));
         together.handle(&[], Timestamp(0));
         together.handle(&[reading(0, 9.0, Quality::OutOfRange)], Timestamp(1));
         assert_eq!(together.row, [None, None]);

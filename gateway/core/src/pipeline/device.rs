@@ -74,7 +74,12 @@ impl DeviceState {
     }
 
     pub(super) fn sight<'a>(&'a self, device: &'a Device) -> Sight<'a> {
-        Sight { device_type: &device.device_type, gate: &self.gate, recent: &self.recent }
+        Sight {
+            device_type: &device.device_type,
+            gate: &self.gate,
+            recent: &self.recent,
+            knows_time: true,
+        }
     }
 
     /// Questions about its series will not be answered any more.

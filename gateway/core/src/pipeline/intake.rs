@@ -5,7 +5,8 @@ use super::asking::Row;
 use super::boundary::Answer;
 use crate::admission::{Order, Refusal, fingerprint};
 use crate::decode::Decoded;
-use crate::detect::condition::Change;
+use crate::detect::bound::Sight;
+use crate::detect::condition::{Change, Phase};
 use crate::detect::score::Series;
 use crate::reading::{
     Body, DeviceIndex, Frame, Quality, Reading, SourceIndex, TimeQuality, Timestamp, WireFault,
@@ -106,6 +107,10 @@ impl Pipeline {
                 state.recent[reading.point].push(at, reading.value);
             }
         }
+        // Recorded data is as old as it is; a live reading from before this program is wrongly dated.
+        let knows_time = !self.settings.is_live
+            || self.time_quality != TimeQuality::Unknown
+            || at > CERTAINLY_WRONG;
         let mut changes = Vec::new();
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
@@ -117,7 +122,7 @@ impl Pipeline {
             scratch.features.clear();
             let change = bound.handle_readings(
                 compiled,
-                state.sight(device),
+                Sight { knows_time, ..state.sight(device) },
                 &scratch.readings,
                 &mut scratch.asks,
                 &mut scratch.features,
@@ -156,7 +161,8 @@ impl Pipeline {
     pub(super) fn expire_delays(&mut self, index: DeviceIndex, at: Timestamp, now: Timestamp) {
         let state = &mut self.devices[index.0];
         let (mut changes, mut has_expired) = (Vec::new(), false);
-        let device_type = &self.community.device(index).device_type;
+        let device = self.community.device(index);
+        let device_type = &device.device_type;
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
             let Some(due) = bound.timer.filter(|due| *due <= at) else { continue };
@@ -167,7 +173,13 @@ impl Pipeline {
                 bound.timer = None;
                 continue;
             }
-            let delays = self.compiled[bound.detector].delays;
+            let compiled = &self.compiled[bound.detector];
+            if !bound.may_still_hold(compiled, state.sight(device), due) {
+                bound.phase = Phase::Normal;
+                bound.timer = None;
+                continue;
+            }
+            let delays = compiled.delays;
             changes.extend(bound.phase.handle_timeout(delays, due).map(|c| (position, c)));
             bound.timer = bound.phase.due(delays);
         }

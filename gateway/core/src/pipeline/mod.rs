@@ -302,8 +302,14 @@ impl Pipeline {
             let id = || scene.head.id.clone();
             for detector in &scene.detectors {
                 self.compiled.push(
-                    Compiled::new(index, detector, &community.models, &env)
-                        .map_err(|why| Unusable::Detector(id(), why))?,
+                    Compiled::new(
+                        index,
+                        detector,
+                        &community.models,
+                        community.calendar.as_ref(),
+                        &env,
+                    )
+                    .map_err(|why| Unusable::Detector(id(), why))?,
                 );
             }
             let lines = scene.grades.iter().map(|g| (g.level, g.when.as_str()));

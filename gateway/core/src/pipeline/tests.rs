@@ -437,6 +437,7 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
     assert_eq!(night.transcript, "");
 }
 
+mod calendar;
 mod clocks;
 mod lapses;
 mod learning;

@@ -248,7 +248,13 @@ fn stories(loaded: &Loaded) -> Vec<Fault> {
             };
             let expected: Vec<Expectation> =
                 written.expect.iter().filter_map(|line| line.parse().ok()).collect();
-            let told = story::play(scene, written, device_type, &community.models);
+            let told = story::play(
+                scene,
+                written,
+                device_type,
+                &community.models,
+                community.calendar.as_ref(),
+            );
             // `build` has compiled every rule of the scene, so that a scene works.
             let told = told.unwrap_or_default();
             let is_met = |i: usize| told.get(i).is_some_and(|told| expected[i].is_met_by(told));

@@ -50,6 +50,7 @@ fn nobody() -> Community {
         id: "c".into(),
         title: Text::default(),
         township: "t".into(),
+        calendar: None,
         gateway: "g".into(),
         areas: Vec::new(),
         feeders: Vec::new(),
@@ -189,8 +190,8 @@ fn a_scene_for_other_device_types_is_refused_with_those_it_takes() {
         Err("there is no device type `level-4815`; did you mean `level-4851`?".into())
     );
     assert_eq!(
-        set("level-4851", Some("water"), "level"),
-        Err("there is no scene `water`; did you mean `water-level`?".into())
+        set("level-4851", Some("water-lvl"), "level"),
+        Err("there is no scene `water-lvl`; did you mean `water-level`?".into())
     );
     assert_eq!(set("level-4851", None, "level"), Ok((1, Vec::new())));
     assert_eq!(set("generic-series", None, "anything"), Ok((1, Vec::new())));

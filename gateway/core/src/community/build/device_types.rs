@@ -1,5 +1,6 @@
 //! Does a device type hold together: its wire, the places of its points, their limits.
 
+use super::super::calendar::Word;
 use super::super::device_type::{At, Bits, DeviceType, Function, Kind, Modbus, Point, Via};
 use super::super::document::Document;
 use super::super::quantity::{is_unit, nearest_unit};
@@ -109,7 +110,7 @@ fn check_name(document: &mut Document, path: &str, name: &str) {
         );
         let plain = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         document.fault(&path, message, Some(format!("`{plain}` would do")));
-    } else if RESERVED.contains(&name) || MAPS.contains(&name) {
+    } else if RESERVED.contains(&name) || MAPS.contains(&name) || Word::from_name(name).is_some() {
         let message = format!("`{name}` has a meaning of its own in rules");
         document.fault(&path, message, Some(format!("`{name}_value` would do")));
     }

@@ -7,8 +7,10 @@
 //! 2. [`examples`]: what a device sent, run through the decoder,
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //! 4. [`site`]: areas, devices and their addresses,
-//! 5. [`simulation`]: what the simulator plays.
+//! 5. [`calendar`]: days that contradict each other, and who asks for what is not there,
+//! 6. [`simulation`]: what the simulator plays.
 
+mod calendar;
 mod device_types;
 mod examples;
 mod range;
@@ -25,6 +27,7 @@ use super::fault::{Fault, nearest};
 use super::scene::Scene;
 use super::site::{Simulation, Site};
 use super::{Community, ModelSpec, Source};
+use calendar::Almanac;
 
 /// A file as the shell found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,9 +113,13 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
         }
     }
     let types = Known::new(&device_types, "device-type.id", |device_type| &device_type.head.id);
+    if let Some(calendar) = site.as_ref().and_then(|site| site.calendar.as_ref()) {
+        calendar::check(&mut site_document, calendar);
+    }
+    let almanac = Almanac::of(&site_document, site.as_ref());
     for (document, scene) in &mut scenes {
         if let Some(scene) = scene {
-            scenes::check(document, scene, &types, around.models.as_deref());
+            scenes::check(document, scene, &types, &almanac, around.models.as_deref());
         }
     }
     let scene_ids = Known::new(&scenes, "scene.id", |scene| &scene.head.id);
@@ -138,6 +145,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
             title: site.community.title,
             township: around.township.clone(),
             gateway: around.gateway.clone(),
+            calendar: site.calendar.map(Arc::new),
             areas: site.areas,
             feeders: site.feeders,
             sources: around.sources.clone().unwrap_or_default(),

@@ -11,6 +11,7 @@ use super::super::quantity::{Quantity, is_unit};
 use super::super::rule::{RuleFault, check_detector, check_grade};
 use super::super::scene::{Detector, Scene, Status, Story};
 use super::super::{Device, ModelSpec};
+use super::calendar::Almanac;
 use super::range::Range;
 use super::simulation::check_key;
 use super::{Known, check_id, unique};
@@ -20,6 +21,7 @@ pub(super) fn check(
     document: &mut Document,
     scene: &Scene,
     types: &Known<'_, DeviceType>,
+    almanac: &Almanac,
     models: Option<&[ModelSpec]>,
 ) {
     for (position, id) in scene.head.device_types.iter().enumerate() {
@@ -43,6 +45,7 @@ pub(super) fn check(
         check_points(document, &path, detector, &range);
         check_limit(document, &path, detector, &range, types);
         check_rules(document, &path, detector, &range);
+        almanac.check(document, &path, detector);
         check_model(document, &path, detector, models);
     }
     let detectors: Vec<&str> = scene.detectors.iter().map(|d| d.id.as_str()).collect();
@@ -59,7 +62,9 @@ pub(super) fn check(
         }
     }
     for (position, story) in scene.stories.iter().enumerate() {
-        check_story(document, &format!("story.{position}"), story, scene, types);
+        let path = format!("story.{position}");
+        check_story(document, &path, story, scene, types);
+        almanac.check_story(document, &path, story, scene);
     }
 }
 
@@ -120,6 +125,8 @@ fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
         ("point", detector.point.is_some(), is_limit, "limits"),
         ("deadband", detector.deadband.is_some(), is_limit, "limits"),
         ("clear-when", detector.clear_when.is_some(), kind == "when", "`when`"),
+        ("during", detector.during.is_some(), kind != "model", "limits and `when`"),
+        ("not-during", detector.not_during.is_some(), kind != "model", "limits and `when`"),
         ("points", !detector.points.is_empty(), kind == "model", "`model`"),
         ("threshold", detector.threshold.is_some(), kind == "model", "`model`"),
         ("every", detector.every.is_some(), kind == "model", "`model`"),

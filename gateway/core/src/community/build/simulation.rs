@@ -4,8 +4,9 @@ use super::super::device_type::{DeviceType, Via};
 use super::super::document::Document;
 use super::super::fault::nearest;
 use super::super::scene::Scene;
-use super::super::site::{Simulation, Site};
+use super::super::site::{Anomaly, Simulation, Site};
 use super::Known;
+use super::calendar::is_in_doubt;
 
 pub(super) fn check(
     document: &mut Document,
@@ -46,6 +47,7 @@ pub(super) fn check(
             let message = "`repeats` counts from start to start, so it is longer than `lasts`";
             document.fault(&format!("{path}.repeats"), message, None);
         }
+        check_start(document, &path, anomaly, site);
         if let Some(scene) = &anomaly.scene {
             scenes.check(document, &format!("{path}.scene"), "scene", scene);
         }
@@ -65,6 +67,26 @@ pub(super) fn check(
         if anomaly.payload.is_some() && device_type.head.via != Via::Mqtt {
             document.key_fault(&format!("{path}.payload"), "only MQTT devices send payloads", None);
         }
+    }
+}
+
+/// An anomaly begins some time after the start, or at a time of the day.
+fn check_start(document: &mut Document, path: &str, anomaly: &Anomaly, site: &Site) {
+    let example = "as in `starts = \"5 min\"` after the start, or `at = \"22:30\"` each day";
+    match (anomaly.starts, anomaly.at) {
+        (None, None) => {
+            document.fault(path, "missing key `starts` or `at`", Some(example.to_owned()));
+        }
+        (Some(_), Some(_)) => {
+            let message = "an anomaly has one of `starts` and `at`, found both";
+            document.key_fault(&format!("{path}.at"), message, None);
+        }
+        (None, Some(_)) if site.calendar.is_none() && !is_in_doubt(document) => {
+            let message = "`at` is by the community's clock, but there is no `[calendar]`";
+            let help = "write `[calendar]` with `time-zone = \"+08:00\"`";
+            document.fault(&format!("{path}.at"), message, Some(help.to_owned()));
+        }
+        (Some(_), None) | (None, Some(_)) => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! One working community, and what is said when one thing in it is wrong.
 
 mod budget;
+mod calendar;
 mod once;
 
 use super::*;
