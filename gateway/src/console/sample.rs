@@ -129,6 +129,7 @@ pub(super) fn troubled() -> View {
     view.devices[3].silent = true;
     view.devices[3].points[1] = (Some(88.0), Quality::Stale);
     view.devices[4].points[1] = (None, Quality::NoData);
+    view.devices[4].learning = vec![0];
     view.devices[4].refused = BTreeMap::from([("out-of-range", 3), ("not-json", 14)]);
     view.devices[5].last_frame = None;
     view.devices[5].silent = true;

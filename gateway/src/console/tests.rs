@@ -386,8 +386,8 @@ async fn the_device_list_is_json_with_units_and_qualities() {
             "last_frame": Timestamp(NOW.0 - 3_000).rfc3339(),
             "frames": 400,
             "points": [
-                { "point": "temperature", "value": 21.5, "unit": "degC", "quality": "good" },
-                { "point": "pm2_5", "value": null, "unit": "ug/m3", "quality": "no-data" },
+                { "point": "temperature", "value": 21.5, "unit": "degC", "quality": "good", "learning": true },
+                { "point": "pm2_5", "value": null, "unit": "ug/m3", "quality": "no-data", "learning": false },
             ],
             "refused": { "not-json": 14, "out-of-range": 3 },
         })
