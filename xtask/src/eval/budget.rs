@@ -52,6 +52,8 @@ pub(super) fn run(program: &Program, data: &Path, asked: Option<f64>) -> Result<
         eprintln!("eval: skipped budget: no normal recordings in `{}`", data.display());
         return Ok(None);
     }
+    let given = asked.map(|rate| program.with_budget(rate)).transpose()?;
+    let program = given.as_ref().unwrap_or(program);
     let mut counted = Vec::new();
     for recording in &recordings {
         counted.push(count(program, recording)?);

@@ -22,6 +22,8 @@ pub(super) const RAISED: f64 = 0.5;
 pub(super) struct Program {
     path: PathBuf,
     scratch: PathBuf,
+    /// Configuration folder; the shipped one when absent.
+    config: Option<PathBuf>,
 }
 
 /// What it said about a recording, row by row.
@@ -40,7 +42,23 @@ impl Program {
         // One folder a process: two evaluations at once must not read each other's answers.
         let scratch = step::target().join(format!("eval/{}", std::process::id()));
         fs::create_dir_all(&scratch)?;
-        Ok(Self { path, scratch })
+        Ok(Self { path, scratch, config: None })
+    }
+
+    /// The same program on the shipped configuration, whose scene has this budget of events a week.
+    pub(super) fn with_budget(&self, per_week: f64) -> Result<Self> {
+        let scratch = self.scratch.join("budget");
+        let config = scratch.join("config");
+        fs::create_dir_all(&scratch)?;
+        for folder in ["config", "models"] {
+            let from = step::workspace().join(folder);
+            step::run(Command::new("cp").arg("-rT").arg(from).arg(scratch.join(folder)))?;
+        }
+        let scene = config.join(format!("scenes/{SCENE}.toml"));
+        let text = fs::read_to_string(&scene)?;
+        let declared = format!("[scene]\nfalse-alarms = \"{per_week} per week\"");
+        fs::write(&scene, text.replacen("[scene]", &declared, 1))?;
+        Ok(Self { path: self.path.clone(), scratch, config: Some(config) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -52,8 +70,11 @@ impl Program {
         let (scores, events) = (self.scratch.join("scores.csv"), self.scratch.join("events.jsonl"));
         let mut command = Command::new(&self.path);
         command.current_dir(step::workspace());
-        command.args(["replay", "--device-type", DEVICE_TYPE, "--scene", SCENE, "--input"]);
-        command.arg(input).arg("--scores").arg(&scores).arg("--events").arg(&events);
+        command.args(["replay", "--device-type", DEVICE_TYPE, "--scene", SCENE]);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command.arg("--input").arg(input).arg("--scores").arg(&scores).arg("--events").arg(&events);
         let started = Instant::now();
         let output = command.output().with_context(|| format!("no `{}`", self.path.display()))?;
         let took = started.elapsed();

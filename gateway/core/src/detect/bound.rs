@@ -20,6 +20,9 @@ use crate::community::scene::{Detector, Scene};
 use crate::reading::{Quality, Reading, Timestamp};
 use crate::window::Recent;
 
+/// The score from which the general detector raises an event when nobody says otherwise.
+const THRESHOLD: f64 = 0.5;
+
 /// A detector of a scene, ready to be fastened to devices.
 pub struct Compiled {
     /// Position in [`crate::community::Community::scenes`].
@@ -118,7 +121,7 @@ impl Compiled {
                     Judge::Model {
                         spec,
                         points: detector.points.clone(),
-                        threshold: detector.threshold.unwrap_or(0.5),
+                        threshold: detector.threshold.unwrap_or(THRESHOLD),
                         every: detector.every.map_or(Duration::ZERO, |p| p.0),
                     }
                 }
@@ -199,11 +202,20 @@ impl Compiled {
         }
     }
 
-    /// The abnormality from which a point may raise an event: that of the score `threshold`, or what the
-    /// budget leaves, whichever is more.
+    /// The abnormality from which a point may raise an event: what the budget leaves; without one, or
+    /// while nobody knows how often the point is sampled, that of the score `threshold`.
     pub(super) fn limit(&self, threshold: f64, series: &Series) -> f64 {
+        let left = self.allowance.and_then(|allowance| allowance.threshold(series.interval()));
         let fixed = abnormality_of(threshold);
-        self.allowance.map_or(fixed, |allowance| fixed.max(allowance.threshold(series.interval())))
+        // Somebody asked for more certainty than the general detector does by itself.
+        let is_stricter = threshold > THRESHOLD;
+        left.map_or(fixed, |left| if is_stricter { left.max(fixed) } else { left })
+    }
+
+    /// Whether points that do not fit each other may raise an event by the budget.
+    fn may_raise(&self, together: &Together) -> bool {
+        let needed = self.allowance.and_then(|allowance| allowance.powers(together.interval()));
+        together.is_open() && needed.is_none_or(|needed| together.powers() >= needed)
     }
 
     /// Whether rules look at the past of the points.
@@ -323,11 +335,13 @@ impl Bound {
                 if !is_sample && !is_row {
                     return None;
                 }
-                opens |= self.together.as_ref().is_some_and(Together::is_open);
-                let goes_on = self.series.iter().any(|series| {
-                    let limit = abnormality_of(*threshold);
-                    series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
-                });
+                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t));
+                let goes_on = self.together.as_ref().is_some_and(Together::is_open)
+                    || self.series.iter().any(|series| {
+                        let limit =
+                            compiled.limit(*threshold, series).min(abnormality_of(*threshold));
+                        series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
+                    });
                 opens || goes_on && self.phase != Phase::Normal
             }
         };

@@ -79,6 +79,18 @@ impl Together {
         if judgement.is_open { judgement.score.max(0.5) } else { judgement.score.min(UNOPENED) }
     }
 
+    /// How rare the newest row is, in powers of ten: the tail of its normal deviate.
+    pub fn powers(&self) -> f64 {
+        let deviate = self.judgement.as_ref().map_or(0.0, |judgement| judgement.deviate).max(0.0);
+        let tail = deviate * deviate / 2.0 + (deviate.max(0.5) * 2.5066).ln();
+        tail / std::f64::consts::LN_10
+    }
+
+    /// The usual distance of rows, in seconds; 0 until known.
+    pub fn interval(&self) -> f64 {
+        self.usual.map_or(0.0, |usual| usual.as_secs_f64())
+    }
+
     /// The clock that times the rows was set.
     pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         self.last = self.last.map(to);

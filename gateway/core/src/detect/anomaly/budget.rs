@@ -1,14 +1,16 @@
 //! How many false alarms a scene may raise, as a threshold for each of its points.
 //!
 //! The budget is divided among the scene's points. From what a point may raise per sample follows its
-//! threshold, by a line that was fitted to normal recordings; it is never below the detector's own.
+//! threshold, by a line that was fitted to normal recordings, instead of the detector's fixed one.
 //! A line fitted elsewhere is wrong here by some factor, so that the scene corrects it by its own count:
 //! each event raises the threshold, and time lets it sink. The correction has no upper end while
 //! abnormalities have one, so that in the long run no more events come than the budget allows.
 
 use serde::{Deserialize, Serialize};
 
-use super::constants::{BUDGET_AT_ONE, BUDGET_GAIN, BUDGET_LOWEST, BUDGET_PER_DECADE};
+use super::constants::{
+    BUDGET_AT_ONE, BUDGET_FLOOR, BUDGET_GAIN, BUDGET_LOWEST, BUDGET_PER_DECADE,
+};
 use crate::reading::Timestamp;
 
 /// A scene's budget and what has been used of it.
@@ -76,14 +78,22 @@ impl Budget {
 }
 
 impl Allowance {
-    /// The abnormality from which a point with samples at that distance (seconds) may raise an event.
-    pub fn threshold(&self, interval: f64) -> f64 {
+    /// The abnormality from which a point with samples at that distance (seconds) may raise an event;
+    /// `None` while the distance is not known.
+    pub fn threshold(&self, interval: f64) -> Option<f64> {
+        let rarity = self.rarity(interval)?;
+        Some((BUDGET_AT_ONE + BUDGET_PER_DECADE * rarity + self.correction).max(BUDGET_FLOOR))
+    }
+
+    /// How rare rows that do not fit must be to raise an event, in powers of ten.
+    pub fn powers(&self, interval: f64) -> Option<f64> {
+        Some(self.rarity(interval)? + self.correction)
+    }
+
+    /// Samples for one event, in powers of ten.
+    fn rarity(&self, interval: f64) -> Option<f64> {
         let per_sample = self.rate * interval;
-        if per_sample > 0.0 {
-            BUDGET_AT_ONE - BUDGET_PER_DECADE * per_sample.log10() + self.correction
-        } else {
-            0.0
-        }
+        (per_sample > 0.0).then(|| -per_sample.log10())
     }
 }
 
@@ -98,12 +108,13 @@ mod tests {
         let threshold = |rate, points, interval| {
             Budget::new(rate, points).allowance(Timestamp(0)).threshold(interval)
         };
+        let known = |rate, points, interval| threshold(rate, points, interval).unwrap();
 
-        let one = threshold(1.0 / WEEK, 1, 300.0);
+        let one = known(1.0 / WEEK, 1, 300.0);
         assert!((one - (-1.778 + 1.383 * 3.3046)).abs() < 1e-3, "{one}");
-        assert!(threshold(1.0 / WEEK, 10, 300.0) > one + 1.3);
-        assert!(threshold(1.0 / WEEK, 1, 30.0) > one + 1.3);
-        assert!(threshold(1.0 / WEEK, 1, 0.0) <= 0.0, "nothing is known of it");
+        assert!(known(1.0 / WEEK, 10, 300.0) > one + 1.3);
+        assert!(known(1.0 / WEEK, 1, 30.0) > one + 1.3);
+        assert_eq!(threshold(1.0 / WEEK, 1, 0.0), None, "nothing is known of it");
     }
 
     #[test]
@@ -113,7 +124,7 @@ mod tests {
         // A year of abnormalities as high as 8, every hour.
         for hour in 0..24 * 365 {
             let now = Timestamp(hour * 3_600_000);
-            if budget.allowance(now).threshold(300.0) <= 8.0 {
+            if budget.allowance(now).threshold(300.0).is_some_and(|limit| limit <= 8.0) {
                 budget.note_event(now);
                 heard += 1;
             }

@@ -87,6 +87,8 @@ pub(super) const QUIET_MOST: f64 = 120.0;
 /// needs: fitted to the first 70 % by time of four normal recordings.
 pub(super) const BUDGET_AT_ONE: f64 = -1.778;
 pub(super) const BUDGET_PER_DECADE: f64 = 1.383;
+/// However generous the budget, no point raises below this: it is not unusual.
+pub(super) const BUDGET_FLOOR: f64 = 1.3;
 /// What an event adds to the threshold, and an expected one takes from it.
 pub(super) const BUDGET_GAIN: f64 = 0.3;
 /// A quiet scene lowers its threshold by this at most.
