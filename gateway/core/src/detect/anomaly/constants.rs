@@ -91,5 +91,8 @@ pub(super) const BUDGET_PER_DECADE: f64 = 1.383;
 pub(super) const BUDGET_FLOOR: f64 = 1.3;
 /// What an event adds to the threshold, and an expected one takes from it.
 pub(super) const BUDGET_GAIN: f64 = 0.3;
+/// A scene begins with so much on top: young points take much for new, and the budget holds from the first
+/// day on.
+pub(super) const BUDGET_START: f64 = 1.0;
 /// A quiet scene lowers its threshold by this at most.
 pub(super) const BUDGET_LOWEST: f64 = -1.5;
