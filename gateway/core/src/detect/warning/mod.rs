@@ -10,6 +10,8 @@ pub mod crossing;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::reading::Timestamp;
 
 /// The model's name in `models/`.
@@ -64,6 +66,16 @@ pub struct Outlook {
     pub is_waiting: bool,
     /// What the newest answer came to.
     pub forecast: Option<Forecast>,
+}
+
+/// What is kept of a point over a restart.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    every_ms: u128,
+    last: Timestamp,
+    window: Vec<f64>,
+    long: [f64; 3],
+    count: u64,
 }
 
 /// What is expected of the horizon.
@@ -157,6 +169,33 @@ impl Outlook {
         let (a, b) = (value(low), value(high));
         self.forecast = Some(Forecast { probability, band: (a.min(b), a.max(b)) });
         true
+    }
+
+    /// What it has seen, as JSON for the disk; `None` before the first sample.
+    pub fn remember(&self) -> Option<Vec<u8>> {
+        let seen = Seen {
+            every_ms: self.every.as_millis(),
+            last: self.last?,
+            window: self.window.iter().copied().collect(),
+            long: [self.mean, self.deviation, self.step],
+            count: self.count,
+        };
+        serde_json::to_vec(&seen).ok()
+    }
+
+    /// Goes on from what was kept; false when it cannot be read or its samples lay otherwise apart.
+    pub fn recall(&mut self, json: &[u8]) -> bool {
+        let Ok(seen) = serde_json::from_slice::<Seen>(json) else { return false };
+        let is_usable = seen.every_ms == self.every.as_millis()
+            && seen.window.len() <= WINDOW
+            && seen.window.iter().chain(&seen.long).all(|value| value.is_finite());
+        if is_usable {
+            self.last = Some(seen.last);
+            self.window = seen.window.into();
+            [self.mean, self.deviation, self.step] = seen.long;
+            self.count = seen.count;
+        }
+        is_usable
     }
 
     /// The clock that times the samples was set.
