@@ -102,6 +102,9 @@ enum NormalisationKind {
     /// The window's own median, and its mean or median absolute deviation, whichever is larger, as
     /// `gatehouse_core::detect::anomaly` does it.
     MedianSpread,
+    /// The newest sample, and how far the point moves in a step, now and usually, as
+    /// `gatehouse_core::detect::warning` does it.
+    LastStep,
 }
 
 /// `[[input]]`, `[[output]]`: a tensor by name.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use gatehouse_core::community::Community;
+use gatehouse_core::community::scene::Detector;
 use gatehouse_core::pipeline::Input;
 
 use super::{Running, Setup};
@@ -42,7 +43,7 @@ pub(super) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
 
 fn model_names(community: &Community) -> BTreeSet<&str> {
     let detectors = community.scenes.iter().flat_map(|scene| &scene.detectors);
-    detectors.filter_map(|detector| detector.model.as_deref()).collect()
+    detectors.flat_map(Detector::models).collect()
 }
 
 impl Running {

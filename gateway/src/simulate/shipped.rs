@@ -49,6 +49,8 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/scenes/water-level.toml",
     "models/forecast/model.onnx",
     "models/forecast/model.toml",
+    "models/limit-forecast/model.onnx",
+    "models/limit-forecast/model.toml",
 ];
 
 /// Writes everything below `folder`, as in the repository; returns the configuration's folder.

@@ -155,7 +155,15 @@ pub struct Detector {
     /// The model's score (0..1) from which it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// Distance of the samples that the model sees; each reading when left out.
+    /// Warn when the limit is expected to be passed within this time: an event of its own, by the
+    /// model `limit-forecast`, with the id `<id>-soon`. At most six times `every`; needs 32 samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_within: Option<Period>,
+    /// How sure the model must be to warn, 0..1; 0.5 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_sure: Option<f64>,
+    /// Distance of the samples that the model sees; each reading when left out, but `warn-within`
+    /// needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Period>,
     /// How long it must hold before it counts.
@@ -167,6 +175,14 @@ pub struct Detector {
     /// How sure this detector is when it speaks, 0..1; 0.9 for rules, the score for models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certainty: Option<f64>,
+}
+
+impl Detector {
+    /// The models that it asks, by name.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let warns = self.warn_within.map(|_| crate::detect::warning::MODEL);
+        self.model.as_deref().into_iter().chain(warns)
+    }
 }
 
 /// `[[grade]]`: one line of the grading table.

@@ -10,7 +10,9 @@ use super::anomaly::{INPUTS, OUTPUTS, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
 use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::{Series, Verdict};
+use super::soon::Soon;
 use super::together::Together;
+use super::warning::{INPUTS as WARNING_INPUTS, OUTPUTS as WARNING_OUTPUTS, Outlook};
 use crate::admission::Gate;
 use crate::community::ModelSpec;
 use crate::community::calendar::{Calendar, Moment, Spells};
@@ -35,9 +37,9 @@ pub struct Compiled {
     pub allowance: Option<Allowance>,
     pub(super) judge: Judge,
     /// When it looks.
-    spells: Spells,
+    pub(super) spells: Spells,
     /// By whose time; absent when nothing here asks for it.
-    calendar: Option<Arc<Calendar>>,
+    pub(super) calendar: Option<Arc<Calendar>>,
 }
 
 pub(super) enum Judge {
@@ -63,6 +65,7 @@ pub(super) enum Judge {
         threshold: f64,
         every: Duration,
     },
+    Soon(Box<Soon>),
 }
 
 /// The detector names no way of judging, or one that does not exist.
@@ -80,6 +83,10 @@ pub enum Unusable {
         "detector `{0}`: model `{1}` takes {2} numbers and answers {3}, expected {INPUTS} and {OUTPUTS}"
     )]
     OtherShape(String, String, usize, usize),
+    #[error(
+        "detector `{0}`: the model takes {1} numbers and answers {2}, expected {WARNING_INPUTS} and {WARNING_OUTPUTS}"
+    )]
+    OtherWarningShape(String, usize, usize),
 }
 
 impl Compiled {
@@ -134,7 +141,7 @@ impl Compiled {
             Judge::Rule { when, clear, .. } => {
                 when.asks_calendar() || clear.as_deref().is_some_and(Rule::asks_calendar)
             }
-            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } | Judge::Soon(_) => false,
         };
         let asks_time = asks_time || spells.during.is_some() || spells.not_during.is_some();
         let calendar = calendar.filter(|_| asks_time).cloned();
@@ -150,6 +157,7 @@ impl Compiled {
         let position = |name: &String| device_type.point(name);
         let points: Vec<usize> = match &self.judge {
             Judge::High { point, .. } | Judge::Low { point, .. } => vec![position(point)?],
+            Judge::Soon(soon) => vec![position(&soon.point)?],
             Judge::Rule { when, clear, .. } => {
                 let mut points = Vec::new();
                 for need in when.needs().iter().chain(clear.iter().flat_map(|clear| clear.needs()))
@@ -170,19 +178,30 @@ impl Compiled {
             Judge::Model { every, .. } => {
                 points.iter().map(|point| Series::new(*point, *every)).collect()
             }
-            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => Vec::new(),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } | Judge::Soon(_) => {
+                Vec::new()
+            }
+        };
+        let outlook = match &self.judge {
+            Judge::Soon(soon) => Some(Outlook::new(soon.every)),
+            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } | Judge::Model { .. } => {
+                None
+            }
         };
         let together = match &self.judge {
             Judge::Model { every, .. } if points.len() > 1 => Some(Together::new(&points, *every)),
-            Judge::Model { .. } | Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => {
-                None
-            }
+            Judge::Model { .. }
+            | Judge::High { .. }
+            | Judge::Low { .. }
+            | Judge::Rule { .. }
+            | Judge::Soon(_) => None,
         };
         (!points.is_empty()).then(|| Bound {
             detector: index,
             points,
             series,
             together,
+            outlook,
             phase: Phase::default(),
             timer: None,
             kept: Kept::default(),
@@ -198,6 +217,7 @@ impl Compiled {
     pub fn model(&self) -> Option<&ModelSpec> {
         match &self.judge {
             Judge::Model { spec, .. } => Some(spec),
+            Judge::Soon(soon) => Some(&soon.spec),
             Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => None,
         }
     }
@@ -225,7 +245,7 @@ impl Compiled {
         };
         match &self.judge {
             Judge::Rule { when, clear, .. } => back(when) || clear.as_deref().is_some_and(back),
-            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => false,
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } | Judge::Soon(_) => false,
         }
     }
 }
@@ -241,6 +261,8 @@ pub struct Bound {
     pub series: Vec<Series>,
     /// The same points judged together, where there are several.
     pub together: Option<Together>,
+    /// A warning's view of its point.
+    pub outlook: Option<Outlook>,
     pub phase: Phase,
     /// When its delay will have passed, in the device's time.
     pub timer: Option<Timestamp>,
@@ -344,6 +366,10 @@ impl Bound {
                     });
                 opens || goes_on && self.phase != Phase::Normal
             }
+            Judge::Soon(soon) => {
+                let hour = moment.map(|moment| moment.hour);
+                self.look_ahead(soon, readings, hour, asks, features, at)?
+            }
         };
         let was_pending = matches!(self.phase, Phase::Pending { .. });
         let change = self.phase.handle(is_true, compiled.delays, at);
@@ -362,7 +388,7 @@ impl Bound {
         let moment = compiled.moment(sight, at);
         let holds = match &compiled.judge {
             Judge::Rule { when, .. } => when.test(moment.as_ref(), |n| sight.lookup(n, at)),
-            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } => None,
+            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } | Judge::Soon(_) => None,
         };
         holds != Some(false) && compiled.spells.admit(moment.as_ref()) != Some(false)
     }
@@ -393,11 +419,12 @@ impl Bound {
                 let together = self.together.as_ref().map(Together::score);
                 alone.chain(together).max_by(f64::total_cmp).unwrap_or(0.0)
             }
-            (Judge::High { .. } | Judge::Low { .. }, None) | (Judge::Rule { .. }, _) => 0.0,
+            (Judge::High { .. } | Judge::Low { .. }, None)
+            | (Judge::Rule { .. } | Judge::Soon(_), _) => 0.0,
         }
     }
 }
 
-fn fresh(readings: &[Reading], point: usize) -> Option<f64> {
+pub(super) fn fresh(readings: &[Reading], point: usize) -> Option<f64> {
     readings.iter().find(|r| r.point == point && r.quality == Quality::Good).map(|r| r.value)
 }

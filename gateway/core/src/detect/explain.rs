@@ -19,6 +19,10 @@ impl Bound {
                 ("rule".into(), value.unwrap_or(*limit), *limit, 0.9)
             }
             Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
+            Judge::Soon(soon) => {
+                let sure = self.expects().map_or(0.0, |(sure, _)| sure);
+                (format!("{}@{}", soon.spec.name, soon.spec.version), sure, soon.sure, sure)
+            }
             Judge::Model { spec, threshold, .. } => {
                 let limits = self.series.iter().map(|series| compiled.limit(*threshold, series));
                 let limit = limits.min_by(f64::total_cmp).map_or(*threshold, score_of);
@@ -30,7 +34,7 @@ impl Bound {
         let contributions = self.contributions(compiled, sight);
         Evidence {
             detector: compiled.id.clone(),
-            why: why(compiled, sight, &contributions, self.manner()),
+            why: self.sentence(compiled, sight, &contributions),
             model,
             score,
             threshold,
@@ -39,6 +43,15 @@ impl Bound {
             contributions,
             quality,
         }
+    }
+
+    fn sentence(&self, compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
+        if let Judge::Soon(soon) = &compiled.judge
+            && let Some(((sure, _), point)) = self.expects().zip(self.points.first())
+        {
+            return soon.why(&sight.device_type.points[*point], sight.value(*point), sure);
+        }
+        why(compiled, sight, parts, self.manner())
     }
 
     fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
@@ -59,6 +72,12 @@ impl Bound {
             Judge::Low { limit, .. } => {
                 let point = self.points[0];
                 vec![contribution(point, sight.value(point), (Some(*limit), None), 1.0)]
+            }
+            Judge::Soon(_) => {
+                let point = self.points[0];
+                let band = self.expects().map(|(_, band)| band);
+                let band = (band.map(|(low, _)| low), band.map(|(_, high)| high));
+                vec![contribution(point, sight.value(point), band, 1.0)]
             }
             Judge::Rule { .. } => self
                 .points
@@ -160,7 +179,7 @@ fn why(
         (None, Judge::Model { .. }) => {
             Text::new(format!("与往常不同：{zh}"), format!("not as usual: {en}"))
         }
-        (None, Judge::High { .. } | Judge::Low { .. }) => Text::new(zh, en),
+        (None, Judge::High { .. } | Judge::Low { .. } | Judge::Soon(_)) => Text::new(zh, en),
     }
 }
 
@@ -190,7 +209,7 @@ fn sentence(point: &Point, part: &Contribution) -> Text {
 }
 
 /// A number as people read it: at most three decimals, no trailing zeros.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

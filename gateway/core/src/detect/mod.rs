@@ -7,7 +7,8 @@
 //! 3. [`anomaly`] and [`score`]: how unlike its own past a point is, with a model's help,
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
 //! 5. [`joint`] and [`together`]: whether a device's points fit each other,
-//! 6. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
+//! 6. [`warning`]: and [`soon`]: how sure it is that a point passes its limit soon,
+//! 7. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
 
 pub mod anomaly;
 pub mod bound;
@@ -17,7 +18,9 @@ pub mod joint;
 pub mod rule;
 pub mod score;
 pub mod silence;
+pub mod soon;
 pub mod together;
+pub mod warning;
 
 use crate::community::quantity::Text;
 use crate::event::message::Contribution;

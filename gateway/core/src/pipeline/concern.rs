@@ -8,6 +8,7 @@ use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
 use crate::detect::rule::{GradeQuestion, Grades};
+use crate::detect::soon::SUFFIX;
 use crate::event::Concern;
 use crate::event::message::{Cause, Certainty, EventData, Review, State, Urgency};
 use crate::reading::{DeviceIndex, Timestamp};
@@ -23,7 +24,11 @@ pub(super) fn level_of(
         return health.level();
     }
     let position = community.scenes.iter().position(|s| s.head.id == scene);
-    position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question))
+    let level = position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question));
+    // What may come is never more urgent than level III.
+    let warns =
+        !question.detectors.is_empty() && question.detectors.iter().all(|id| id.ends_with(SUFFIX));
+    if warns { level.max(3) } else { level }
 }
 
 /// What an event of a configured scene on that device is about.

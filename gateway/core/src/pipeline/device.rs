@@ -87,6 +87,9 @@ impl DeviceState {
         for series in self.bounds.iter_mut().flat_map(|b| &mut b.series) {
             series.give_up();
         }
+        for outlook in self.bounds.iter_mut().filter_map(|b| b.outlook.as_mut()) {
+            outlook.is_waiting = false;
+        }
     }
 
     /// The gateway's clock was set forward by this, from `before` on. A device with a clock of its own
@@ -120,6 +123,7 @@ impl DeviceState {
                 series.shift(&to);
             }
             bound.together.iter_mut().for_each(|together| together.shift(&to));
+            bound.outlook.iter_mut().for_each(|outlook| outlook.shift(&to));
         }
     }
 

@@ -208,13 +208,16 @@ impl Pipeline {
     }
 
     /// What a model says of the samples that come next.
-    pub(super) fn handle_answer(&mut self, answer: &Answer) {
+    pub(super) fn handle_answer(&mut self, answer: &Answer, now: Timestamp) {
         let Some(rows) = self.asking.take(answer.question) else { return };
         let outputs = answer.outputs.as_deref().unwrap_or_default();
         let width = outputs.len() / rows.len().max(1);
         for (i, row) in rows.into_iter().enumerate() {
             let quantiles = outputs.get(i * width..(i + 1) * width).filter(|q| !q.is_empty());
-            let Some(series) = self.series(row) else { continue };
+            let Some(series) = self.series(row) else {
+                self.handle_outlook(row, quantiles, now);
+                continue;
+            };
             if let Some(quantiles) = quantiles {
                 series.handle_answer(row.sample, quantiles);
                 self.counts.answered += 1;
@@ -222,6 +225,30 @@ impl Pipeline {
                 series.give_up();
                 self.counts.unanswered += 1;
             }
+        }
+    }
+
+    /// What the model says of a point on its way to a limit. One that did not answer is found out at the
+    /// next sample.
+    fn handle_outlook(&mut self, row: Row, outputs: Option<&[f32]>, now: Timestamp) {
+        let Some(state) = self.devices.get_mut(row.device.0) else { return };
+        if row.bound >= state.bounds.len() {
+            return;
+        }
+        let Some(outputs) = outputs else {
+            self.counts.unanswered += 1;
+            return;
+        };
+        self.counts.answered += 1;
+        let at = state.there(now);
+        let mut bounds = std::mem::take(&mut state.bounds);
+        let bound = &mut bounds[row.bound];
+        let compiled = &self.compiled[bound.detector];
+        let sight = state.sight(self.community.device(row.device));
+        let change = bound.handle_outlook(compiled, sight, row.sample, outputs, at);
+        state.bounds = bounds;
+        if let Some(change) = change {
+            self.apply(row.device, row.bound, change, now);
         }
     }
 

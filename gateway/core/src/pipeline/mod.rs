@@ -37,7 +37,7 @@ use crate::community::Community;
 use crate::community::scene::Status;
 use crate::decode::Decoder;
 use crate::detect::anomaly::budget::Budget;
-use crate::detect::bound::Compiled;
+use crate::detect::bound::{Bound, Compiled};
 use crate::detect::rule::Grades;
 use crate::detect::silence::Silence;
 use crate::event::Book;
@@ -207,7 +207,7 @@ impl Pipeline {
             Input::Dropped { source, device, reason, count } => {
                 self.handle_dropped(source, device, reason, count, now);
             }
-            Input::Answer(answer) => self.handle_answer(&answer),
+            Input::Answer(answer) => self.handle_answer(&answer, now),
             Input::Stored { through } => {
                 self.stored = self.stored.max(through);
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
@@ -274,13 +274,14 @@ impl Pipeline {
     /// The newest model score of a device; `None` before the first answer.
     pub fn score(&self, device: DeviceIndex) -> Option<f64> {
         let bounds = &self.devices.get(device.0)?.bounds;
-        bounds.iter().filter_map(crate::detect::bound::Bound::score).max_by(f64::total_cmp)
+        bounds.iter().filter_map(Bound::score).max_by(f64::total_cmp)
     }
 
     /// Whether a rule on the device says that something is wrong.
     pub fn has_rule_speaking(&self, device: DeviceIndex) -> bool {
         let bounds = self.devices.get(device.0).map_or(&[][..], |state| &state.bounds);
-        bounds.iter().any(|b| b.series.is_empty() && b.phase.is_active())
+        let judges = |b: &&Bound| b.series.is_empty() && b.outlook.is_none();
+        bounds.iter().filter(judges).any(|b| b.phase.is_active())
     }
 
     /// Windows that models were asked about, since start.
@@ -311,6 +312,10 @@ impl Pipeline {
                     )
                     .map_err(|why| Unusable::Detector(id(), why))?,
                 );
+                let calendar = community.calendar.as_ref();
+                let warning = Compiled::soon(index, detector, &community.models, calendar)
+                    .map_err(|why| Unusable::Detector(id(), why))?;
+                self.compiled.extend(warning);
             }
             let lines = scene.grades.iter().map(|g| (g.level, g.when.as_str()));
             let grades = Grades::compile(lines, &env)

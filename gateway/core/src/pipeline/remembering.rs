@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pipeline;
 use crate::admission::{Memory, OwnClock};
+use crate::detect::warning::Outlook;
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// How often everything that was heard is written.
@@ -95,6 +96,12 @@ impl Pipeline {
                 let key = format!("learnt/{}/{scene}/{}/{point}", device.id, compiled.id);
                 self.batch.states.push((key, Some(series.remember())));
             }
+            let seen = bound.outlook.as_ref().and_then(Outlook::remember);
+            if let (Some(json), Some(point)) = (seen, bound.points.first()) {
+                let point = &device.device_type.points[*point].name;
+                let key = format!("learnt/{}/{scene}/{}/{point}", device.id, compiled.id);
+                self.batch.states.push((key, Some(json)));
+            }
         }
     }
 
@@ -113,6 +120,8 @@ impl Pipeline {
             let bound = &mut self.devices[index.0].bounds[position];
             let mut series = bound.series.iter_mut().filter(|series| series.point == point);
             is_taken |= series.any(|series| series.recall(bytes));
+            let outlook = bound.outlook.as_mut().filter(|_| bound.points == [point]);
+            is_taken |= outlook.is_some_and(|outlook| outlook.recall(bytes));
         }
         is_taken
     }

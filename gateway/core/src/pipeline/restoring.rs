@@ -132,9 +132,9 @@ impl Pipeline {
                 (Some(_), Some(_)) => true,
                 (None, Some(index)) => {
                     let bounds = &self.devices[index.0].bounds;
-                    self.positions(index, &key.scene, &finding.evidence.detector).iter().any(|p| {
-                        self.key_of(index, self.compiled[bounds[*p].detector].scene) == *key
-                    })
+                    self.positions(index, &key.scene, &finding.evidence.detector)
+                        .iter()
+                        .any(|p| self.key_of(index, &self.compiled[bounds[*p].detector]) == *key)
                 }
             }
         });

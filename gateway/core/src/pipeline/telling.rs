@@ -8,7 +8,7 @@ use super::health::Health;
 use super::{Pipeline, TICK};
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
-use crate::detect::bound::Bound;
+use crate::detect::bound::{Bound, Compiled};
 use crate::detect::condition::Phase;
 use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
@@ -19,6 +19,9 @@ use crate::reading::{DeviceIndex, Quality, Reading, Ticket, Timestamp};
 
 /// Version of the event message; a change that breaks a reader raises it.
 const SCHEMA: &str = "urn:gatehouse:schema:event:v1";
+
+/// Stands between what a warning is about and its detector; no id has it.
+const AHEAD: char = '+';
 
 impl Pipeline {
     /// A detector on a device counts from now on.
@@ -40,11 +43,18 @@ impl Pipeline {
             affected: Vec::new(),
             is_silent: false,
         };
-        let key = self.key_of(index, compiled.scene);
+        let key = self.key_of(index, compiled);
         let echo = state.echo.clone();
         let community = &self.community;
         let scene = compiled.scene;
-        self.book.raise(key, finding, echo, || scene_concern(community, index, scene, now));
+        let title = compiled.event_title(bound, state.sight(device));
+        self.book.raise(key, finding, echo, || {
+            let mut concern = scene_concern(community, index, scene, now);
+            if let Some(title) = title {
+                concern.data.title = title;
+            }
+            concern
+        });
         self.speaking.insert(index);
         self.tick.get_or_insert(now + TICK);
     }
@@ -52,7 +62,7 @@ impl Pipeline {
     /// A detector on a device is over.
     pub(super) fn drop_finding(&mut self, index: DeviceIndex, position: usize) {
         let compiled = &self.compiled[self.devices[index.0].bounds[position].detector];
-        let key = self.key_of(index, compiled.scene);
+        let key = self.key_of(index, compiled);
         let device = &self.community.device(index).id;
         self.book.drop_finding(&key, device, &compiled.id);
         if !self.devices[index.0].bounds.iter().any(|b| b.phase.is_active()) {
@@ -79,7 +89,7 @@ impl Pipeline {
         }
         for (detector, over) in fresh {
             let compiled = &self.compiled[detector];
-            let key = self.key_of(index, compiled.scene);
+            let key = self.key_of(index, compiled);
             self.book.set_silent(&key, &device.id, &compiled.id, false);
             // A tenth worse than what was told: worth another look at the level.
             if self
@@ -99,8 +109,8 @@ impl Pipeline {
         // After a restart the values are not known yet: what was told stands.
         let is_known = |b: &&Bound| b.points.iter().all(|p| state.gate.point(*p).good.is_some());
         let bound = state.bounds.iter().find(|b| b.detector == detector);
-        if let Some(bound) = bound.filter(is_known) {
-            let key = self.key_of(index, compiled.scene);
+        if let Some(bound) = bound.filter(is_known).filter(|bound| bound.has_evidence()) {
+            let key = self.key_of(index, compiled);
             self.book.refresh(&key, &device.id, bound.evidence(compiled, state.sight(device)));
         }
     }
@@ -125,7 +135,7 @@ impl Pipeline {
             for (detector, is_stale) in active {
                 if is_stale && self.settings.is_live {
                     let compiled = &self.compiled[detector];
-                    let key = self.key_of(index, compiled.scene);
+                    let key = self.key_of(index, compiled);
                     let device = &self.community.device(index).id;
                     self.book.set_silent(&key, device, &compiled.id, true);
                 } else {
@@ -192,7 +202,7 @@ impl Pipeline {
             let state = &self.devices[index.0];
             for bound in state.bounds.iter().filter(|b| b.phase.is_active()) {
                 let compiled = &self.compiled[bound.detector];
-                let key = self.key_of(*index, compiled.scene);
+                let key = self.key_of(*index, compiled);
                 let device = &self.community.device(*index).id;
                 self.book.set_silent(&key, device, &compiled.id, is_silent);
             }
@@ -218,12 +228,18 @@ impl Pipeline {
     }
 
     /// What makes findings of this scene on this device one event.
-    pub(super) fn key_of(&self, index: DeviceIndex, scene: usize) -> Key {
+    pub(super) fn key_of(&self, index: DeviceIndex, compiled: &Compiled) -> Key {
         let device = self.community.device(index);
-        let head = &self.community.scenes[scene].head;
+        let head = &self.community.scenes[compiled.scene].head;
         let subject = match head.per {
             Per::Device => device.id.clone(),
             Per::Area => self.community.areas[device.area].id.clone(),
+        };
+        // What may come is another event than what is.
+        let subject = if compiled.is_warning() {
+            format!("{subject}{AHEAD}{}", compiled.id)
+        } else {
+            subject
         };
         Key { scene: head.id.clone(), subject }
     }

@@ -442,6 +442,7 @@ mod clocks;
 mod lapses;
 mod learning;
 mod restarts;
+mod warning;
 
 mod properties {
     use super::*;

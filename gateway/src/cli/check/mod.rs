@@ -19,6 +19,7 @@ use gatehouse_core::community::build::{Built, Files, Surroundings, build};
 use gatehouse_core::community::document::Document;
 use gatehouse_core::community::expectation::Expectation;
 use gatehouse_core::community::fault::Fault;
+use gatehouse_core::community::scene::Detector;
 use gatehouse_core::story;
 
 use super::INVALID;
@@ -226,7 +227,7 @@ fn find_layer(config: &GatewayConfig, over: Over<'_>) -> Result<Option<Layer>, B
 fn open_models(loaded: &mut Loaded) -> Vec<Fault> {
     let scenes = &loaded.built.community.scenes;
     let detectors = scenes.iter().flat_map(|scene| &scene.detectors);
-    let names: BTreeSet<&str> = detectors.filter_map(|d| d.model.as_deref()).collect();
+    let names: BTreeSet<&str> = detectors.flat_map(Detector::models).collect();
     let library = loaded.config.models.onnxruntime.as_deref();
     let open = |name: &str| {
         let error = Models::open(&loaded.models, [name], library).err()?;

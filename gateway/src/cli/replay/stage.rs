@@ -112,7 +112,7 @@ fn has_points(detector: &Detector, names: &BTreeSet<&str>) -> bool {
 /// The models that its scenes name.
 pub(super) fn models(community: &Community) -> BTreeSet<&str> {
     let detectors = community.scenes.iter().flat_map(|scene| &scene.detectors);
-    detectors.filter_map(|detector| detector.model.as_deref()).collect()
+    detectors.flat_map(Detector::models).collect()
 }
 
 /// The configured community with nothing in it but the recording's device.

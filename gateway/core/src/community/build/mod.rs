@@ -17,6 +17,7 @@ mod range;
 mod scenes;
 mod simulation;
 mod site;
+mod warning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use super::super::{Device, ModelSpec};
 use super::calendar::Almanac;
 use super::range::Range;
 use super::simulation::check_key;
+use super::warning;
 use super::{Known, check_id, unique};
 use crate::detect::anomaly::{INPUTS, OUTPUTS};
 
@@ -47,6 +48,7 @@ pub(super) fn check(
         check_rules(document, &path, detector, &range);
         almanac.check(document, &path, detector);
         check_model(document, &path, detector, models);
+        warning::check(document, &path, detector, models);
     }
     let detectors: Vec<&str> = scene.detectors.iter().map(|d| d.id.as_str()).collect();
     for (position, grade) in scene.grades.iter().enumerate() {
@@ -121,6 +123,7 @@ fn check_kind(document: &mut Document, path: &str, detector: &Detector) {
 fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
     let [kind] = kinds(detector)[..] else { return };
     let is_limit = kind.starts_with("limit");
+    let takes_samples = kind == "model" || is_limit && detector.warn_within.is_some();
     let keys = [
         ("point", detector.point.is_some(), is_limit, "limits"),
         ("deadband", detector.deadband.is_some(), is_limit, "limits"),
@@ -129,7 +132,9 @@ fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
         ("not-during", detector.not_during.is_some(), kind != "model", "limits and `when`"),
         ("points", !detector.points.is_empty(), kind == "model", "`model`"),
         ("threshold", detector.threshold.is_some(), kind == "model", "`model`"),
-        ("every", detector.every.is_some(), kind == "model", "`model`"),
+        ("warn-within", detector.warn_within.is_some(), is_limit, "limits"),
+        ("warn-sure", detector.warn_sure.is_some(), is_limit, "limits"),
+        ("every", detector.every.is_some(), takes_samples, "`model` and `warn-within`"),
     ];
     for (key, is_set, has_meaning, whose) in keys {
         if is_set && !has_meaning {
@@ -137,7 +142,12 @@ fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
             document.key_fault(&format!("{path}.{key}"), message, None);
         }
     }
-    for (key, share) in [("threshold", detector.threshold), ("certainty", detector.certainty)] {
+    let shares = [
+        ("threshold", detector.threshold),
+        ("certainty", detector.certainty),
+        ("warn-sure", detector.warn_sure),
+    ];
+    for (key, share) in shares {
         if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             let message = format!("`{key}` is a share from 0 to 1");
             document.fault(&format!("{path}.{key}"), message, None);

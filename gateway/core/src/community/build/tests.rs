@@ -3,6 +3,7 @@
 mod budget;
 mod calendar;
 mod once;
+mod warning;
 
 use super::*;
 use crate::community::fault::line_and_column;
@@ -462,12 +463,17 @@ fn lid() -> File {
 fn around() -> Surroundings {
     let source = |id: &str, kind| Source { id: id.into(), kind };
     let sources = vec![source("sensors", SourceKind::Broker), source("pumps", SourceKind::Line)];
-    let model = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
+    let model = |name: &str, window, outputs| ModelSpec {
+        name: name.into(),
+        version: "1".into(),
+        window,
+        outputs,
+    };
     Surroundings {
         township: "town".into(),
         gateway: "gw".into(),
         sources: Some(sources),
-        models: Some(vec![model]),
+        models: Some(vec![model("forecast", 35, 9), model("limit-forecast", 39, 44)]),
     }
 }
 
