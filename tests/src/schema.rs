@@ -47,12 +47,16 @@ fn messages() -> Vec<Value> {
             source("pump-room", SourceKind::Line),
             source("meters", SourceKind::Line),
         ]),
-        models: Some(vec![ModelSpec {
-            name: "forecast".into(),
-            version: "1".into(),
-            window: 35,
-            outputs: 9,
-        }]),
+        models: Some(
+            [("forecast", 35, 9), ("limit-forecast", 39, 44)]
+                .map(|(name, window, outputs)| ModelSpec {
+                    name: name.into(),
+                    version: "1".into(),
+                    window,
+                    outputs,
+                })
+                .into(),
+        ),
     };
     let community = build(&files, &around).unwrap().community;
     let start = Timestamp(1_772_323_200_000);

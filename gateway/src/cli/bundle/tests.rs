@@ -91,8 +91,8 @@ fn a_bundle_with_which_the_gateway_would_not_work_is_refused_and_the_old_one_sta
     let scene =
         site.shipped(SCENE).replacen(&format!("en = \"{}\"", site.title()), "en = \"Ours\"", 1);
     site.run(&["install", &site.bundle("1", SCENE, scene.as_bytes())]).unwrap();
-    let manifest = "models/window-forecast/model.toml";
-    let network = fs::read(site.0.path().join("models/window-forecast/model.onnx")).unwrap();
+    let manifest = "models/forecast/model.toml";
+    let network = fs::read(site.0.path().join("models/forecast/model.onnx")).unwrap();
     let text = fs::read_to_string(site.0.path().join(manifest)).unwrap();
     let other_answers = text.replacen("-0.86", "-0.76", 1);
     let cases: [(&str, &str, Vec<u8>); 4] = [
@@ -103,7 +103,7 @@ fn a_bundle_with_which_the_gateway_would_not_work_is_refused_and_the_old_one_sta
     ];
     for (why, path, text) in cases {
         if why == "a-model-that-fails-its-tests" {
-            let folder = site.0.path().join(format!("b-{why}/models/window-forecast"));
+            let folder = site.0.path().join(format!("b-{why}/models/forecast"));
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("model.onnx"), &network).unwrap();
         }

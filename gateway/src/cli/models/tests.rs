@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 
-const NAME: &str = "window-forecast";
+const NAME: &str = "forecast";
 
 #[test]
 fn the_list_says_what_is_installed_and_what_runs_it() {
@@ -14,8 +14,8 @@ fn the_list_says_what_is_installed_and_what_runs_it() {
     assert!(told.holds);
     let model = &told.json["models"][0];
     assert_eq!((&model["name"], &model["licence"]), (&json!(NAME), &json!("Apache-2.0")));
-    assert_eq!(model["inputs"][0]["shape"], json!(["N", "32"]));
-    assert!(told.text.contains("window-forecast 0.1.0: "), "{}", told.text);
+    assert_eq!(model["inputs"][0]["shape"], json!(["N", "35"]));
+    assert!(told.text.contains("forecast 1.0.0: "), "{}", told.text);
     assert!(["tract", "onnxruntime"].map(|e| json!(e)).contains(&told.json["engine"]));
 }
 
@@ -37,13 +37,11 @@ fn a_network_that_was_changed_is_refused_at_its_checksum_and_the_others_hold() {
     let told = verify(&config(), &folder.path().into(), &Ok(None)).unwrap();
 
     assert!(!told.holds);
-    let [refused, fine] = [&told.json["models"][0], &told.json["models"][1]];
+    let [fine, refused] = [&told.json["models"][0], &told.json["models"][1]];
     assert_eq!((&refused["holds"], &fine["holds"]), (&json!(false), &json!(true)));
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("model.toml:6:10: ") && reason.contains("SHA-256"), "{reason}");
-    assert!(
-        told.text.contains("other: REFUSED") && told.text.contains("window-forecast 0.1.0: holds")
-    );
+    assert!(told.text.contains("other: REFUSED") && told.text.contains("forecast 1.0.0: holds"));
 }
 
 #[test]
