@@ -104,11 +104,12 @@ const OUTSIDE_THE_CORE: [&str; 16] = [
 ];
 
 /// Crates that the core may not depend on.
-const NOT_FOR_THE_CORE: [&str; 12] = [
+const NOT_FOR_THE_CORE: [&str; 13] = [
     "tokio",
     "sled",
     "ort",
     "ort-tract",
+    "tract-onnx",
     "rumqttc",
     "rumqttd",
     "tokio-modbus",
@@ -120,10 +121,11 @@ const NOT_FOR_THE_CORE: [&str; 12] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 7] = [
+const OWNERS: [(&str, &[&str]); 8] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
+    ("tract_onnx", &["infer"]),
     ("rumqttc", &["source/mqtt", "uplink", "downlink", "simulate"]),
     ("rumqttd", &["simulate"]),
     ("tokio_modbus", &["source/modbus", "simulate"]),

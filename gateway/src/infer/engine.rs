@@ -4,12 +4,15 @@
 //! process and stands; both give the same answers to four digits, which the test vectors of every
 //! manifest show at each start. A process has one environment, whoever asks first.
 //!
+//! tract is loaded and checked through `ort` like the other, and then asked directly: `ort` keeps what it
+//! learnt of the type of each answer for ever, and on a box that nobody visits that adds up.
+//!
 //! Everything that the engines say arrives here as text: no type of `ort` leaves this module.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 use sha2::{Digest, Sha256};
+use tract_onnx::prelude::{
+    Framework, InferenceModelExt, IntoRunnable, Tensor, TractResult, TypedRunnableModel, tvec,
+};
 
 use super::InferError;
 use super::manifest::{Dimension, Manifest, Port};
@@ -37,6 +43,8 @@ const USUAL_FOLDERS: [&str; 7] = [
 ];
 const USUAL_NAMES: [&str; 2] = ["libonnxruntime.so", "libonnxruntime.so.1"];
 
+const TRACT: &str = "tract";
+
 /// The one engine of this process.
 struct Engine {
     name: &'static str,
@@ -48,7 +56,12 @@ static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
 /// A network that has answered its own test vectors.
 pub(super) struct Network {
     manifest: Manifest,
-    session: Session,
+    runner: Runner,
+}
+
+enum Runner {
+    Session(Session),
+    Plan(Arc<TypedRunnableModel>),
 }
 
 impl Network {
@@ -64,12 +77,17 @@ impl Network {
             return Err(manifest.tampered(&found));
         }
 
-        let environment = &engine(library)?.environment;
-        let session = open(environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
+        let engine = engine(library)?;
+        let session = open(&engine.environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
         check_port("input", session.inputs(), &manifest.content.inputs).map_err(rejected)?;
         check_port("output", session.outputs(), &manifest.content.answers).map_err(rejected)?;
 
-        let mut network = Self { manifest, session };
+        let runner = if engine.name == TRACT {
+            Runner::Plan(plan(&bytes).map_err(|e| rejected(first_line(&e)))?)
+        } else {
+            Runner::Session(session)
+        };
+        let mut network = Self { manifest, runner };
         network.test().map_err(rejected)?;
         Ok(network)
     }
@@ -88,16 +106,18 @@ impl Network {
         if rows == 0 {
             return Ok(Vec::new());
         }
-        let input = TensorRef::from_array_view(([rows, window], features));
-        let input = input.map_err(|e| first_line(&e))?;
-        let answers = self.session.run(ort::inputs![input]).map_err(|e| first_line(&e))?;
-        let (_, numbers) = answers[0].try_extract_tensor::<f32>().map_err(|e| first_line(&e))?;
+        let numbers = match &mut self.runner {
+            Runner::Session(session) => ask_session(session, features, rows, window)?,
+            Runner::Plan(plan) => {
+                ask_plan(plan, features, rows, window).map_err(|e| first_line(&e))?
+            }
+        };
         if numbers.len() != rows * outputs {
             let got = numbers.len();
             return Err(format!("the model gave {got} numbers for {rows} windows of {outputs}"));
         }
         if numbers.iter().all(|n| n.is_finite()) {
-            Ok(numbers.to_vec())
+            Ok(numbers)
         } else {
             Err("the model gave something that is not a number".into())
         }
@@ -119,6 +139,34 @@ impl Network {
     }
 }
 
+fn ask_session(
+    session: &mut Session,
+    features: &[f32],
+    rows: usize,
+    window: usize,
+) -> Result<Vec<f32>, String> {
+    let input = TensorRef::from_array_view(([rows, window], features));
+    let input = input.map_err(|e| first_line(&e))?;
+    let answers = session.run(ort::inputs![input]).map_err(|e| first_line(&e))?;
+    let (_, numbers) = answers[0].try_extract_tensor::<f32>().map_err(|e| first_line(&e))?;
+    Ok(numbers.to_vec())
+}
+
+fn plan(mut bytes: &[u8]) -> TractResult<Arc<TypedRunnableModel>> {
+    tract_onnx::onnx().model_for_read(&mut bytes)?.into_optimized()?.into_runnable()
+}
+
+fn ask_plan(
+    plan: &Arc<TypedRunnableModel>,
+    features: &[f32],
+    rows: usize,
+    window: usize,
+) -> TractResult<Vec<f32>> {
+    let input = Tensor::from_shape(&[rows, window], features)?;
+    let answers = plan.run(tvec!(input.into()))?;
+    Ok(answers[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+}
+
 /// `onnxruntime` or `tract`, once something has been loaded.
 pub(super) fn engine_name(library: Option<&Path>) -> Result<&'static str, InferError> {
     Ok(engine(library)?.name)
@@ -132,7 +180,7 @@ fn start(library: Option<&Path>) -> Result<Engine, String> {
     let name = if load_onnxruntime(library) {
         "onnxruntime"
     } else if ort::set_api(ort_tract::api()) {
-        "tract"
+        TRACT
     } else {
         return Err("another part of this process has already chosen one".into());
     };
