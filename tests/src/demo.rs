@@ -25,20 +25,10 @@ async fn the_demo_finds_every_planned_anomaly_and_invents_none() {
     let demo = ["demo", "--for", "45", "--speed", "20", "--json"];
     let _alone = ALONE.lock().await;
 
-    let mut attempt = 1;
-    let (summary, told) = loop {
-        let ended = run(elsewhere.path(), &demo).await;
-        let told = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!(ended.status.code(), Some(0), "{told}");
-        let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
-        // A machine with more to do than it can stands still for seconds, and each of them is twenty to
-        // the devices: that they were silent then is true.
-        if attempt < 3 && is_only_silence(&summary) {
-            attempt += 1;
-            continue;
-        }
-        break (summary, told);
-    };
+    let ended = run(elsewhere.path(), &demo).await;
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
 
     for none in ["missed", "false_events", "opened_twice"] {
         assert_eq!(summary[none], json!([]), "{summary:#}\n{told}");
@@ -185,13 +175,6 @@ async fn the_console_shows_open_events_live_in_a_browser_as_wide_as_a_phone() {
         assert!(width.as_u64() <= Some(WIDTH.into()), "/{path} is {width} wide");
     }
     assert_eq!(browser.faults, Vec::<String>::new());
-}
-
-/// Whether nothing but the silence of devices was found that was not planned.
-fn is_only_silence(summary: &Value) -> bool {
-    let unplanned = summary["false_events"].as_array().unwrap();
-    let is_silence = |event: &Value| event.as_str().unwrap().contains("(device-silent at ");
-    !unplanned.is_empty() && unplanned.iter().all(is_silence)
 }
 
 /// Waits for a card whose key is none of these, and tells what a person reads on it.
