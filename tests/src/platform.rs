@@ -24,6 +24,8 @@ use crate::peers::PATIENCE;
 use crate::peers::certificates::Authority;
 use crate::peers::mosquitto::{Mosquitto, Subscriber, subscriber};
 
+/// Nothing more is on its way after this.
+const QUIET: Duration = Duration::from_secs(2);
 const EVENTS: &str = "gatehouse/v1/town/gw/events";
 const STATUS: &str = "gatehouse/v1/town/gw/status";
 
@@ -80,7 +82,24 @@ async fn without_a_certificate_of_its_own_the_gateway_is_refused_and_told() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_killed_while_a_backlog_goes_out_gets_every_record() {
+async fn a_broker_that_stops_while_a_backlog_goes_out_gets_every_record() {
+    assert_eq!(missing_when_the_broker_ends(Mosquitto::stop).await, BTreeSet::new());
+}
+
+/// mosquitto confirms a message before it saves it (its log says so: PUBACK, then "Saving", then
+/// nothing), so that a kill between the two takes one message with it that is no longer ours.
+#[tokio::test]
+async fn a_broker_that_is_killed_while_a_backlog_goes_out_gets_every_record_but_what_it_confirmed_last()
+ {
+    let missing = missing_when_the_broker_ends(Mosquitto::kill).await;
+    assert!(missing.len() <= ENDS.len(), "{missing:?}: more than one for each time");
+}
+
+/// The broker ends when so many records have arrived.
+const ENDS: [usize; 3] = [50, 200, 400];
+
+/// What never arrives of a backlog, once the broker has confirmed all of it.
+async fn missing_when_the_broker_ends(end: impl Fn(&mut Mosquitto)) -> BTreeSet<u64> {
     const RECORDS: u64 = 600;
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Mosquitto::start(|port, folder| {
@@ -98,22 +117,19 @@ async fn a_broker_that_is_killed_while_a_backlog_goes_out_gets_every_record() {
         bench.uplink(&format!("mqtt://127.0.0.1:{}", broker.port()), Access::default());
 
     let mut seen = BTreeSet::new();
-    for kill_at in [50, 200, 400] {
-        while seen.len() < kill_at {
+    for at in ENDS {
+        while seen.len() < at {
             seen.insert(sequence_of(&township.next().await));
         }
-        broker.kill();
+        end(&mut broker);
         uplink.standing(|standing| !standing.is_up).await;
         broker.restart();
         uplink.standing(|standing| standing.is_up).await;
     }
-    while seen.len() < usize::try_from(RECORDS).unwrap() {
-        seen.insert(sequence_of(&township.next().await));
-    }
-
-    assert_eq!(seen, (1..=RECORDS).collect());
     bench.is_empty().await;
+    seen.extend(township.until_quiet(QUIET).await.iter().map(|payload| sequence_of(payload)));
     uplink.stop().await;
+    (1..=RECORDS).filter(|sequence| !seen.contains(sequence)).collect()
 }
 
 #[tokio::test]

@@ -91,6 +91,13 @@ impl Mosquitto {
         self.child.wait().unwrap();
     }
 
+    /// Ends it as a system does: it saves what it has confirmed.
+    pub(crate) fn stop(&mut self) {
+        let told = std::process::Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(told.unwrap().success());
+        self.child.wait().unwrap();
+    }
+
     /// Starts anew on the same port with the same files.
     pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.folder.path().join("mosquitto.conf"));
