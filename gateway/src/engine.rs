@@ -29,7 +29,7 @@ const VIEW_PACE: Duration = Duration::from_millis(500);
 /// not wait. Nor does any when nothing came in for [`QUIET`], or so much came in ([`MANY`]) that a
 /// broker may have stopped to wait for acknowledgements.
 const GATHER: Duration = Duration::from_millis(200);
-const QUIET: Duration = Duration::from_millis(15);
+const QUIET: Duration = Duration::from_millis(25);
 const MANY: usize = 80;
 const URGENT: u8 = 2;
 

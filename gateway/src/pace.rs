@@ -1,7 +1,7 @@
 //! How often the gateway's thread looks at its wires.
 //!
 //! A thread that sleeps and is woken costs more than what it is woken for: some 40 us, against 10
-//! for a frame. When frames come thick (hundreds a second), the thread takes a nap of a few
+//! for a frame. When frames come thick (hundreds a second), the thread takes a nap of some
 //! milliseconds before it looks again and finds several at once, as a network card does with its
 //! interrupts. It takes none when frames are rare (nothing to gain), when they come in floods (more
 //! is waiting), or while a device on a wire has been asked and is about to answer.
@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A frame may come this much later for it.
-const NAP: Duration = Duration::from_millis(8);
-/// So many frames at once: a broker may have reached its limit of unacknowledged ones, and waits.
-const MANY: u32 = 8;
+const NAP: Duration = Duration::from_millis(16);
+/// So many frames at once: a broker may soon reach its limit of unacknowledged ones (20 when nobody
+/// told it otherwise), and wait.
+const MANY: u32 = 16;
 /// The rate is taken over this long.
 const WINDOW: Duration = Duration::from_millis(100);
-/// Frames in a window that are worth a nap: 200 to 1,500 a second.
-const THICK: std::ops::RangeInclusive<u32> = 20..=150;
+/// Frames in a window that are worth a nap: 200 to 1,000 a second.
+const THICK: std::ops::RangeInclusive<u32> = 20..=100;
 
 /// Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_waits_for_acknowledgements_is_not_kept_waiting() {
-        assert_eq!(naps(8, 8), 0);
+        assert_eq!(naps(16, 16), 0);
     }
 
     #[test]
