@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::community::quantity::Text;
 use crate::event::message::EventData;
+use crate::event::verdict::{Raised, Tally};
 use crate::reading::{Quality, TimeQuality, Timestamp};
 
 /// Everything at one moment. Lists are in the order of the configuration.
@@ -12,6 +14,10 @@ pub struct View {
     pub time_quality: TimeQuality,
     /// Events whose condition holds or cannot be told, most urgent first, then oldest first.
     pub events: Vec<EventView>,
+    /// The last ones that are over, newest first.
+    pub closed: Vec<Raised>,
+    /// How often each scene was right in the last 90 days, where it raised anything.
+    pub scenes: Vec<SceneView>,
     pub devices: Vec<DeviceView>,
     pub sources: Vec<SourceView>,
     pub counts: Counts,
@@ -22,6 +28,14 @@ pub struct View {
 pub struct EventView {
     pub started: Timestamp,
     pub data: EventData,
+}
+
+/// How often a scene was right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SceneView {
+    pub id: String,
+    pub title: Text,
+    pub tally: Tally,
 }
 
 /// A device as the gateway sees it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cel::Env;
 
 use super::anomaly::budget::Allowance;
-use super::anomaly::{INPUTS, OUTPUTS, abnormality_of};
+use super::anomaly::{FLOOR, INPUTS, OUTPUTS, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
 use super::rule::{Feature, Need, NotARule, Rule};
 use super::score::{Series, Verdict};
@@ -19,11 +19,16 @@ use crate::community::calendar::{Calendar, Moment, Spells};
 use crate::community::device_type::DeviceType;
 use crate::community::quantity::Text;
 use crate::community::scene::{Detector, Scene};
+use crate::event::verdict::Lesson;
 use crate::reading::{Quality, Reading, Timestamp};
 use crate::window::Recent;
 
 /// The score from which the general detector raises an event when nobody says otherwise.
 const THRESHOLD: f64 = 0.5;
+
+/// How rare, in powers of ten, is what raises an event of points together when nobody says otherwise:
+/// the tail of the normal deviate from which they do not fit.
+const TOGETHER: f64 = 2.9;
 
 /// A detector of a scene, ready to be fastened to devices.
 pub struct Compiled {
@@ -205,6 +210,7 @@ impl Compiled {
             phase: Phase::default(),
             timer: None,
             kept: Kept::default(),
+            lesson: None,
         })
     }
 
@@ -224,18 +230,31 @@ impl Compiled {
 
     /// The abnormality from which a point may raise an event: what the budget leaves; without one, or
     /// while nobody knows how often the point is sampled, that of the score `threshold`.
-    pub(super) fn limit(&self, threshold: f64, series: &Series) -> f64 {
+    ///
+    /// What people said of its events moves it by `shift`, but never below what is unusual at all.
+    pub(super) fn limit(&self, threshold: f64, series: &Series, shift: f64) -> f64 {
         let left = self.allowance.and_then(|allowance| allowance.threshold(series.interval()));
         let fixed = abnormality_of(threshold);
         // Somebody asked for more certainty than the general detector does by itself.
         let is_stricter = threshold > THRESHOLD;
-        left.map_or(fixed, |left| if is_stricter { left.max(fixed) } else { left })
+        let limit = left.map_or(fixed, |left| if is_stricter { left.max(fixed) } else { left });
+        (limit + shift).max(limit.min(FLOOR))
     }
 
-    /// Whether points that do not fit each other may raise an event by the budget.
-    fn may_raise(&self, together: &Together) -> bool {
+    /// Whether points that do not fit each other may raise an event by the budget, and by what people
+    /// said of earlier ones.
+    fn may_raise(&self, together: &Together, shift: f64) -> bool {
         let needed = self.allowance.and_then(|allowance| allowance.powers(together.interval()));
-        together.is_open() && needed.is_none_or(|needed| together.powers() >= needed)
+        let needed = needed.unwrap_or(TOGETHER) + shift;
+        together.is_open() && together.powers() >= needed
+    }
+
+    /// Whether what people say of its events moves its threshold. What somebody declared stays.
+    pub fn learns(&self) -> bool {
+        match &self.judge {
+            Judge::Model { .. } | Judge::Soon(_) => true,
+            Judge::High { .. } | Judge::Low { .. } | Judge::Rule { .. } => false,
+        }
     }
 
     /// Whether rules look at the past of the points.
@@ -268,6 +287,8 @@ pub struct Bound {
     pub timer: Option<Timestamp>,
     /// What the disk says of its running delay.
     pub kept: Kept,
+    /// What people's verdicts have taught it.
+    pub lesson: Option<Box<Lesson>>,
 }
 
 /// What the disk says of a detector's running delay.
@@ -307,6 +328,11 @@ impl Sight<'_> {
 }
 
 impl Bound {
+    /// Powers of ten by which people's verdicts have raised its threshold.
+    pub fn shift(&self) -> f64 {
+        self.lesson.as_ref().map_or(0.0, |lesson| lesson.shift)
+    }
+
     /// Looks at the readings of one frame; what the model should see is appended to `features`, and the
     /// positions in [`Bound::series`] and samples that it belongs to to `asks`.
     pub fn handle_readings(
@@ -323,6 +349,7 @@ impl Bound {
         if !concerned {
             return None;
         }
+        let shift = self.shift();
         let moment = compiled.moment(sight, at);
         let moment = moment.as_ref();
         let is_time = || compiled.spells.admit(moment);
@@ -345,7 +372,7 @@ impl Bound {
                 let (mut is_sample, mut opens) = (false, false);
                 for (index, series) in self.series.iter_mut().enumerate() {
                     let Some(value) = fresh(readings, series.point) else { continue };
-                    let limit = compiled.limit(*threshold, series);
+                    let limit = compiled.limit(*threshold, series, shift);
                     let Some(asked) = series.handle(at, value, limit, features) else {
                         continue;
                     };
@@ -357,11 +384,11 @@ impl Bound {
                 if !is_sample && !is_row {
                     return None;
                 }
-                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t));
+                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t, shift));
                 let goes_on = self.together.as_ref().is_some_and(Together::is_open)
                     || self.series.iter().any(|series| {
-                        let limit =
-                            compiled.limit(*threshold, series).min(abnormality_of(*threshold));
+                        let limit = compiled.limit(*threshold, series, shift);
+                        let limit = limit.min(abnormality_of(*threshold));
                         series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
                     });
                 opens || goes_on && self.phase != Phase::Normal

@@ -21,10 +21,13 @@ impl Bound {
             Judge::Rule { .. } => ("rule".into(), 1.0, 1.0, 0.9),
             Judge::Soon(soon) => {
                 let sure = self.expects().map_or(0.0, |(sure, _)| sure);
-                (format!("{}@{}", soon.spec.name, soon.spec.version), sure, soon.sure, sure)
+                let wanted = soon.wanted(self.shift());
+                (format!("{}@{}", soon.spec.name, soon.spec.version), sure, wanted, sure)
             }
             Judge::Model { spec, threshold, .. } => {
-                let limits = self.series.iter().map(|series| compiled.limit(*threshold, series));
+                let shift = self.shift();
+                let limits =
+                    self.series.iter().map(|series| compiled.limit(*threshold, series, shift));
                 let limit = limits.min_by(f64::total_cmp).map_or(*threshold, score_of);
                 (format!("{}@{}", spec.name, spec.version), over, limit, over)
             }
@@ -46,6 +49,17 @@ impl Bound {
     }
 
     fn sentence(&self, compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
+        let found = self.found(compiled, sight, parts);
+        match self.lesson.as_ref().and_then(|lesson| lesson.told()) {
+            Some(taught) => Text::new(
+                format!("{}；{}", found.zh, taught.zh),
+                format!("{}; {}", found.en, taught.en),
+            ),
+            None => found,
+        }
+    }
+
+    fn found(&self, compiled: &Compiled, sight: Sight<'_>, parts: &[Contribution]) -> Text {
         if let Judge::Soon(soon) = &compiled.judge
             && let Some(((sure, _), point)) = self.expects().zip(self.points.first())
         {

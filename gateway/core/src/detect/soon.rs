@@ -43,6 +43,13 @@ impl Soon {
         (self.within.as_secs_f64() / self.every.as_secs_f64().max(1e-3)).clamp(1.0, FARTHEST)
     }
 
+    /// How sure it must be when people's verdicts moved the odds by `shift` powers of ten. No shift asks
+    /// for more than a forecast can be.
+    pub(super) fn wanted(&self, shift: f64) -> f64 {
+        let moved = 1.0 / (1.0 + (1.0 - self.sure) / self.sure * 10_f64.powf(-shift));
+        if moved > self.sure { moved.min(SUREST.max(self.sure)) } else { moved }
+    }
+
     fn is_past(&self, value: f64) -> bool {
         match self.side {
             Side::Above => value > self.limit,
@@ -198,7 +205,8 @@ impl Bound {
             return None;
         }
         outlook.is_waiting = false;
-        let edge = if self.phase.is_active() { STAY * soon.sure } else { soon.sure };
+        let wanted = soon.wanted(self.lesson.as_ref().map_or(0.0, |lesson| lesson.shift));
+        let edge = if self.phase.is_active() { STAY * wanted } else { wanted };
         let value = sight.value(*self.points.first()?)?;
         let is_true = !soon.is_past(value) && outlook.forecast?.probability >= edge;
         self.phase.handle(is_true, compiled.delays, at)

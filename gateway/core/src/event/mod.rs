@@ -6,10 +6,12 @@
 //! and stays; one whose findings are all gone is *cleared*, and reopened when they come back soon.
 //!
 //! 1. [`identity`]: ids and sequences,
-//! 2. [`message`]: what leaves the box.
+//! 2. [`message`]: what leaves the box,
+//! 3. [`verdict`]: what people say of it afterwards.
 
 pub mod identity;
 pub mod message;
+pub mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::Evidence;
 use crate::detect::rule::GradeQuestion;
 use crate::reading::Timestamp;
-use message::{Cause, Certainty, EventData, Grading, State, Transition, Urgency};
+use message::{Cause, Certainty, EventData, Grading, Review, State, Transition, Urgency};
 
 /// Between two `updated` messages of one event, unless it becomes more urgent.
 const CALM: Duration = Duration::from_secs(10);
@@ -76,6 +78,8 @@ struct Told {
     speakers: BTreeSet<String>,
     affected: BTreeSet<String>,
     at: Timestamp,
+    #[serde(default)]
+    review: Review,
 }
 
 /// What a new event is about; fixed for its life.
@@ -128,6 +132,18 @@ impl Book {
         if let Some(live) = self.live.get_mut(key) {
             id.clone_into(&mut live.data.event);
         }
+    }
+
+    /// Notes what a person says of an event; false when it is not in the book. The condition goes on: a
+    /// verdict is about the alarm, not about the world.
+    pub fn review(&mut self, event: &str, review: impl FnOnce(&Review) -> Review) -> bool {
+        let Some((key, live)) = self.live.iter_mut().find(|(_, live)| live.data.event == event)
+        else {
+            return false;
+        };
+        live.data.review = review(&live.data.review);
+        self.dirty.insert(key.clone());
+        true
     }
 
     /// Notes a finding; the first one of its key makes an event of the `concern`.
@@ -392,9 +408,11 @@ impl Live {
 
     /// What the world should hear, if anything, and if it may be told already.
     fn transition(&self, now: Timestamp) -> Option<Transition> {
+        let is_reviewed = self.data.review != self.told.review;
         match (self.told.state, self.data.state) {
             // Raised and dropped within one step: nobody needs to know.
-            (None | Some(State::Cleared), State::Cleared) => None,
+            (None, State::Cleared) => None,
+            (Some(State::Cleared), State::Cleared) => is_reviewed.then_some(Transition::Updated),
             (None, State::Open | State::Unknown) => Some(Transition::Opened),
             (Some(State::Cleared), State::Open | State::Unknown) => Some(Transition::Reopened),
             (Some(State::Open | State::Unknown), State::Cleared) => Some(Transition::Cleared),
@@ -403,7 +421,8 @@ impl Live {
             (Some(_), State::Open | State::Unknown) => {
                 let is_worse = self.data.level < self.told.level;
                 let may_tell = now >= self.told.at + CALM;
-                (is_worse || self.has_news() && may_tell).then_some(Transition::Updated)
+                (is_worse || is_reviewed || self.has_news() && may_tell)
+                    .then_some(Transition::Updated)
             }
         }
     }
@@ -422,6 +441,7 @@ impl Live {
             speakers: self.findings.keys().cloned().collect(),
             affected: self.data.affected.iter().cloned().collect(),
             at: now,
+            review: self.data.review.clone(),
         };
     }
 }

@@ -3,8 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::community::Community;
-use crate::event::message::Record;
+use crate::community::quantity::Text;
+use crate::event::message::{EventData, Record};
+use crate::event::verdict::{Opinion, Verdict};
 use crate::reading::{DeviceIndex, Frame, SourceIndex, Ticket, TimeQuality};
 
 /// What happened.
@@ -31,6 +35,9 @@ pub enum Input {
     /// A new configuration; state is kept where ids match. Positions in what comes after it are those
     /// of the new one.
     Config(Arc<Community>),
+    /// What a person says of an event, and the newest that the journal knows of it: an event that is
+    /// over for good stands nowhere else. Answered with an [`Output::Ruling`].
+    Verdict { opinion: Opinion, journal: Option<Box<EventData>> },
 }
 
 /// What should be done.
@@ -42,6 +49,30 @@ pub enum Output {
     Ask(Question),
     /// Nothing of this frame can be lost any more: acknowledge it.
     Settle(Ticket),
+    /// A person's verdict is on disk, and this is what it did.
+    Ruling(Ruling),
+}
+
+/// What a person's verdict did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ruling {
+    pub event: String,
+    pub verdict: Option<Verdict>,
+    /// Whether there is such an event; else nothing was done.
+    pub is_known: bool,
+    /// Thresholds that can move, where they were and where they are.
+    pub shifts: Vec<Shift>,
+    /// The same in words.
+    pub told: Text,
+}
+
+/// A detector's threshold on a device, in powers of ten above what it would be by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    pub device: String,
+    pub detector: String,
+    pub from: f64,
+    pub to: f64,
 }
 
 /// What must reach the disk together.

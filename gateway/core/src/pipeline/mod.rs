@@ -12,7 +12,8 @@
 //! 6. `telling`, `own_events` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
-//! 9. `viewing`: a snapshot for the console.
+//! 9. `verdicts`: what people say of events,
+//! 10. `viewing`: a snapshot for the console.
 
 mod asking;
 mod boundary;
@@ -27,6 +28,7 @@ mod remembering;
 mod restoring;
 mod settling;
 mod telling;
+mod verdicts;
 mod viewing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -42,10 +44,11 @@ use crate::detect::rule::Grades;
 use crate::detect::silence::Silence;
 use crate::event::Book;
 use crate::event::identity::Mint;
+use crate::event::verdict::Ledger;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored};
+pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored, Ruling, Shift};
 use device::DeviceState;
 use settling::Settling;
 
@@ -92,6 +95,10 @@ pub struct Pipeline {
     silence: Silence,
     asking: Asking,
     book: Book,
+    /// What was raised lately, and what people said of it.
+    ledger: Ledger,
+    /// Answers to those people, by the batch that must be on disk first.
+    rulings: VecDeque<(u64, Ruling)>,
     mint: Mint,
     boot: u64,
     /// Events that were told to nobody, since start.
@@ -160,6 +167,8 @@ impl Pipeline {
             is_disk_full: false,
             damaged: None,
             book: Book::default(),
+            ledger: Ledger::default(),
+            rulings: VecDeque::new(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
             batch: Batch::default(),
@@ -211,6 +220,7 @@ impl Pipeline {
             Input::Stored { through } => {
                 self.stored = self.stored.max(through);
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
+                self.give_rulings();
                 self.handle_store_works();
             }
             Input::DiskFull { why } => self.handle_disk_full(why, now),
@@ -218,6 +228,7 @@ impl Pipeline {
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
             Input::Config(community) => self.replace(community, now),
+            Input::Verdict { opinion, journal } => self.handle_verdict(&opinion, journal, now),
         }
         self.finish(ticket, now);
     }

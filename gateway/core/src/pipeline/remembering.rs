@@ -132,6 +132,8 @@ impl Pipeline {
             self.turn += 1;
             let turn = self.turn % TURNS;
             self.keep_everything(|index| index.0 % TURNS == turn);
+            // What people said fades.
+            self.learn_verdicts(now);
         }
     }
 

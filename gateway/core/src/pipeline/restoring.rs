@@ -35,6 +35,7 @@ impl Pipeline {
                     })
                 }
                 ["heard", device] => self.restore_heard(device, &value),
+                ["raised", _] => self.restore_raised(&value),
                 ["budget", scene] => self.restore_budget(scene, &value),
                 ["learnt", device, scene, detector, point] => {
                     self.restore_learnt([device, scene, detector, point], &value)
@@ -50,6 +51,7 @@ impl Pipeline {
             }
         }
         self.forget_unknown(true);
+        self.learn_verdicts(now);
     }
 
     fn restore_event(&mut self, key: Key, live: Live, now: Timestamp) {
@@ -203,6 +205,7 @@ impl Pipeline {
         for (key, finding) in findings {
             self.restore_finding(&key, &finding, now);
         }
+        self.learn_verdicts(now);
         self.tick.get_or_insert(now + TICK);
     }
 
@@ -249,6 +252,7 @@ impl Pipeline {
             let before = now - by;
             self.silence.handle_clock_step(by_ms, now);
             self.book.handle_clock_step(by, before);
+            self.shift_raised(|at| if at <= before { at + by } else { at });
             for budget in self.budgets.iter_mut().flatten() {
                 budget.shift(|at| if at <= before { at + by } else { at });
             }

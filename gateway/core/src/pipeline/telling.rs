@@ -272,6 +272,7 @@ impl Pipeline {
             let batch = std::mem::take(&mut self.batch);
             self.outputs.push_back(Output::Store(Batch { number: needs, ..batch }));
         }
+        self.give_rulings();
         if let Some(ticket) = ticket
             && self.settling.handle(ticket, needs)
         {
@@ -293,13 +294,20 @@ impl Pipeline {
         if !matches!(transition, Some(Transition::Opened | Transition::Reopened)) {
             data.echo.clear();
         }
+        self.note_raised(&data, live.findings(), now);
         if !is_told {
             *self.counts.records.entry("withheld").or_default() += u64::from(transition.is_some());
             return;
         }
         let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
         self.batch.states.extend(state);
-        let Some(transition) = transition else { return };
+        if let Some(transition) = transition {
+            self.send(transition, data, now);
+        }
+    }
+
+    /// Makes a record of it for the platform.
+    pub(super) fn send(&mut self, transition: Transition, data: EventData, now: Timestamp) {
         let sequence = self.mint.take();
         let record = self.record(sequence, transition, data, now);
         self.batch.records.extend(record);
@@ -307,7 +315,7 @@ impl Pipeline {
     }
 
     /// Scenes on trial, and those that need a person's yes first, are sent to nobody.
-    fn is_told(&self, scene: &str) -> bool {
+    pub(super) fn is_told(&self, scene: &str) -> bool {
         let scene = self.community.scenes.iter().find(|s| s.head.id == scene);
         scene.is_none_or(|s| s.head.status == Status::Live && !s.head.review)
     }

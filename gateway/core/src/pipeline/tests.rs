@@ -101,6 +101,7 @@ impl Night {
                 }
                 Output::Ask(question) => self.questions.push(question),
                 Output::Settle(ticket) => self.settled.push(ticket.id),
+                Output::Ruling(ruling) => writeln!(self.transcript, "{}", ruling.told.en).unwrap(),
             }
         }
     }
@@ -442,6 +443,7 @@ mod clocks;
 mod lapses;
 mod learning;
 mod restarts;
+mod verdicts;
 mod warning;
 
 mod properties {

@@ -6,6 +6,9 @@ use crate::event::message::State;
 use crate::reading::{DeviceIndex, Quality, Timestamp};
 use crate::view::{Counts, DeviceView, EventView, SourceView, View};
 
+/// Events that are over, shown so that somebody may judge them.
+const CLOSED: usize = 20;
+
 impl Pipeline {
     /// Everything that the console may see, at `now`.
     pub fn view(&self, now: Timestamp) -> View {
@@ -16,10 +19,15 @@ impl Pipeline {
             .map(|(_, live)| EventView { started: live.started, data: live.data.clone() })
             .collect();
         events.sort_by_key(|event| (event.data.level, event.started));
+        let is_open = |id: &str| events.iter().any(|event| event.data.event == id);
+        let closed = self.ledger.newest().into_iter().filter(|raised| !is_open(&raised.event));
+        let closed = closed.take(CLOSED).cloned().collect();
         View {
             at: now,
             time_quality: self.time_quality,
             events,
+            closed,
+            scenes: self.records(now),
             devices: (0..self.devices.len())
                 .map(|i| self.device_view(DeviceIndex(i), now))
                 .collect(),

@@ -41,6 +41,9 @@ pub const INPUTS: usize = constants::WINDOW + 3;
 /// Quantiles that it answers with: 1, 5, 10, 25, 50, 75, 90, 95 and 99 %.
 pub const OUTPUTS: usize = 9;
 
+/// However generous a threshold, nothing is raised below this abnormality.
+pub(super) const FLOOR: f64 = constants::BUDGET_FLOOR;
+
 const WITNESSES: usize = 7;
 
 /// Who says that something is unlike before.
