@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline};
+use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline, Ruling};
 use gatehouse_core::reading::Ticket;
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -44,6 +44,8 @@ pub struct Effects {
     /// By position of the source; `None` for sources that want nothing back.
     pub settlers: Vec<Option<Settler>>,
     pub view: watch::Sender<Arc<View>>,
+    /// Answers to what people say of events.
+    pub rulings: mpsc::Sender<Ruling>,
     /// What comes with each [`Input::Config`]; left here before that is sent.
     pub changes: mpsc::Receiver<Change>,
     /// Of the thread that this runs on.
@@ -164,6 +166,8 @@ impl Effects {
                     }
                 }
                 Output::Settle(ticket) => self.settle(ticket),
+                // Full or closed: who asked has gone.
+                Output::Ruling(ruling) => _ = self.rulings.try_send(ruling),
                 Output::Ask(question) => {
                     if let Some(inference) = &self.inference {
                         inference.ask(question);

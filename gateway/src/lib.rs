@@ -8,12 +8,13 @@
 //! 4. [`infer`]: asks models,
 //! 5. [`store`]: journal and outbox on disk,
 //! 6. [`uplink`]: records to the township,
-//! 7. [`journal`]: the records, for those who ask on this box,
-//! 8. [`console`]: pages, stream and metrics for people,
-//! 9. [`bundle`]: signed models and configuration,
-//! 10. [`service`]: the world built from all of these, and its end,
-//! 11. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 12. [`cli`]: one file per command.
+//! 7. [`desk`]: what people say of events, on its way to the engine,
+//! 8. [`journal`]: the records, for those who ask on this box,
+//! 9. [`console`]: pages, stream and metrics for people,
+//! 10. [`bundle`]: signed models and configuration,
+//! 11. [`service`]: the world built from all of these, and its end,
+//! 12. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 13. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod desk;
 pub mod engine;
 pub mod infer;
 pub mod journal;

@@ -1,7 +1,41 @@
-//! A made-up event message, for the tests of everything that reads messages.
+//! A made-up event message, for the tests of everything that reads messages, and an engine that has
+//! raised it, for those who hear what people say of it.
 
+use std::sync::Arc;
+
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::event::message::Message;
+use gatehouse_core::pipeline::{Input, Ruling, Shift};
 use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::desk::{ANSWERS, Desk};
+
+/// A desk whose engine knows the event `e-1` and says back what it heard.
+pub(crate) fn desk() -> Arc<Desk> {
+    let (inputs, mut received) = mpsc::channel(4);
+    let (rulings, told) = mpsc::channel(ANSWERS);
+    let desk =
+        Desk::new(inputs.downgrade(), told, Arc::new(|id| (id == "e-1").then(|| message().data)));
+    tokio::spawn(async move {
+        let _stays = inputs;
+        while let Some(Input::Verdict { opinion, journal }) = received.recv().await {
+            let said = format!("{} {}", opinion.by, opinion.note);
+            let (device, detector) = ("lane-03".into(), "held".into());
+            let ruling = Ruling {
+                is_known: journal.is_some(),
+                shifts: vec![Shift { device, detector, from: 0.0, to: 0.25 }],
+                told: Text::new(format!("听到 {said}"), format!("heard {said}")),
+                event: opinion.event,
+                verdict: opinion.verdict,
+            };
+            if rulings.send(ruling).await.is_err() {
+                return;
+            }
+        }
+    });
+    Arc::new(desk)
+}
 
 /// The fire lane in the east is blocked: level III, opened on the first of January 2026 at 00:05 UTC.
 pub(crate) fn message() -> Message {

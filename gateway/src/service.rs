@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_core::community::Community;
+use gatehouse_core::event::message::Message;
 use gatehouse_core::pipeline::{Input, Pipeline, Settings};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -25,6 +26,7 @@ use crate::config::GatewayConfig;
 use crate::console::access::Access;
 use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
+use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Shelves};
 use crate::journal::serve as journal;
@@ -108,12 +110,21 @@ pub async fn start(
     let settlers = ready.settlers();
     let sources = ready.start();
     let weak = inputs.downgrade();
+    let (rulings, told) = mpsc::channel(desk::ANSWERS);
+    let desk = Arc::new(Desk::new(inputs.downgrade(), told, recall(&store)));
     let watch_clock = tokio::spawn(watch_clock(clock.clone(), inputs, stop.clone()));
 
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
-    let effects =
-        Effects { batches, inference, settlers, view: view_sender, changes: to_engine, pace };
+    let effects = Effects {
+        batches,
+        inference,
+        settlers,
+        view: view_sender,
+        rulings,
+        changes: to_engine,
+        pace,
+    };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (community, community_seen) = watch::channel(community);
@@ -124,9 +135,10 @@ pub async fn start(
         community: community_seen,
         configuration: configuration_seen,
         store: store.clone(),
+        desk: Arc::clone(&desk),
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
-    let journal = start_journal(&config, &store, &stop);
+    let journal = start_journal(&config, &store, desk, &stop);
     let tasks = Tasks { watch_clock, engine, writer, uplink, journal, console: console_task };
     Ok(Running {
         console,
@@ -221,14 +233,24 @@ fn start_uplink(
     Ok(Some((task, stop)))
 }
 
+/// The newest that the journal holds of an event.
+fn recall(store: &Store) -> desk::Recall {
+    let store = store.clone();
+    Arc::new(move |event| {
+        let newest = store.find(event).ok()?.pop()?;
+        serde_json::from_slice::<Message>(&newest.json).ok().map(|message| message.data)
+    })
+}
+
 /// The gateway's work does not depend on it.
 fn start_journal(
     config: &GatewayConfig,
     store: &Store,
+    desk: Arc<Desk>,
     stop: &CancellationToken,
 ) -> Option<JoinHandle<()>> {
     let folder = &config.store.path;
-    match journal::start(folder, store.clone(), journal::PATIENCE, stop.clone()) {
+    match journal::start(folder, store.clone(), desk, journal::PATIENCE, stop.clone()) {
         Ok(task) => Some(task),
         Err(error) => {
             tracing::warn!(folder = %folder.display(), %error,
@@ -244,6 +266,7 @@ struct Shown {
     community: watch::Receiver<Arc<Community>>,
     configuration: watch::Receiver<Configuration>,
     store: Store,
+    desk: Arc<Desk>,
 }
 
 async fn start_console(
@@ -260,7 +283,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, store } = shown;
+    let Shown { view, community, configuration, store, desk } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -270,6 +293,7 @@ async fn start_console(
             sequence: store.span().map_or(0, |span| *span.end()),
             fault: store.fault(),
         }),
+        desk,
         clock: clock.clone(),
         language: config.gateway.language,
     };

@@ -1,7 +1,10 @@
 //! `gatehouse events`: the journal, to look at, to take along, and to check.
 //!
 //! Works on the store's folder, and through [`crate::journal`] while a gateway runs on it. An event is
-//! what its newest record says; its history is all of them.
+//! what its newest record says; its history is all of them. Two more say what it was worth ([`judging`]):
+//! `verdict` tells a gateway that runs, `precision` counts what people said.
+
+mod judging;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,6 +17,7 @@ use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::event::message::{EventData, Message, State};
 use gatehouse_core::reading::Timestamp;
 
+use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::journal::Line;
 use crate::journal::ask::Journal;
@@ -57,6 +61,10 @@ pub enum Action {
         #[arg(long, value_enum, default_value_t = Format::Jsonl)]
         format: Format,
     },
+    /// Say what an event was worth, so that its detector learns from it; needs a gateway that runs
+    Verdict(judging::Said),
+    /// How often each scene was right, by what people said of its events
+    Precision(judging::Precision),
     /// Check that the journal is what was written: its hash chain, entry by entry
     Verify {
         /// One JSON object
@@ -105,12 +113,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::List { wanted, json } => list(&journal, &wanted, json, &mut out),
         Action::Show { id, json } => show(&journal, &id, json, &mut out),
         Action::Export { wanted, format } => export(&journal, &wanted, format, &mut out),
+        Action::Verdict(verdict) => judging::say(&journal, verdict, &mut out),
+        Action::Precision(wanted) => judging::precision(&journal, &wanted, now(), &mut out),
         Action::Verify { json } => verify(&journal, json, &mut out),
     };
     match done.and_then(|code| out.flush().map(|()| code).map_err(Into::into)) {
         Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
+}
+
+/// The wall clock's time: by it the journal was written.
+fn now() -> Timestamp {
+    Clock::new(1.0).now()
 }
 
 /// `gatehouse events list | head` is no failure.
@@ -249,6 +264,9 @@ fn show(
     field("devices", &data.affected.join(", "))?;
     field("started", &data.started)?;
     field("why", pick(&data.cause.why, language))?;
+    if let (Some(verdict), Some(by)) = (&data.review.verdict, &data.review.by) {
+        field("judged", &format!("{verdict}, by {by}"))?;
+    }
     field("by", &format!("{} ({})", data.cause.detector, data.cause.model))?;
     for part in &data.cause.contributions {
         let observed = part.observed.map_or("no value".to_owned(), |v| v.to_string());

@@ -1,4 +1,4 @@
-//! `/` and `/api/v1/events`: what needs somebody now, most urgent first.
+//! `/` and `/api/v1/events`: what needs somebody now, most urgent first, and what is over.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use maud::{Markup, html};
 
 use super::figures::{fingerprint, percent, range, unit, value};
 use super::guard::Reader;
+use super::judging;
 use super::page::{
     self, Here, age, ago, area_title, device_title, is_heard, last_frame, translated,
 };
@@ -28,7 +29,7 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (Words::of(reader.language).events) }
-            (open(&snapshot, reader.language))
+            (lists(&snapshot, reader.language))
         }
     };
     page::html(page::full(&snapshot, reader.language, Here::Events, &main))
@@ -43,8 +44,17 @@ pub(super) fn data(snapshot: &Snapshot) -> Vec<EventData> {
     snapshot.view.events.iter().map(|event| event.data.clone()).collect()
 }
 
+/// What is open, what is over, and how often each scene was right.
+pub(super) fn lists(snapshot: &Snapshot, language: Language) -> Markup {
+    html! {
+        (open(snapshot, language))
+        (judging::closed(snapshot, language))
+        (judging::records(snapshot, language))
+    }
+}
+
 /// The list of open events, or the good news that there is none.
-pub(super) fn open(snapshot: &Snapshot, language: Language) -> Markup {
+fn open(snapshot: &Snapshot, language: Language) -> Markup {
     let events = &snapshot.view.events;
     html! {
         div #events data-live data-count=(events.len()) {
@@ -104,7 +114,12 @@ fn card(snapshot: &Snapshot, event: &EventView, language: Language) -> Markup {
                 p .head {
                     span .badge { b { (numeral) } " " (level) }
                     @if data.drill { span .tag { (words.drill) } }
-                    @if data.review.required { span .tag { (words.review) } }
+                    @let verdict = data.review.verdict.as_deref();
+                    @if let Some(verdict) = verdict {
+                        (judging::said(verdict, data.review.by.as_deref(), language))
+                    } @else if data.review.required {
+                        span .tag { (words.review) }
+                    }
                     span .state.unknown[data.state == Standing::Unknown] {
                         (terms::state(language, data.state))
                     }
@@ -121,6 +136,7 @@ fn card(snapshot: &Snapshot, event: &EventView, language: Language) -> Markup {
                     details { summary { (words.what_to_do) } p .advice { (advice) } }
                 }
                 details { summary { (words.numbers) } (numbers(snapshot, data, language)) }
+                (judging::form(&data.event, verdict.is_some(), language))
             }
         }
     }

@@ -24,6 +24,11 @@ pub(super) enum Failure {
     /// A page elsewhere sent it.
     ForeignOrigin,
     BadForm,
+    /// A verdict without a name, or with too long a one.
+    NoName,
+    NoEvent,
+    /// A verdict that the engine or the disk did not take.
+    NotHeard,
     TooManyStreams,
     NoRandom,
 }
@@ -31,14 +36,16 @@ pub(super) enum Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoEvent => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoLogin | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::BadForm => StatusCode::BAD_REQUEST,
-            Self::TooManyStreams | Self::NoRandom => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
+            Self::TooManyStreams | Self::NoRandom | Self::NotHeard => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -79,6 +86,24 @@ impl Failure {
             Self::BadForm => (
                 ("表单无法识别", "请返回重新填写。"),
                 ("That form makes no sense", "Go back and fill it in again."),
+            ),
+            Self::NoName => (
+                ("是谁的判断？", "请返回填写姓名（最多 80 字）；备注最多 500 字。"),
+                (
+                    "Who says so?",
+                    "Go back and fill in your name (80 letters at most; a note 500 at most).",
+                ),
+            ),
+            Self::NoEvent => (
+                ("没有这个事件", "它可能已超出保留期限；未作任何更改。"),
+                ("There is no such event", "It may be too old to be kept; nothing was done."),
+            ),
+            Self::NotHeard => (
+                ("网关没有记下", "请稍后重试；若仍不行，请查看网关日志。"),
+                (
+                    "The gateway did not take it down",
+                    "Try again in a moment; if that does not help, see the gateway's log.",
+                ),
             ),
             Self::TooManyStreams => (
                 ("实时连接过多", "请关闭不用的页面后重试。"),

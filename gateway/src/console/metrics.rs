@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gatehouse_core::event::verdict::Verdict;
 use gatehouse_core::reading::TimeQuality;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text};
@@ -100,6 +101,18 @@ impl Figures {
         }
         let open = open.into_iter().map(|(level, n)| (vec![("level", level)], n));
         sheet.gauges("events_open", "Open events, by level; 1 is the most urgent.", open)?;
+        let verdicts = view.scenes.iter().flat_map(|scene| {
+            let tally = &scene.tally;
+            [
+                ("none", tally.unjudged()),
+                (Verdict::FalseAlarm.word(), tally.false_alarms),
+                (Verdict::Real.word(), tally.real),
+                (Verdict::PlannedWork.word(), tally.planned),
+            ]
+            .map(|(verdict, n)| (vec![("scene", &*scene.id), ("verdict", verdict)], n.into()))
+        });
+        let help = "Events of the last 90 days, by scene and what people said of them.";
+        sheet.gauges("scene_verdicts", help, verdicts)?;
         sheet.gauge("records_unstored", "Records made and not yet on disk.", counts.unstored)?;
         let store = &self.snapshot.store;
         sheet.gauge("outbox_waiting", "Records that wait for the platform.", store.waiting)?;

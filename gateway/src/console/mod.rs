@@ -8,8 +8,9 @@
 //! 2. [`login`]: the way in and out,
 //! 3. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
-//! 4. [`stream`]: the open events, live,
-//! 5. [`metrics`], [`health`]: for those who watch many gateways.
+//! 4. [`judging`]: what a person says of an event, and how often each scene was right,
+//! 5. [`stream`]: the open events, live,
+//! 6. [`metrics`], [`health`]: for those who watch many gateways.
 //!
 //! All state is in memory and ends with the program.
 
@@ -21,6 +22,7 @@ mod failure;
 mod figures;
 mod guard;
 mod health;
+mod judging;
 mod login;
 mod metrics;
 mod page;
@@ -51,11 +53,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::desk::Desk;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
-/// The only bodies we take are two fields of a form.
-const MAX_BODY: usize = 4 * 1024;
+/// The only bodies we take are a few fields of a form, Chinese escaped to nine bytes a letter.
+const MAX_BODY: usize = 8 * 1024;
 /// How long a request that is under way may take to end after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -69,6 +72,8 @@ pub struct Sources {
     pub configuration: watch::Receiver<Configuration>,
     /// Asked on every page and scrape; must return at once.
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
+    /// Where people's verdicts go.
+    pub desk: Arc<Desk>,
     /// The engine's clock, for ages.
     pub clock: Clock,
     /// What to speak to a browser that does not say.
@@ -141,6 +146,7 @@ fn router(console: Arc<Console>) -> Router {
     Router::new()
         .route("/", get(events::page))
         .route("/devices", get(devices::page))
+        .route("/verdict", axum::routing::post(judging::say))
         .route("/login", get(login::form).post(login::login))
         .route("/logout", axum::routing::post(login::logout))
         .route("/live", get(stream::fragments))

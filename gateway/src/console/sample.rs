@@ -108,6 +108,8 @@ pub(super) fn quiet() -> View {
         at: NOW,
         time_quality: TimeQuality::Synced,
         events: vec![],
+        closed: vec![],
+        scenes: vec![],
         devices: devices.collect(),
         sources: ["sensors", "pump-room", "meters"]
             .map(|id| SourceView { id: id.into(), down: None, dropped: BTreeMap::new() })

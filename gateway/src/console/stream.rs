@@ -36,7 +36,7 @@ pub(super) async fn events(
     })
 }
 
-/// `GET /live`: the header strip and the list of events as a page has them, in the reader's language.
+/// `GET /live`: the header strip and the lists of events as a page has them, in the reader's language.
 pub(super) async fn fragments(
     console: State<Arc<Console>>,
     pass: Extension<Pass>,
@@ -44,7 +44,7 @@ pub(super) async fn fragments(
 ) -> Response {
     stream(console, pass, reader, |snapshot, reader| {
         let strip = page::strip(snapshot, reader.language);
-        let list = events::open(snapshot, reader.language);
+        let list = events::lists(snapshot, reader.language);
         // As a JSON string: HTML may hold line ends that server-sent events cannot carry.
         ("page", serde_json::to_string(html! { (strip) (list) }.0.as_str()))
     })

@@ -8,6 +8,8 @@ use super::*;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
+mod judging;
+
 /// A console on a port of its own, and what it is told.
 struct Served {
     at: SocketAddr,
@@ -47,6 +49,7 @@ async fn serve_all(
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
         store: Box::new(move || store.clone()),
+        desk: crate::sample::desk(),
         clock: Clock::new(1.0),
         language: Language::En,
     };
@@ -214,7 +217,7 @@ async fn requests_that_are_not_meant_for_us_are_refused() {
         let policy = answer.header("content-security-policy").unwrap_or_default();
         assert!(policy.contains("default-src 'none'"), "{why}");
     }
-    let endless = "x".repeat(5_000);
+    let endless = "x".repeat(9_000);
     assert_eq!(served.login(&endless, "/").await.status, 400);
     served.end().await;
 }

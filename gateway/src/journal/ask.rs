@@ -6,6 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatehouse_core::event::verdict::Opinion;
+use gatehouse_core::pipeline::Ruling;
+
 use super::{Ask, Line, SOCKET, Told};
 use crate::store::{Store, StoreError, Verdict};
 
@@ -35,8 +38,14 @@ pub enum NoJournal {
     /// Ask again.
     #[error("the gateway was cut off while it told its journal: {0}")]
     CutOff(io::Error),
-    #[error("the gateway could not tell its journal: {0}")]
+    #[error("the gateway could not do that: {0}")]
     Failed(String),
+    /// Start the gateway.
+    #[error(
+        "no gateway runs on this store, so there is nobody to learn from a verdict; start it and say \
+         it again"
+    )]
+    NobodyRuns,
     /// Gateway and command are of different versions.
     #[error("the gateway answered with something else than its journal: {0}")]
     Unexpected(serde_json::Error),
@@ -93,6 +102,19 @@ impl Journal {
             },
         }
     }
+
+    /// Says what a person thinks of an event; only a gateway that runs can take it to heart.
+    pub fn judge(&self, opinion: Opinion) -> Result<Ruling, NoJournal> {
+        match self {
+            Self::Store(_) => Err(NoJournal::NobodyRuns),
+            Self::Gateway(socket) => match ask(socket, &Ask::Judge(opinion))?.next() {
+                Some(Ok(Told::Ruling(ruling))) => Ok(ruling),
+                Some(Ok(other)) => Err(unexpected(&other)),
+                Some(Err(error)) => Err(error),
+                None => Err(NoJournal::Failed("it said nothing".to_owned())),
+            },
+        }
+    }
 }
 
 /// Every message from a gateway, who cuts us off when we read slowly: then we ask for the rest.
@@ -124,7 +146,9 @@ fn entries(
 fn line(told: Told) -> Result<Line, NoJournal> {
     match told {
         Told::Line(line) => Ok(line),
-        other @ (Told::Verdict(_) | Told::Failed(_) | Told::End) => Err(unexpected(&other)),
+        other @ (Told::Verdict(_) | Told::Ruling(_) | Told::Failed(_) | Told::End) => {
+            Err(unexpected(&other))
+        }
     }
 }
 

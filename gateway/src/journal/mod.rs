@@ -2,7 +2,8 @@
 //!
 //! The store has one owner, so `gatehouse events` cannot open it beside a running gateway. It asks
 //! the owner instead, through a Unix socket in the store's folder: [`SOCKET`], mode 0600, and only the
-//! gateway's own user and root are answered. No token, no port.
+//! gateway's own user and root are answered. No token, no port. They may also say of an event whether it
+//! was right, which the engine hears through the [`crate::desk`].
 //!
 //! A client sends one [`Ask`] as a line of JSON and reads [`Told`] lines until `end`; without `end` it
 //! has not heard everything. [`serve`] answers, [`ask`] asks. Nothing is held for a client: entries
@@ -14,6 +15,8 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 
+use gatehouse_core::event::verdict::Opinion;
+use gatehouse_core::pipeline::Ruling;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Entry, Verdict};
@@ -31,14 +34,18 @@ enum Ask {
     Event(String),
     /// A look at the whole hash chain.
     Verify,
+    /// Takes down what a person says of an event.
+    Judge(Opinion),
 }
 
 /// A line of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Told {
     Line(Line),
     Verdict(Verdict),
+    /// What a person's word did.
+    Ruling(Ruling),
     /// Why there will be no more.
     Failed(String),
     /// That was everything.

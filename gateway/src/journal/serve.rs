@@ -13,15 +13,18 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use gatehouse_core::event::verdict::Opinion;
+
 use super::{Ask, Line, SOCKET, Told};
+use crate::desk::Desk;
 use crate::store::{Entry, Store, StoreError};
 
 /// Clients at once; a further one waits.
 const CLIENTS: usize = 4;
 /// How long a client may take to ask, and to take what it is told.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-/// An [`Ask`] is a word and perhaps an event's id.
-const LONGEST_ASK: u64 = 1_024;
+/// An [`Ask`] is a word and perhaps an event's id, at most a person's opinion of it.
+const LONGEST_ASK: u64 = 4_096;
 /// Entries read and told at once.
 const PAGE: usize = 64;
 /// Pause after a failed `accept`, as when the process has no file handles left.
@@ -32,6 +35,7 @@ const BREATH: Duration = Duration::from_millis(200);
 pub fn start(
     folder: &Path,
     store: Store,
+    desk: Arc<Desk>,
     patience: Duration,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -46,14 +50,19 @@ pub fn start(
     let owner = std::fs::metadata(&path)?.uid();
     Ok(tokio::spawn(async move {
         // Cancel-safe: whoever is cut off here sees that `end` is missing.
-        stop.run_until_cancelled(accept(listener, owner, store, patience)).await;
+        stop.run_until_cancelled(accept(listener, owner, (store, desk), patience)).await;
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::debug!(%error, "the journal's socket stays behind");
         }
     }))
 }
 
-async fn accept(listener: UnixListener, owner: u32, store: Store, patience: Duration) {
+async fn accept(
+    listener: UnixListener,
+    owner: u32,
+    (store, desk): (Store, Arc<Desk>),
+    patience: Duration,
+) {
     let seats = Arc::new(Semaphore::new(CLIENTS));
     let mut clients = tokio::task::JoinSet::new();
     loop {
@@ -67,14 +76,14 @@ async fn accept(listener: UnixListener, owner: u32, store: Store, patience: Dura
                 continue;
             }
         };
-        let store = store.clone();
+        let (store, desk) = (store.clone(), Arc::clone(&desk));
         clients.spawn(async move {
             let answered = match client.peer_cred().map(|from| from.uid()) {
                 // The file's mode says the same, but only a moment after it was made.
                 Ok(from) if from != owner && from != 0 => {
                     Err(io::ErrorKind::PermissionDenied.into())
                 }
-                Ok(_) => answer(client, &store, patience).await,
+                Ok(_) => answer(client, &store, &desk, patience).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = answered {
@@ -85,7 +94,12 @@ async fn accept(listener: UnixListener, owner: u32, store: Store, patience: Dura
     }
 }
 
-async fn answer(client: UnixStream, store: &Store, patience: Duration) -> io::Result<()> {
+async fn answer(
+    client: UnixStream,
+    store: &Store,
+    desk: &Desk,
+    patience: Duration,
+) -> io::Result<()> {
     let (reads, writes) = client.into_split();
     let mut asked = String::new();
     let mut reads = BufReader::new(reads.take(LONGEST_ASK));
@@ -95,6 +109,7 @@ async fn answer(client: UnixStream, store: &Store, patience: Duration) -> io::Re
         Ok(Ask::Entries { from }) => entries(store, from, &mut teller).await?,
         Ok(Ask::Event(id)) => event(store, id, &mut teller).await?,
         Ok(Ask::Verify) => verify(store, &mut teller).await?,
+        Ok(Ask::Judge(opinion)) => judge(desk, opinion, &mut teller).await?,
         Err(error) => Err(format!("this is no question about the journal: {error}")),
     };
     teller.tell(&told.map_or_else(Told::Failed, |()| Told::End)).await
@@ -128,6 +143,17 @@ async fn verify(store: &Store, teller: &mut Teller) -> io::Result<Result<(), Str
     let store = store.clone();
     match aside(move || store.verify()).await? {
         Ok(verdict) => teller.tell(&Told::Verdict(verdict)).await.map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+async fn judge(
+    desk: &Desk,
+    opinion: Opinion,
+    teller: &mut Teller,
+) -> io::Result<Result<(), String>> {
+    match desk.say(opinion).await {
+        Ok(ruling) => teller.tell(&Told::Ruling(ruling)).await.map(Ok),
         Err(error) => Ok(Err(error.to_string())),
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use gatehouse_core::event;
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::Batch;
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::ask::{Journal, NoJournal};
 use super::*;
 use crate::config::StoreConfig;
+use crate::sample;
 use crate::store::Store;
 
 #[tokio::test]
@@ -141,6 +143,34 @@ async fn a_reader_that_pauses_for_longer_than_the_gateway_waits_still_reads_ever
     served.end().await;
 }
 
+#[tokio::test]
+async fn a_verdict_goes_to_the_engine_and_its_answer_comes_back() {
+    let served = Served::with(1, 40).await;
+    let folder = served.folder.path().to_owned();
+    let of = |event: &str, by: &str| Opinion {
+        event: event.into(),
+        verdict: Some(event::verdict::Verdict::FalseAlarm),
+        by: by.into(),
+        note: "长".repeat(500),
+    };
+    let opinions = [of("e-1", " 李 "), of("e-9", "李"), of("e-1", " ")];
+
+    let told = spawn_blocking(move || {
+        let journal = Journal::open(&folder).unwrap();
+        opinions.map(|opinion| journal.judge(opinion))
+    });
+    let [heard, unknown, nameless] = told.await.unwrap();
+
+    let heard = heard.unwrap();
+    assert!(heard.told.en.starts_with("heard 李 长长"), "{}", heard.told.en);
+    assert_eq!((heard.event.as_str(), heard.shifts[0].to), ("e-1", 0.25));
+    assert!(unknown.unwrap_err().to_string().contains("there is no event `e-9`"));
+    assert!(nameless.unwrap_err().to_string().contains("A verdict needs a name"));
+    let folder = served.end().await;
+    let nobody = Journal::open(folder.path()).unwrap().judge(of("e-1", "李")).unwrap_err();
+    assert!(matches!(nobody, NoJournal::NobodyRuns), "{nobody}");
+}
+
 /// A store with so many entries, and its socket.
 struct Served {
     folder: tempfile::TempDir,
@@ -169,8 +199,14 @@ impl Served {
         drop(sender);
         spawn_blocking(move || writer.join().unwrap()).await.unwrap();
         let stop = CancellationToken::new();
-        let task =
-            serve::start(folder.path(), store, Duration::from_secs(1), stop.clone()).unwrap();
+        let task = serve::start(
+            folder.path(),
+            store,
+            sample::desk(),
+            Duration::from_secs(1),
+            stop.clone(),
+        )
+        .unwrap();
         Self { folder, stop, task }
     }
 

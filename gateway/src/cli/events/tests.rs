@@ -90,6 +90,61 @@ fn a_whole_journal_says_so() {
     assert_eq!(text, "whole: 3 entries, sequences 1 to 3\n");
 }
 
+#[test]
+fn precision_counts_the_last_word_on_each_event_of_the_last_90_days() {
+    let judged = |event: &str, scene: &str, verdict: Option<&str>| {
+        let mut message = message(event, "updated", "2026-01-02T00:00:00.000Z", 4, scene, "east");
+        message.data.review.verdict = verdict.map(Into::into);
+        message.data.review.by = Some("Li".into());
+        message
+    };
+    let made = Made::of(&[
+        judged("A", "air", Some("false-alarm")),
+        judged("B", "air", Some("real")),
+        judged("C", "air", Some("planned-work")),
+        judged("A", "air", Some("real")),
+        judged("D", "air", None),
+        judged("E", "air", Some("false-alarm")),
+        judged("F", "bins", None),
+    ]);
+    let count = |scene: Option<&str>, json, now: &str| {
+        let wanted = judging::Precision { scene: scene.map(Into::into), json };
+        let now = now.parse().unwrap();
+        made.said(|journal, out| judging::precision(journal, &wanted, now, out))
+    };
+
+    assert_eq!(
+        count(None, false, "2026-03-01T00:00:00Z"),
+        "\
+scene                 right  events  real  false  planned  unjudged
+air                    67 %       5     2      1        1         1
+bins                      -       1     0      0        0         1
+"
+    );
+    let air = count(Some("air"), true, "2026-03-01T00:00:00Z");
+    let air: serde_json::Value = serde_json::from_str(&air).unwrap();
+    assert_eq!(air["precision"], serde_json::json!(2.0 / 3.0));
+    assert_eq!(count(None, true, "2026-06-01T00:00:00Z"), "", "more than 90 days ago");
+    let shown = made.said(|journal, out| show(journal, "A", false, out));
+    assert!(shown.contains("judged     real, by Li"), "{shown}");
+}
+
+#[test]
+fn without_a_gateway_that_runs_a_verdict_teaches_nobody() {
+    let made = Made::new();
+    let said = judging::Said {
+        id: "A".into(),
+        verdict: judging::Word::FalseAlarm,
+        by: "Li".into(),
+        note: String::new(),
+        json: false,
+    };
+
+    let refused = judging::say(&made.open(), said, &mut Vec::new()).unwrap_err();
+
+    assert!(refused.to_string().starts_with("no gateway runs on this store"), "{refused}");
+}
+
 /// A journal with three messages about two events.
 struct Made {
     folder: tempfile::TempDir,
@@ -103,12 +158,16 @@ impl Made {
             message("B", "opened", "2026-01-01T00:02:00.000Z", 4, "bin-fire", "west"),
             message("A", "cleared", "2026-01-01T00:05:00.000Z", 2, "pump-room", "east"),
         ];
+        Self::of(&messages)
+    }
+
+    fn of(messages: &[Message]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().into(), ..StoreConfig::default() };
         let (store, _) = Store::open(&config).unwrap();
         let (inputs, mut reports) = mpsc::channel(4);
         let (sender, writer) = store.spawn_writer(inputs.downgrade()).unwrap();
-        let records = (1..).zip(&messages).map(|(sequence, message)| Record {
+        let records = (1..).zip(messages).map(|(sequence, message)| Record {
             sequence,
             level: message.data.level,
             event: message.subject.clone(),

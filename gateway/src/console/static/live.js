@@ -38,7 +38,7 @@
   // Parts ---------------------------------------------------------------------------------------
 
   const stamp = (card) => card.dataset.key + " " + card.dataset.rev;
-  const controls = (root) => all(root, "a, button, summary");
+  const controls = (root) => all(root, "a, button, summary, input");
 
   const focusIn = (part) => {
     const active = document.activeElement;
@@ -58,13 +58,16 @@
     const restoreFocus = focusIn(part);
     for (const card of cards) {
       const was = before.get(card.dataset.key);
-      if (!was || Number(card.dataset.level) < Number(was.dataset.level)) news.push(card.dataset.say);
+      const isNew = !was || Number(card.dataset.level) < Number(was.dataset.level);
+      if (isNew && card.dataset.say) news.push(card.dataset.say);
       if (!was) continue;
       if (stamp(was) === stamp(card)) {
         card.replaceWith(was);
       } else {
         const open = all(was, "details").map((details) => details.open);
         all(card, "details").forEach((details, at) => { details.open = Boolean(open[at]); });
+        const typed = all(was, "input").map((input) => input.value);
+        all(card, "input").forEach((input, at) => { input.value = typed[at] ?? input.value; });
       }
     }
     for (const { name, value } of fresh.attributes) part.setAttribute(name, value);

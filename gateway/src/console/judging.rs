@@ -1,0 +1,193 @@
+//! `POST /verdict`: what a person says of an event, and the answer: what it did. On the page: the form
+//! on each card, the events that are over, and how often each scene was right.
+//!
+//! It passes [`super::guard`] like the login: a session and one of our own pages, or the bearer token.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Extension, Form, State};
+use axum::response::{IntoResponse, Json, Response};
+use gatehouse_core::community::quantity::Language;
+use gatehouse_core::event::verdict::{Opinion, Raised, Verdict};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::failure::Failure;
+use super::figures::{fingerprint, percent};
+use super::guard::Reader;
+use super::page::{self, ago, area_title, device_title, translated};
+use super::words::Words;
+use super::{Console, Snapshot};
+use crate::desk::NoRuling;
+
+/// The word that takes a verdict back.
+const WITHDRAW: &str = "withdraw";
+
+#[derive(Deserialize)]
+pub(super) struct Said {
+    event: String,
+    verdict: String,
+    by: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// `POST /verdict`.
+pub(super) async fn say(
+    State(console): State<Arc<Console>>,
+    Extension(reader): Extension<Reader>,
+    form: Result<Form<Said>, FormRejection>,
+) -> Response {
+    let Ok(Form(Said { event, verdict, by, note })) = form else {
+        return Failure::BadForm.answer(&reader);
+    };
+    let known = Verdict::ALL.into_iter().find(|known| known.word() == verdict);
+    if known.is_none() && verdict != WITHDRAW {
+        return Failure::BadForm.answer(&reader);
+    }
+    let said = console.sources.desk.say(Opinion { event, verdict: known, by, note }).await;
+    match said {
+        Ok(ruling) if reader.wants_page => {
+            let told = translated(&ruling.told, reader.language);
+            let title = Words::of(reader.language).taken_down;
+            page::html(page::notice(reader.language, title, told)).into_response()
+        }
+        Ok(ruling) => Json(ruling).into_response(),
+        Err(NoRuling::Opinion(_)) => Failure::NoName.answer(&reader),
+        Err(NoRuling::Unknown(_)) => Failure::NoEvent.answer(&reader),
+        Err(error @ (NoRuling::Ending | NoRuling::Late)) => {
+            tracing::warn!(%error, "a verdict was not taken down");
+            Failure::NotHeard.answer(&reader)
+        }
+    }
+}
+
+/// Three buttons, and one to take back what was said.
+pub(super) fn form(event: &str, is_judged: bool, language: Language) -> Markup {
+    let words = Words::of(language);
+    html! {
+        details .judge {
+            summary { (words.judge) }
+            form method="post" action="/verdict" {
+                input type="hidden" name="event" value=(event);
+                label {
+                    (words.your_name)
+                    input name="by" required maxlength="80" autocomplete="name";
+                }
+                label { (words.note) input name="note" maxlength="500" autocomplete="off"; }
+                div .choices {
+                    @for verdict in Verdict::ALL {
+                        button type="submit" name="verdict" value=(verdict.word()) {
+                            (name(verdict, words))
+                        }
+                    }
+                    @if is_judged {
+                        button type="submit" name="verdict" value=(WITHDRAW) { (words.withdraw) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn name(verdict: Verdict, words: &Words) -> &'static str {
+    match verdict {
+        Verdict::FalseAlarm => words.false_alarm,
+        Verdict::Real => words.real,
+        Verdict::PlannedWork => words.planned_work,
+    }
+}
+
+/// What was said and by whom.
+pub(super) fn said(verdict: &str, by: Option<&str>, language: Language) -> Markup {
+    let known = Verdict::ALL.into_iter().find(|known| known.word() == verdict);
+    let verdict = known.map_or(verdict, |known| name(known, Words::of(language)));
+    html! {
+        span .tag { (verdict) @if let Some(by) = by { " · " (by) } }
+    }
+}
+
+/// The last events that are over: most false alarms are known as such only then.
+pub(super) fn closed(snapshot: &Snapshot, language: Language) -> Markup {
+    let closed = &snapshot.view.closed;
+    html! {
+        section #closed .closed data-live {
+            @if !closed.is_empty() {
+                h2 { (Words::of(language).over) }
+                ol .events role="list" {
+                    @for raised in closed { (card(snapshot, raised, language)) }
+                }
+            }
+        }
+    }
+}
+
+fn card(snapshot: &Snapshot, raised: &Raised, language: Language) -> Markup {
+    let (numeral, level) = Words::of(language).level(raised.level);
+    let json = serde_json::to_vec(raised).unwrap_or_default();
+    html! {
+        li .card.{ "level-" (raised.level.clamp(1, 4)) } data-key=(raised.event)
+            data-level=(raised.level) data-rev=(format!("{:x}", fingerprint(&json))) {
+            article aria-labelledby={ "title-" (raised.event) } {
+                p .head {
+                    span .badge { b { (numeral) } " " (level) }
+                    @if let Some(word) = &raised.said {
+                        (said(word.verdict.word(), Some(&word.by), language))
+                    }
+                    span .age { (ago(snapshot, raised.over.unwrap_or(raised.opened), language)) }
+                }
+                h2 id={ "title-" (raised.event) } { (translated(&raised.title, language)) }
+                p .where {
+                    span { (area_title(&snapshot.community, &raised.area, language)) }
+                    span { (device_title(&snapshot.community, &raised.device, language)) }
+                }
+                p .why { (translated(&raised.why, language)) }
+                (form(&raised.event, raised.said.is_some(), language))
+            }
+        }
+    }
+}
+
+/// How often each scene was right.
+pub(super) fn records(snapshot: &Snapshot, language: Language) -> Markup {
+    let words = Words::of(language);
+    let scenes = &snapshot.view.scenes;
+    html! {
+        section #record .record data-live {
+            @if !scenes.is_empty() {
+                h2 { (words.record) }
+                p { (words.record_hint) }
+                div .scroll {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { (words.scene) }
+                                th scope="col" { (words.precision) }
+                                th scope="col" { (words.events) }
+                                th scope="col" { (words.real) }
+                                th scope="col" { (words.false_alarm) }
+                                th scope="col" { (words.planned_work) }
+                                th scope="col" { (words.unjudged) }
+                            }
+                        }
+                        tbody {
+                            @for scene in scenes {
+                                @let tally = &scene.tally;
+                                tr {
+                                    th scope="row" { (translated(&scene.title, language)) }
+                                    td { (tally.precision().map_or("–".to_owned(), percent)) }
+                                    td { (tally.events) }
+                                    td { (tally.real) }
+                                    td { (tally.false_alarms) }
+                                    td { (tally.planned) }
+                                    td { (tally.unjudged()) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
