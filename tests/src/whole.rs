@@ -199,6 +199,21 @@ async fn sensors_on_three_wires_become_events_at_a_platform_that_asks_who_we_are
             publish(&sensors, &ours, r#"{"t": 61.5, "seq": 4711}"#).await;
         }
     }
+    let event = opened["th-1"]["subject"].as_str().unwrap();
+    let said = ["events", "verdict", event, "false-alarm", "--by", "Li", "--note", "the sun"];
+    let (holds, told) = cli(folder, &[&said[..], &["--config", "."]].concat());
+    assert!(holds && told.contains("a declared limit is not moved"), "{told}");
+    let judged = loop {
+        let message = township.soon().await.expect("the platform hears the verdict");
+        let message: Value = serde_json::from_slice(&message).unwrap();
+        if !message["data"]["review"]["verdict"].is_null() {
+            break message;
+        }
+    };
+    assert_eq!(judged["subject"], event);
+    assert_eq!(judged["data"]["review"]["by"], "Li");
+    let (_, right) = cli(folder, &["events", "precision", "--config", ".", "--json"]);
+    assert!(right.contains(r#""false_alarms":1"#), "{right}");
     // The journal of a gateway that runs, and below of one that has ended.
     let (holds, told) = cli(folder, &["events", "verify", "--config", "."]);
     assert!(holds && told.starts_with("whole: "), "{told}");
@@ -219,6 +234,8 @@ async fn sensors_on_three_wires_become_events_at_a_platform_that_asks_who_we_are
     let (_, listed) = cli(folder, &["events", "list", "--config", ".", "--json"]);
     assert_eq!(listed.lines().filter(|line| line.contains("\"scene\"")).count(), 3, "{listed}");
     assert_eq!(asked, listed);
+    let (holds, told) = cli(folder, &[&said[..], &["--config", "."]].concat());
+    assert!(!holds && told.contains("no gateway runs on this store"), "{told}");
     let quiet = township.until_quiet(Duration::from_millis(200)).await;
     assert!(quiet.len() <= 3, "nothing is sent again and again");
 }

@@ -143,6 +143,8 @@ fn card(snapshot: &Snapshot, raised: &Raised, language: Language) -> Markup {
                     span { (device_title(&snapshot.community, &raised.device, language)) }
                 }
                 p .why { (translated(&raised.why, language)) }
+                @if let Some(note) = raised.said.as_ref().map(|said| &said.note)
+                    && !note.is_empty() { p .where { (note) } }
                 (form(&raised.event, raised.said.is_some(), language))
             }
         }

@@ -81,6 +81,11 @@ impl Teller {
     fn why(&self, message: &Message, before: Option<&EventData>) -> String {
         let data = &message.data;
         let why = data.cause.why.get(self.language);
+        if let Some(by) = data.review.by.as_deref()
+            && before.is_none_or(|before| before.review != data.review)
+        {
+            return format!("[{by}: {}] {why}", verdict(data, self.language));
+        }
         match (data.state, self.language) {
             (State::Cleared, Language::Zh) => {
                 format!("持续 {}后解除；此前：{why}", span(lasted(message), self.language))
@@ -205,6 +210,18 @@ fn transition(kind: &str, language: Language) -> &str {
         (Language::Zh, "dismissed") => "已排除",
         (Language::Zh, "closed") => "关闭",
         (Language::Zh | Language::En, _) => word,
+    }
+}
+
+/// What somebody said of it.
+fn verdict(data: &EventData, language: Language) -> &str {
+    match (language, data.review.verdict.as_deref()) {
+        (Language::Zh, Some("false-alarm")) => "误报",
+        (Language::Zh, Some("real")) => "属实",
+        (Language::Zh, Some("planned-work")) => "计划内作业",
+        (Language::Zh, None) => "撤回判断",
+        (Language::En, None) => "takes it back",
+        (Language::Zh | Language::En, Some(word)) => word,
     }
 }
 

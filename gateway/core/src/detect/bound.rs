@@ -244,9 +244,9 @@ impl Compiled {
     /// Whether points that do not fit each other may raise an event by the budget, and by what people
     /// said of earlier ones.
     fn may_raise(&self, together: &Together, shift: f64) -> bool {
-        let needed = self.allowance.and_then(|allowance| allowance.powers(together.interval()));
-        let needed = needed.unwrap_or(TOGETHER) + shift;
-        together.is_open() && together.powers() >= needed
+        let left = self.allowance.and_then(|allowance| allowance.powers(together.interval()));
+        let needed = left.or((shift > 0.0).then_some(TOGETHER));
+        together.is_open() && needed.is_none_or(|needed| together.powers() >= needed + shift)
     }
 
     /// Whether what people say of its events moves its threshold. What somebody declared stays.

@@ -216,14 +216,17 @@ pub struct Grading {
     pub devices: u32,
 }
 
-/// Whether a person must look first.
+/// Whether a person must look first, and what one said of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Review {
     pub required: bool,
+    /// `false-alarm`, `real` or `planned-work`; absent when nobody has said so, or took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
+    /// Who said it, or took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// When (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }

@@ -65,11 +65,7 @@ impl Word {
     }
 }
 
-pub(super) fn say(
-    journal: &Journal,
-    said: Said,
-    out: &mut impl Write,
-) -> anyhow::Result<ExitCode> {
+pub(super) fn say(journal: &Journal, said: Said, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let Said { id, verdict, by, note, json } = said;
     let opinion = Opinion { event: id, verdict: verdict.verdict(), by, note };
     let ruling = journal.judge(opinion)?;

@@ -37,6 +37,14 @@ fn an_update_says_what_has_changed() {
             raised(|d| d.cause.contributions.extend(d.cause.contributions.clone())),
         ),
         (
+            "[Li: false-alarm]",
+            "[Li: 误报]",
+            raised(|d| {
+                (d.review.verdict, d.review.by) = (Some("false-alarm".into()), Some("Li".into()));
+            }),
+        ),
+        ("[Li: takes it back]", "[Li: 撤回判断]", raised(|d| d.review.by = Some("Li".into()))),
+        (
             "[up from level III to II; new peak]",
             "[III 级升为 II 级; 出现新高]",
             raised(|d| (d.level, d.cause.grading.over) = (2, 0.5)),

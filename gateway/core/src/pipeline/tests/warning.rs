@@ -1,6 +1,7 @@
 //! Stories of limits that warn before they are passed.
 
 use super::*;
+use crate::event::verdict::Opinion;
 
 const HEAT_SOON: &str = r#"
     [scene]
@@ -152,4 +153,25 @@ fn a_warning_goes_on_over_a_restart_with_what_it_had_seen() {
 
     let told = night.told();
     assert!(told.len() == 1 && told[0].starts_with("cleared 3 temperature expected"), "{told:?}");
+}
+
+#[test]
+fn a_false_warning_makes_the_next_one_wait_until_it_is_surer() {
+    let mut night = Night::new(warned());
+    night.filled().hours(&[30.0], Some(9.0));
+    let event = night.messages()[0].subject.clone();
+    night.hours(&[21.0], Some(0.0));
+    let verdict = Some(crate::event::verdict::Verdict::FalseAlarm);
+    let opinion = Opinion { event, verdict, by: "Li".into(), note: String::new() };
+
+    night.handle(Input::Verdict { opinion, journal: None });
+    night.filled().hours(&[30.0], Some(9.0));
+
+    let cause = night.messages().last().unwrap().data.cause.clone();
+    assert!((cause.threshold - 0.64).abs() < 0.01, "odds of 1 become odds of 1.78: {cause:?}");
+    let taught =
+        "now 30 degC; threshold raised by 0.25 after 1 false alarm, last on 2026-03-02 by Li";
+    assert!(cause.why.en.ends_with(taught), "{}", cause.why.en);
+    let bounds = &night.pipeline.devices[0].bounds;
+    assert!(bounds.iter().filter(|bound| bound.lesson.is_some()).count() == 1, "not the limit's");
 }
