@@ -75,7 +75,7 @@ fn a_warning_comes_once_before_the_limit_and_is_over_when_it_is_passed() {
     night.hours(&[30.0, 36.0], Some(9.0));
     let told = night.told();
     assert_eq!(told.len(), 1, "{told:?}");
-    let why = "passes 40 degC within 3 h, 89 % sure; now 30 degC";
+    let why = "passes 40 °C within 3 h, 89 % sure; now 30 °C";
     assert_eq!(
         told[0],
         format!("opened 3 temperature expected to pass the limit: temperature {why}")
@@ -133,7 +133,7 @@ fn a_lower_limit_warns_of_values_that_fall() {
     night.hours(&[12.0], Some(9.0));
 
     let told = night.told();
-    assert!(told.len() == 1 && told[0].contains("falls below 5 degC within 3 h"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("falls below 5 °C within 3 h"), "{told:?}");
 }
 
 #[test]
