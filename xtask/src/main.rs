@@ -18,7 +18,7 @@ usage: cargo xtask <chore>
   ci       fmt, clippy, deny, then test: what CI runs
   deny     licences, bans and sources of the dependencies; installs cargo-deny when it is missing
   eval     the detectors by the field's own yardsticks, on recordings of yours:
-           cargo xtask eval [--data FOLDER] [--program PATH] [--json] [nab|skab|budget|all]
+           cargo xtask eval [--data FOLDER] [--program PATH] [--json] [--judge] [nab|skab|budget|all]
   peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
   prepare  only install what the tests need
 ";

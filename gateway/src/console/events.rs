@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use axum::response::{Html, Json};
-use gatehouse_core::community::quantity::Language;
+use gatehouse_core::community::quantity::{Language, printed_unit};
 use gatehouse_core::event::message::{EventData, State as Standing};
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 
-use super::figures::{fingerprint, percent, range, unit, value};
+use super::figures::{fingerprint, percent, range, value};
 use super::guard::Reader;
 use super::judging;
 use super::page::{
@@ -193,7 +193,7 @@ fn contributions(snapshot: &Snapshot, data: &EventData, language: Language) -> M
                         tr {
                             th scope="row" {
                                 (title(&part.point).as_deref().unwrap_or(&part.point))
-                                @if !unit(&part.unit).is_empty() { small { " " (unit(&part.unit)) } }
+                                @if !printed_unit(&part.unit).is_empty() { small { " " (printed_unit(&part.unit)) } }
                             }
                             td {
                                 @match part.observed {

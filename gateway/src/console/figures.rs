@@ -1,5 +1,7 @@
 //! Numbers and units as people read them.
 
+use gatehouse_core::community::quantity::printed_unit;
+
 /// A measured value: at most three decimals, fewer the larger it is, no trailing zeros.
 pub(super) fn value(value: f64) -> String {
     if !value.is_finite() {
@@ -19,7 +21,7 @@ pub(super) fn value(value: f64) -> String {
 
 /// A value and its unit.
 pub(super) fn quantity(number: f64, unit_code: &str) -> String {
-    let unit = unit(unit_code);
+    let unit = printed_unit(unit_code);
     if unit.is_empty() { value(number) } else { format!("{}\u{202f}{unit}", value(number)) }
 }
 
@@ -30,21 +32,6 @@ pub(super) fn range(from: Option<f64>, to: Option<f64>) -> String {
         (Some(from), None) => format!("≥ {}", value(from)),
         (None, Some(to)) => format!("≤ {}", value(to)),
         (None, None) => "–".into(),
-    }
-}
-
-/// A UCUM unit as it is written on paper; an unknown one stays as it is.
-pub(super) fn unit(code: &str) -> &str {
-    match code {
-        "1" => "",
-        "degC" | "Cel" => "°C",
-        "ug/m3" => "µg/m³",
-        "mg/m3" => "mg/m³",
-        "m3/h" => "m³/h",
-        "m3" => "m³",
-        "kW.h" => "kW·h",
-        "deg" => "°",
-        other => other,
     }
 }
 

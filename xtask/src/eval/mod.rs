@@ -9,8 +9,10 @@
 //! 2. [`nab`] and [`ranges`] score one-point series, [`corpus`] does it for a folder,
 //! 3. [`skab`] scores a device of several points, beside [`pca`] on the same rows,
 //! 4. [`normal`] holds recordings of ordinary life, [`budget`] counts what was raised in them and asks
-//!    [`poisson`] whether that is what was promised.
+//!    [`poisson`] whether that is what was promised,
+//! 5. [`bounds`] says what of it the project promises.
 
+mod bounds;
 mod budget;
 mod corpus;
 mod files;
@@ -33,7 +35,7 @@ use serde_json::{Value, json};
 use crate::step;
 use program::Program;
 
-const USAGE: &str = "usage: cargo xtask eval [--data FOLDER] [--program PATH] [--json] \
+const USAGE: &str = "usage: cargo xtask eval [--data FOLDER] [--program PATH] [--json] [--judge] \
                      [--budget 'N / week'] [nab|skab|budget|all]";
 
 /// What was asked for.
@@ -42,6 +44,8 @@ struct Asked {
     data: Option<PathBuf>,
     program: Option<PathBuf>,
     is_json: bool,
+    /// Fail when the figures are not those that are promised.
+    is_judged: bool,
     /// Events a week and point, instead of what the scene declares.
     budget: Option<f64>,
     /// Empty for all.
@@ -96,6 +100,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     } else {
         out.write_all(markdown.as_bytes())?;
     }
+    let missed = if asked.is_judged { bounds::missed(&all) } else { Vec::new() };
+    if !missed.is_empty() {
+        bail!("{}", missed.join("; "));
+    }
     Ok(())
 }
 
@@ -108,6 +116,7 @@ fn parse(arguments: &[&str]) -> Result<Asked> {
             "--data" => asked.data = Some(value()?.into()),
             "--program" => asked.program = Some(value()?.into()),
             "--json" => asked.is_json = true,
+            "--judge" => asked.is_judged = true,
             "--budget" => {
                 let text = value()?;
                 let rate = budget::per_week(text);
@@ -140,6 +149,7 @@ mod tests {
             data: Some("here".into()),
             program: None,
             is_json: true,
+            is_judged: false,
             budget: Some(2.0),
             parts: vec!["nab".into()],
         };

@@ -284,6 +284,24 @@ pub enum Language {
     En,
 }
 
+/// A UCUM unit as it is written on paper: nothing for the unity and for what only names what is
+/// counted (`{bays}`). One that is not known here stays as it is.
+pub fn printed_unit(code: &str) -> &str {
+    match code {
+        "1" => "",
+        "degC" | "Cel" => "°C",
+        "ug/m3" => "µg/m³",
+        "mg/m3" => "mg/m³",
+        "m3/h" => "m³/h",
+        "m3" => "m³",
+        "kW.h" => "kW·h",
+        "uT" => "µT",
+        "deg" => "°",
+        _ if code.starts_with('{') && code.ends_with('}') => "",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +339,13 @@ mod tests {
             assert_eq!(nearest_unit(wrong), meant, "{wrong}");
         }
         assert!(OTHERWISE.iter().all(|(unit, _)| is_unit(unit)), "what is meant is known");
+    }
+
+    #[test]
+    fn a_unit_is_printed_as_people_write_it_and_what_is_counted_is_not() {
+        let units = ["ug/m3", "kW.h", "ppm", "1", "{bays}"];
+
+        assert_eq!(units.map(printed_unit), ["µg/m³", "kW·h", "ppm", "", ""]);
     }
 
     #[test]

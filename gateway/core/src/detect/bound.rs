@@ -69,6 +69,8 @@ pub(super) enum Judge {
         points: Vec<String>,
         threshold: f64,
         every: Duration,
+        /// By whose hours and days of rest it knows what is usual.
+        calendar: Option<Arc<Calendar>>,
     },
     Soon(Box<Soon>),
 }
@@ -135,6 +137,7 @@ impl Compiled {
                         points: detector.points.clone(),
                         threshold: detector.threshold.unwrap_or(THRESHOLD),
                         every: detector.every.map_or(Duration::ZERO, |p| p.0),
+                        calendar: calendar.cloned(),
                     }
                 }
                 _ => return Err(Unusable::NoJudge(id)),
@@ -368,12 +371,14 @@ impl Bound {
                 }
                 Some(_) | None => is_time()? && when.test(moment, |n| sight.lookup(n, at))?,
             },
-            Judge::Model { threshold, .. } => {
+            Judge::Model { threshold, calendar, .. } => {
                 let (mut is_sample, mut opens) = (false, false);
                 for (index, series) in self.series.iter_mut().enumerate() {
                     let Some(value) = fresh(readings, series.point) else { continue };
                     let limit = compiled.limit(*threshold, series, shift);
-                    let Some(asked) = series.handle(at, value, limit, features) else {
+                    let Some(asked) =
+                        series.handle(at, value, limit, calendar.as_deref(), features)
+                    else {
                         continue;
                     };
                     asks.extend(asked.map(|sample| (index, sample)));

@@ -6,7 +6,7 @@ use super::bound::{Bound, Compiled, Judge, Sight};
 use super::joint::Culprit;
 use super::score::Verdict;
 use crate::community::device_type::Point;
-use crate::community::quantity::Text;
+use crate::community::quantity::{Text, printed_unit};
 use crate::event::message::Contribution;
 
 impl Bound {
@@ -197,10 +197,10 @@ fn why(
     }
 }
 
-/// One point's part in it, as in `PM2.5 182 ug/m3, above 150 ug/m3`.
+/// One point's part in it, as in `PM2.5 182 µg/m³, above 150 µg/m³`.
 fn sentence(point: &Point, part: &Contribution) -> Text {
     let name = point.title.clone().unwrap_or_else(|| Text::new(&point.name, &point.name));
-    let unit = if point.unit == "1" { String::new() } else { format!(" {}", point.unit) };
+    let unit = printed_after(&point.unit);
     let observed = part.observed.map_or("?".into(), number);
     let observed = format!("{observed}{unit}");
     match part.expected {
@@ -219,6 +219,14 @@ fn sentence(point: &Point, part: &Contribution) -> Text {
         (None, None) => {
             Text::new(format!("{} {observed}", name.zh), format!("{} {observed}", name.en))
         }
+    }
+}
+
+/// A unit as it follows a number in a sentence.
+pub(super) fn printed_after(unit: &str) -> String {
+    match printed_unit(unit) {
+        "" => String::new(),
+        unit => format!(" {unit}"),
     }
 }
 

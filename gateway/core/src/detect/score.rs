@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::anomaly::{Detector, Judgement, Witness, score_of};
+use crate::community::calendar::Calendar;
 use crate::reading::Timestamp;
 
 /// One point under watch.
@@ -52,13 +53,14 @@ impl Series {
         at: Timestamp,
         value: f64,
         threshold: f64,
+        calendar: Option<&Calendar>,
         features: &mut Vec<f32>,
     ) -> Option<Option<u64>> {
         if !self.is_due(at) || !value.is_finite() {
             return None;
         }
         self.last = Some(at);
-        let (judgement, asks) = self.detector.take(at, value, threshold, features);
+        let (judgement, asks) = self.detector.take(at, value, threshold, calendar, features);
         self.verdict = Some(Verdict { at, observed: value, judgement });
         Some(asks.then(|| self.detector.samples()))
     }
@@ -122,7 +124,7 @@ mod tests {
     fn samples_keep_their_distance() {
         let mut series = Series::new(0, Duration::from_mins(1));
         let mut take = |seconds: i64, value| {
-            series.handle(Timestamp(seconds * 1000), value, 2.6, &mut Vec::new()).is_some()
+            series.handle(Timestamp(seconds * 1000), value, 2.6, None, &mut Vec::new()).is_some()
         };
 
         assert!(take(0, 1.0));
@@ -139,8 +141,8 @@ mod tests {
         let mut series = Series::new(0, Duration::ZERO);
         let mut features = Vec::new();
 
-        assert_eq!(series.handle(Timestamp(0), 1.0, 2.6, &mut features), Some(None));
-        assert_eq!(series.handle(Timestamp(0), 2.0, 2.6, &mut features), Some(None));
+        assert_eq!(series.handle(Timestamp(0), 1.0, 2.6, None, &mut features), Some(None));
+        assert_eq!(series.handle(Timestamp(0), 2.0, 2.6, None, &mut features), Some(None));
         assert!(series.is_learning() && features.is_empty());
     }
 }

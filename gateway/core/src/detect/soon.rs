@@ -66,10 +66,10 @@ impl Soon {
         )
     }
 
-    /// As in `passes 150 ug/m3 within 3 h, 62 % sure; now 118 ug/m3`.
+    /// As in `passes 150 µg/m³ within 3 h, 62 % sure; now 118 µg/m³`.
     pub(super) fn why(&self, point: &Point, observed: Option<f64>, probability: f64) -> Text {
         let name = point.title.clone().unwrap_or_else(|| Text::new(&point.name, &point.name));
-        let unit = if point.unit == "1" { String::new() } else { format!(" {}", point.unit) };
+        let unit = super::explain::printed_after(&point.unit);
         let limit = super::explain::number(self.limit);
         let now = observed.map_or("?".into(), super::explain::number);
         let minutes = self.within.as_secs() / 60;

@@ -183,9 +183,9 @@ fn a_hot_hour_is_one_event_that_grows_and_clears() {
     assert_eq!(
         night.transcript,
         "\
-00:01:00  opened 3 too hot: rule `rate.temperature > 10.0` holds: temperature 45 degC
-00:02:00  updated 3 too hot: temperature 45 degC, above 40 degC
-00:04:30  cleared 3 too hot: temperature 45 degC, above 40 degC
+00:01:00  opened 3 too hot: rule `rate.temperature > 10.0` holds: temperature 45 °C
+00:02:00  updated 3 too hot: temperature 45 °C, above 40 °C
+00:04:30  cleared 3 too hot: temperature 45 °C, above 40 °C
 "
     );
 }
@@ -228,10 +228,7 @@ fn after_a_restart_an_open_event_neither_opens_again_nor_hangs() {
     let mut after = Night::resumed(Night::with_scenes(&[HEAT]), before.restored(), now);
     after.talk(120, 45.0).talk(120, 20.0);
 
-    assert_eq!(
-        after.transcript,
-        "00:06:00  cleared 3 too hot: temperature 45 degC, above 40 degC\n"
-    );
+    assert_eq!(after.transcript, "00:06:00  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
     let cleared = after.messages().remove(0);
     assert_eq!(cleared.data.event, opened);
     assert_eq!(cleared.sequence, "00000000000000000003");
@@ -247,10 +244,7 @@ fn a_delay_that_runs_when_the_power_fails_goes_on() {
     let mut after = Night::resumed(Night::with_scenes(&[&scene]), before.restored(), before.now);
     after.wait(41);
 
-    assert_eq!(
-        after.transcript,
-        "00:01:00  opened 3 too hot: temperature 45 degC, above 40 degC\n"
-    );
+    assert_eq!(after.transcript, "00:01:00  opened 3 too hot: temperature 45 °C, above 40 °C\n");
 }
 
 #[test]
@@ -268,10 +262,10 @@ fn a_silent_sensor_is_a_finding_and_its_event_becomes_unknown() {
         night.transcript,
         "\
 00:02:30  opened 4 Device silent: thermometer 1 has said nothing for 1 min
-00:02:30  unknown 3 too hot: temperature 45 degC, above 40 degC
-00:06:40  updated 3 too hot: temperature 45 degC, above 40 degC
+00:02:30  unknown 3 too hot: temperature 45 °C, above 40 °C
+00:06:40  updated 3 too hot: temperature 45 °C, above 40 °C
 00:06:40  cleared 4 Device silent: thermometer 1 has said nothing for 1 min
-00:07:10  cleared 3 too hot: temperature 45 degC, above 40 degC
+00:07:10  cleared 3 too hot: temperature 45 °C, above 40 °C
 "
     );
 }
@@ -383,7 +377,7 @@ fn a_model_is_asked_in_batches_and_its_answer_raises() {
     assert_eq!(
         night
             .transcript
-            .matches("opened 4 unusual: not as usual: temperature 60 degC, expected")
+            .matches("opened 4 unusual: not as usual: temperature 60 °C, expected")
             .count(),
         3,
         "{}",
@@ -420,10 +414,7 @@ fn a_new_configuration_keeps_open_events_and_ends_those_of_removed_devices() {
     less.devices.remove(0);
     night.handle(Input::Config(Arc::new(less)));
 
-    assert_eq!(
-        night.transcript,
-        "00:03:10  cleared 3 too hot: temperature 45 degC, above 40 degC\n"
-    );
+    assert_eq!(night.transcript, "00:03:10  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
 }
 
 #[test]

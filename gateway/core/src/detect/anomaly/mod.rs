@@ -33,6 +33,7 @@ use constants::{
 use forecast::{Forecast, Scale};
 use witness::{Statement, Witnesses};
 
+use crate::community::calendar::Calendar;
 use crate::reading::Timestamp;
 
 /// Numbers that the network is shown per sample.
@@ -128,17 +129,18 @@ impl Judgement {
 }
 
 impl Detector {
-    /// Judges a sample, then learns it. Events open from `threshold` (an abnormality) on. What the
-    /// network should be shown next is appended to `features`; true when there is something.
+    /// Judges a sample, then learns it. Events open from `threshold` (an abnormality) on; what is usual
+    /// at which hour goes by `calendar`. What the network should be shown next is appended to `features`; true when there is something.
     pub fn take(
         &mut self,
         at: Timestamp,
         value: f64,
         threshold: f64,
+        calendar: Option<&Calendar>,
         features: &mut Vec<f32>,
     ) -> (Judgement, bool) {
         let forecast = self.forecast.take().filter(|_| !self.witnesses.is_gap(at));
-        let says = self.witnesses.take(at, value, forecast.as_ref());
+        let says = self.witnesses.take(at, value, forecast.as_ref(), calendar);
         let (abnormality, loudest) = self.judge(&says);
         let is_learning = self.is_learning();
         let abnormality = if is_learning { 0.0 } else { abnormality };
@@ -148,12 +150,13 @@ impl Detector {
         if opens {
             self.opened = Some(now);
         }
-        let expected = self.expected(at, value, forecast.map(|forecast| forecast.band()));
+        let usual = self.witnesses.usual(at, calendar);
+        let expected = expected(value, forecast.map(|forecast| forecast.band()), usual);
         let judgement = Judgement { abnormality, is_learning, opens, expected, loudest };
         if self.asked.is_some() {
             return (judgement, false);
         }
-        let question = self.witnesses.question();
+        let question = self.witnesses.question(calendar);
         self.asked = question.map(|(scale, _)| (now, scale));
         features.extend(question.iter().flat_map(|(_, inputs)| inputs));
         (judgement, question.is_some())
@@ -204,14 +207,6 @@ impl Detector {
         self.witnesses.shift(to);
     }
 
-    /// The band to hold a sample against: the forecast, or what is usual when the forecast has come to
-    /// terms with what began a few samples before.
-    fn expected(&self, at: Timestamp, value: f64, forecast: Option<[f64; 3]>) -> Option<[f64; 3]> {
-        let is_outside = |[low, _, high]: [f64; 3]| value < low || value > high;
-        let usual = Some(self.witnesses.usual(at)).filter(|usual| is_outside(*usual));
-        forecast.filter(|band| is_outside(*band)).or(usual).or(forecast)
-    }
-
     /// Holds each witness against its own past, adds, and holds the sum against the past of sums.
     fn judge(&mut self, says: &Statement) -> (f64, Option<Witness>) {
         let (mut sum, mut has_spoken) = (0.0, false);
@@ -244,6 +239,14 @@ impl Detector {
         let samples = if interval > 0.0 { (QUIET / interval).floor() } else { QUIET_MOST };
         samples.clamp(QUIET_LEAST, QUIET_MOST)
     }
+}
+
+/// The band to hold a sample against: the forecast, or what is usual when the forecast has come to
+/// terms with what began a few samples before.
+fn expected(value: f64, forecast: Option<[f64; 3]>, usual: [f64; 3]) -> Option<[f64; 3]> {
+    let is_outside = |[low, _, high]: [f64; 3]| value < low || value > high;
+    let usual = Some(usual).filter(|usual| is_outside(*usual));
+    forecast.filter(|band| is_outside(*band)).or(usual).or(forecast)
 }
 
 #[cfg(test)]

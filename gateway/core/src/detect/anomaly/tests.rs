@@ -28,7 +28,7 @@ fn network(inputs: &[f32]) -> Vec<f32> {
 /// One sample, and the network's answer to what is asked about the next.
 fn step(detector: &mut Detector, at: Timestamp, value: f64) -> Judgement {
     let mut features = Vec::new();
-    let (judgement, asks) = detector.take(at, value, abnormality_of(0.5), &mut features);
+    let (judgement, asks) = detector.take(at, value, abnormality_of(0.5), None, &mut features);
     if asks {
         assert!(detector.answer(detector.samples(), &network(&features)));
     }
@@ -94,7 +94,7 @@ fn an_answer_that_comes_too_late_leaves_the_forecaster_silent_and_the_others_spe
     for i in 0..600 {
         let mut features = Vec::new();
         let asked_at = detector.samples();
-        last = Some(detector.take(Timestamp(i * 60_000), noise(i), 9.0, &mut features).0);
+        last = Some(detector.take(Timestamp(i * 60_000), noise(i), 9.0, None, &mut features).0);
         assert!(!detector.answer(asked_at, &[0.0; OUTPUTS]), "that was the sample before");
     }
     let judgement = step(&mut detector, Timestamp(600 * 60_000), 90.0);

@@ -12,6 +12,7 @@ use super::novelty::{Frame, novelty};
 use super::profile::Profile;
 use super::ring::Ring;
 use super::{INPUTS, WITNESSES};
+use crate::community::calendar::Calendar;
 use crate::reading::Timestamp;
 
 /// What each witness says; `None` as long as it cannot tell.
@@ -73,6 +74,7 @@ impl Witnesses {
         at: Timestamp,
         value: f64,
         forecast: Option<&Forecast>,
+        calendar: Option<&Calendar>,
     ) -> Statement {
         let value = self.held(value);
         // As it is remembered: a sample that is its own median has no deviation.
@@ -94,7 +96,7 @@ impl Witnesses {
         let scale = mean.max(1e-12 + 1e-9 * value.abs());
         let keep = 1.0 - 1.0 / DEVIATION_TAU;
         self.deviation = [sum * keep + deviation.abs(), weight * keep + 1.0];
-        self.left.push(self.profile.take(at, deviation));
+        self.left.push(self.profile.take(at, deviation, calendar));
         self.raw.push(value);
         self.count += 1;
         let range = widen(&mut self.range, value);
@@ -126,17 +128,17 @@ impl Witnesses {
     }
 
     /// What the network is to be shown about the sample after the newest one.
-    pub(super) fn question(&self) -> Option<(Scale, [f32; INPUTS])> {
+    pub(super) fn question(&self, calendar: Option<&Calendar>) -> Option<(Scale, [f32; INPUTS])> {
         let now = self.last?;
         #[expect(clippy::cast_possible_truncation, reason = "a bounded number of milliseconds")]
         let next = Timestamp(now.0.saturating_add((self.interval * 1000.0) as i64));
-        let usual = [now, next].map(|at| self.median + self.profile.at(at));
+        let usual = [now, next].map(|at| self.median + self.profile.at(at, calendar));
         inputs(&self.raw, usual, self.profile.reliability())
     }
 
     /// 5 %, 50 % and 95 % of what is usual at that time of day.
-    pub(super) fn usual(&self, at: Timestamp) -> [f64; 3] {
-        let middle = self.median + self.profile.reliability() * self.profile.at(at);
+    pub(super) fn usual(&self, at: Timestamp, calendar: Option<&Calendar>) -> [f64; 3] {
+        let middle = self.median + self.profile.reliability() * self.profile.at(at, calendar);
         let half = USUAL_BAND * self.deviation[0] / self.deviation[1].max(1.0);
         [middle - half, middle, middle + half]
     }

@@ -47,8 +47,8 @@ fn a_clock_that_is_set_back_is_told_and_its_device_goes_on_counting() {
         night.transcript,
         "\
 00:01:20  opened 4 Device clock went back: the clock of thermometer 1 went back by about 2 h; until it is right, its readings are dated by the gateway's clock
-00:03:00  opened 3 too hot: temperature 45 degC, above 40 degC
-00:04:30  cleared 3 too hot: temperature 45 degC, above 40 degC
+00:03:00  opened 3 too hot: temperature 45 °C, above 40 °C
+00:04:30  cleared 3 too hot: temperature 45 °C, above 40 °C
 00:11:20  cleared 4 Device clock went back: the clock of thermometer 1 went back by about 2 h; until it is right, its readings are dated by the gateway's clock
 "
     );

@@ -29,8 +29,8 @@ fn what_lasts_is_graded_anew_while_others_talk() {
     assert_eq!(
         night.transcript,
         "\
-00:02:00  opened 3 too hot: temperature 45 degC, above 40 degC
-00:07:00  updated 2 too hot: temperature 45 degC, above 40 degC
+00:02:00  opened 3 too hot: temperature 45 °C, above 40 °C
+00:07:00  updated 2 too hot: temperature 45 °C, above 40 °C
 "
     );
 }

@@ -108,6 +108,23 @@ fn an_outage_of_a_day_a_clock_step_and_a_point_that_is_missing_for_days_bring_no
 }
 
 #[test]
+fn a_change_to_summer_time_and_a_season_that_warms_bring_no_flood() {
+    let mut night = Night::new(watched(ODD));
+    night.watch(0..2_016, |step| Some(calm(step)));
+    let before = night.opened();
+
+    // People get up an hour earlier; then it gets warmer by seven degrees in six weeks.
+    night.watch(2_016..4_032, |step| Some(calm(step + 12)));
+    let summer_time = night.opened() - before;
+    let warmer = |step: i64| f64::from(i32::try_from(step - 4_032).unwrap()) / 2_016.0 * 7.0 / 6.0;
+    night.watch(4_032..16_128, |step| Some(calm(step + 12) + warmer(step)));
+    let season = night.opened() - before - summer_time;
+
+    assert!(summer_time <= 2, "{summer_time} in the week after\n{}", night.transcript);
+    assert!(season <= 5, "{season} in six weeks\n{}", night.transcript);
+}
+
+#[test]
 fn a_sensor_that_never_moves_is_nobodys_business_until_it_moves() {
     let mut night = Night::new(watched(ODD));
 

@@ -24,7 +24,7 @@ fn an_event_that_was_ending_ends_at_its_time_though_the_sensor_is_quiet_after_a_
     before.wait(400);
     after.wait(400);
 
-    let cleared = "00:06:30  cleared 3 too hot: temperature 45 degC, above 40 degC\n";
+    let cleared = "00:06:30  cleared 3 too hot: temperature 45 °C, above 40 °C\n";
     assert!(before.transcript.contains(cleared), "{}", before.transcript);
     assert!(after.transcript.contains(cleared), "{}", after.transcript);
 }
@@ -37,10 +37,7 @@ fn an_event_whose_off_delay_passed_without_power_ends_at_the_start() {
 
     let after = after_a_power_cut(&before, &scene, 600);
 
-    assert_eq!(
-        after.transcript,
-        "00:11:50  cleared 3 too hot: temperature 45 degC, above 40 degC\n"
-    );
+    assert_eq!(after.transcript, "00:11:50  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_warning_comes_once_before_the_limit_and_is_over_when_it_is_passed() {
     night.hours(&[30.0, 36.0], Some(9.0));
     let told = night.told();
     assert_eq!(told.len(), 1, "{told:?}");
-    let why = "passes 40 degC within 3 h, 89 % sure; now 30 degC";
+    let why = "passes 40 °C within 3 h, 89 % sure; now 30 °C";
     assert_eq!(
         told[0],
         format!("opened 3 temperature expected to pass the limit: temperature {why}")
@@ -134,7 +134,7 @@ fn a_lower_limit_warns_of_values_that_fall() {
     night.hours(&[12.0], Some(9.0));
 
     let told = night.told();
-    assert!(told.len() == 1 && told[0].contains("falls below 5 degC within 3 h"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("falls below 5 °C within 3 h"), "{told:?}");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_false_warning_makes_the_next_one_wait_until_it_is_surer() {
     let cause = night.messages().last().unwrap().data.cause.clone();
     assert!((cause.threshold - 0.64).abs() < 0.01, "odds of 1 become odds of 1.78: {cause:?}");
     let taught =
-        "now 30 degC; threshold raised by 0.25 after 1 false alarm, last on 2026-03-02 by Li";
+        "now 30 °C; threshold raised by 0.25 after 1 false alarm, last on 2026-03-02 by Li";
     assert!(cause.why.en.ends_with(taught), "{}", cause.why.en);
     let bounds = &night.pipeline.devices[0].bounds;
     assert!(bounds.iter().filter(|bound| bound.lesson.is_some()).count() == 1, "not the limit's");
