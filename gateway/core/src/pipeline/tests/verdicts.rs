@@ -255,3 +255,33 @@ fn nobody_is_answered_before_the_word_is_on_disk() {
 
     assert!(night.transcript.lines().last().unwrap().starts_with("Noted as real."));
 }
+
+#[test]
+fn a_scene_on_trial_learns_and_nobody_outside_hears_of_it() {
+    let trial = ODD.replace("id = \"odd\"", "id = \"odd\"\n status = \"pilot\"");
+    let mut night = Night::new(watched(&[&trial]));
+    night.both(0..700, &[600]);
+    let view = night.pipeline.view(night.now);
+    let event = view.closed.iter().find(|raised| raised.device == "t1").unwrap().event.clone();
+
+    night.say(&event, Some(Verdict::FalseAlarm));
+
+    assert_eq!((night.shift(0), night.shift(1)), (0.25, 0.0));
+    assert_eq!(night.messages(), []);
+    assert_eq!(night.pipeline.view(night.now).scenes[0].tally.precision(), Some(0.0));
+}
+
+#[test]
+fn a_clock_that_is_set_forward_makes_no_verdict_older() {
+    let mut night = Night::new(watched(&[ODD]));
+    night.both(0..700, &[600]);
+    let event = night.events_of("t1")[0].clone();
+    night.say(&event, Some(Verdict::FalseAlarm));
+
+    night.now = night.now + Duration::from_hours(24 * 400);
+    night.handle(Input::ClockStepped { by_ms: 400 * 86_400_000 });
+    let after = Night::resumed(watched(&[ODD]), night.restored(), night.now);
+
+    assert_eq!(after.shift(0).to_bits(), 0.25_f64.to_bits());
+    assert_eq!(after.pipeline.view(after.now).scenes[0].tally.false_alarms, 1);
+}
