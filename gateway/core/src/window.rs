@@ -33,6 +33,11 @@ impl Recent {
         self.values.push_back((at, value));
     }
 
+    /// Nothing is known of the past.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Change a minute: the slope of the least-squares line; 0 within the first seconds.
     pub fn rate(&self) -> f64 {
         let (Some(&(start, _)), Some(&(end, _))) = (self.values.front(), self.values.back()) else {

@@ -8,7 +8,7 @@ use cel::Env;
 use super::anomaly::budget::Allowance;
 use super::anomaly::{FLOOR, INPUTS, OUTPUTS, abnormality_of};
 use super::condition::{Change, Delays, Phase, Running};
-use super::rule::{Feature, Need, NotARule, Rule};
+use super::rule::{Feature, NotARule, Rule};
 use super::score::{Series, Verdict};
 use super::soon::Soon;
 use super::together::Together;
@@ -206,6 +206,7 @@ impl Compiled {
         };
         (!points.is_empty()).then(|| Bound {
             detector: index,
+            grounds: points.clone(),
             points,
             series,
             together,
@@ -218,7 +219,7 @@ impl Compiled {
     }
 
     /// What the calendar says of a reading's time; `None` when it is not asked or cannot tell.
-    fn moment(&self, sight: Sight<'_>, at: Timestamp) -> Option<Moment> {
+    pub(super) fn moment(&self, sight: Sight<'_>, at: Timestamp) -> Option<Moment> {
         self.calendar.as_ref().filter(|_| sight.knows_time)?.at(at)
     }
 
@@ -279,6 +280,8 @@ pub struct Bound {
     pub detector: usize,
     /// The points that it looks at, by position in the device type.
     pub points: Vec<usize>,
+    /// Those of them without which it could not have said what it said last.
+    pub grounds: Vec<usize>,
     /// What its model looks at.
     pub series: Vec<Series>,
     /// The same points judged together, where there are several.
@@ -317,17 +320,6 @@ impl Sight<'_> {
     pub(super) fn value(&self, point: usize) -> Option<f64> {
         self.gate.point(point).good.map(|(_, value)| value)
     }
-
-    fn lookup(&self, need: &Need, at: Timestamp) -> Option<f64> {
-        let point = self.device_type.point(&need.point)?;
-        let value = self.value(point)?;
-        match need.feature {
-            Feature::Value => Some(value),
-            Feature::Held => Some(self.gate.point(point).held(at).as_secs_f64()),
-            Feature::Rate => self.recent.get(point).map(Recent::rate),
-            Feature::Mean => self.recent.get(point).map(Recent::mean),
-        }
-    }
 }
 
 impl Bound {
@@ -365,12 +357,7 @@ impl Bound {
                 let edge = if self.phase.is_active() { limit + deadband } else { *limit };
                 fresh(readings, self.points[0])? < edge && is_time()?
             }
-            Judge::Rule { when, clear, .. } => match clear {
-                Some(clear) if self.phase.is_active() => {
-                    !clear.test(moment, |n| sight.lookup(n, at))?
-                }
-                Some(_) | None => is_time()? && when.test(moment, |n| sight.lookup(n, at))?,
-            },
+            Judge::Rule { .. } => self.ask(compiled, sight, moment, at)?,
             Judge::Model { threshold, calendar, .. } => {
                 let (mut is_sample, mut opens) = (false, false);
                 for (index, series) in self.series.iter_mut().enumerate() {
@@ -409,20 +396,6 @@ impl Bound {
             self.series.iter_mut().for_each(Series::retract);
         }
         change
-    }
-
-    /// Whether what it waits for may still come at a moment that no reading tells of: the values are
-    /// as they were, but the time is not.
-    pub fn may_still_hold(&self, compiled: &Compiled, sight: Sight<'_>, at: Timestamp) -> bool {
-        if compiled.calendar.is_none() || !matches!(self.phase, Phase::Pending { .. }) {
-            return true;
-        }
-        let moment = compiled.moment(sight, at);
-        let holds = match &compiled.judge {
-            Judge::Rule { when, .. } => when.test(moment.as_ref(), |n| sight.lookup(n, at)),
-            Judge::High { .. } | Judge::Low { .. } | Judge::Model { .. } | Judge::Soon(_) => None,
-        };
-        holds != Some(false) && compiled.spells.admit(moment.as_ref()) != Some(false)
     }
 
     /// The highest score of the newest sample, as it is told; `None` for rules and before there is one.

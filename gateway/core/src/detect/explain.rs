@@ -69,7 +69,6 @@ impl Bound {
     }
 
     fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
-        let count = self.points.len() as f64;
         let contribution = |point: usize, observed, expected, share| Contribution {
             device: String::new(),
             point: sight.device_type.points[point].name.clone(),
@@ -93,11 +92,12 @@ impl Bound {
                 let band = (band.map(|(low, _)| low), band.map(|(_, high)| high));
                 vec![contribution(point, sight.value(point), band, 1.0)]
             }
-            Judge::Rule { .. } => self
-                .points
-                .iter()
-                .map(|p| contribution(*p, sight.value(*p), (None, None), 1.0 / count))
-                .collect(),
+            Judge::Rule { .. } => {
+                let known = sight.known(&self.points);
+                let count = known.len() as f64;
+                let part = |p: &usize| contribution(*p, sight.value(*p), (None, None), 1.0 / count);
+                known.iter().map(part).collect()
+            }
             Judge::Model { .. } if let Some((culprit, points)) = self.misfit() => points
                 .iter()
                 .zip(&culprit.shares)

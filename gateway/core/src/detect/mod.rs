@@ -8,12 +8,14 @@
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
 //! 5. [`joint`] and [`together`]: whether a device's points fit each other,
 //! 6. [`warning`]: and [`soon`]: how sure it is that a point passes its limit soon,
-//! 7. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
+//! 7. [`bound`]: a scene's detectors fastened to one device, with their state; `grounds`: what they
+//!    may believe; `explain`: what they say.
 
 pub mod anomaly;
 pub mod bound;
 pub mod condition;
 mod explain;
+mod grounds;
 pub mod joint;
 pub mod rule;
 pub mod score;

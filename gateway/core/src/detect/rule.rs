@@ -2,7 +2,8 @@
 //!
 //! A rule sees a device's points by name and what they did lately: `rate.<point>` (change a minute),
 //! `mean.<point>`, `held.<point>` (seconds at this very value), and what the calendar says of the
-//! reading's time. With any of them unknown the rule cannot tell, which is neither true nor false.
+//! reading's time. A rule whose answer hangs on one that is unknown cannot tell, which is neither true nor
+//! false; `smoke > 0.5 || temperature > 57.0` can, once one of them is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -84,15 +85,17 @@ impl Rule {
         &self.needs
     }
 
-    /// Asks the rule; `None` when a value or the time is missing, or the answer is no boolean.
+    /// Asks the rule; `None` when the answer hangs on a value or a time that is missing, or is no boolean.
     pub fn test(
         &self,
         moment: Option<&Moment>,
         mut lookup: impl FnMut(&Need) -> Option<f64>,
     ) -> Option<bool> {
         let mut context = Context::with_env(Arc::clone(&self.env));
-        for word in &self.words {
-            let value = match word.of(moment?) {
+        // What is unknown is left out: to look at it is an error, which `&&` and `||` take for nothing
+        // when their other side decides.
+        for (word, moment) in self.words.iter().filter_map(|word| Some((word, moment?))) {
+            let value = match word.of(moment) {
                 Told::Is(is) => Value::Bool(is),
                 Told::Number(number) => Value::Float(number),
             };
@@ -100,7 +103,7 @@ impl Rule {
         }
         let mut maps: BTreeMap<&'static str, HashMap<String, Value>> = BTreeMap::new();
         for need in &self.needs {
-            let value = Value::Float(lookup(need)?);
+            let Some(value) = lookup(need).map(Value::Float) else { continue };
             match need.feature.word() {
                 None => context.add_variable_from_value(need.point.as_str(), value),
                 Some(word) => {
@@ -233,6 +236,27 @@ mod tests {
     fn a_rule_without_its_value_cannot_tell() {
         assert_eq!(rule("occupied == 1.0").test(None, |_| None), None);
         assert_eq!(rule("occupied + 1.0").test(None, |_| Some(1.0)), None, "no boolean");
+    }
+
+    #[test]
+    fn a_rule_tells_what_does_not_hang_on_the_missing_value() {
+        let temperature = |value| move |n: &Need| (n.point == "temperature").then_some(value);
+        for either in
+            ["smoke > 0.5 || temperature > 57.0", "temperature > 57.0 || rate.smoke > 0.5"]
+        {
+            assert_eq!(rule(either).test(None, temperature(70.0)), Some(true), "{either}");
+            assert_eq!(rule(either).test(None, temperature(20.0)), None, "{either}");
+        }
+        for both in ["held.smoke > 0.5 && temperature > 57.0", "temperature > 57.0 && smoke > 0.5"]
+        {
+            assert_eq!(rule(both).test(None, temperature(70.0)), None, "{both}");
+            assert_eq!(rule(both).test(None, temperature(20.0)), Some(false), "{both}");
+        }
+        for one in ["!(smoke > 0.5)", "smoke == smoke", "smoke + temperature > 1.0"] {
+            assert_eq!(rule(one).test(None, temperature(70.0)), None, "{one}");
+        }
+        let night = rule("temperature > 57.0 || quiet_hours");
+        assert_eq!(night.test(None, temperature(70.0)), Some(true), "whatever the time");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Gate;
+use crate::community::Device;
 use crate::community::device_type::DeviceType;
-use crate::community::{Community, Device};
 use crate::decode::Decoder;
 use crate::detect::bound::{Bound, Sight};
 use crate::reading::Timestamp;
@@ -127,17 +127,15 @@ impl DeviceState {
         }
     }
 
-    /// Whether a detector looks at a value that is too old to tell anything at that time.
+    /// Whether a detector's word rests on a value that is too old to tell anything at that time.
     pub(super) fn is_stale(
         &self,
         device_type: &DeviceType,
         bound: &Bound,
         there: Timestamp,
     ) -> bool {
-        bound.points.iter().any(|point| {
-            let limit = Community::stale_after(device_type, *point);
-            self.gate.point(*point).good.is_some_and(|(at, _)| there.since(at) > limit)
-        })
+        let sight = Sight { device_type, gate: &self.gate, recent: &self.recent, knows_time: true };
+        bound.grounds.iter().any(|point| sight.is_stale(*point, there))
     }
 
     pub(super) fn note_lag(&mut self, at: Timestamp, now: Timestamp) {

@@ -162,20 +162,19 @@ impl Pipeline {
         let state = &mut self.devices[index.0];
         let (mut changes, mut has_expired) = (Vec::new(), false);
         let device = self.community.device(index);
-        let device_type = &device.device_type;
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
             let Some(due) = bound.timer.filter(|due| *due <= at) else { continue };
             has_expired = true;
-            // A value that has grown too old neither proves nor disproves anything.
-            if self.settings.is_live && state.is_stale(device_type, bound, due) {
-                bound.phase = bound.phase.without_evidence();
-                bound.timer = None;
-                continue;
-            }
             let compiled = &self.compiled[bound.detector];
-            if !bound.may_still_hold(compiled, state.sight(device), due) {
-                bound.phase = Phase::Normal;
+            let settled = match bound.may_still_hold(compiled, state.sight(device), due) {
+                Some(false) => Some(Phase::Normal),
+                // A value that has grown too old neither proves nor disproves anything.
+                None if self.settings.is_live => Some(bound.phase.without_evidence()),
+                Some(true) | None => None,
+            };
+            if let Some(phase) = settled {
+                bound.phase = phase;
                 bound.timer = None;
                 continue;
             }
