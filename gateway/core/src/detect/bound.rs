@@ -378,11 +378,11 @@ impl Bound {
                 }
                 opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t, shift));
                 let goes_on = self.together.as_ref().is_some_and(Together::is_open)
-                    || self.series.iter().any(|series| {
+                    || self.current(sight).any(|(series, verdict)| {
                         let limit = compiled.limit(*threshold, series, shift);
-                        let limit = limit.min(abnormality_of(*threshold));
-                        series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
+                        verdict.judgement.abnormality >= limit.min(abnormality_of(*threshold))
                     });
+                self.grounds = self.current(sight).map(|(series, _)| series.point).collect();
                 opens || goes_on && self.phase != Phase::Normal
             }
             Judge::Soon(soon) => {

@@ -65,7 +65,7 @@ impl Bound {
         {
             return soon.why(&sight.device_type.points[*point], sight.value(*point), sure);
         }
-        why(compiled, sight, parts, self.manner())
+        why(compiled, sight, parts, self.manner(sight))
     }
 
     fn contributions(&self, compiled: &Compiled, sight: Sight<'_>) -> Vec<Contribution> {
@@ -113,8 +113,7 @@ impl Bound {
                 .collect(),
             Judge::Model { .. } => {
                 // A point's share is its abnormality, of that of all.
-                let verdicts: Vec<_> =
-                    self.series.iter().filter_map(|s| s.verdict.map(|v| (s.point, v))).collect();
+                let verdicts: Vec<_> = self.current(sight).map(|(s, v)| (s.point, v)).collect();
                 let total: f64 = verdicts.iter().map(|(_, v)| v.judgement.abnormality).sum();
                 verdicts
                     .iter()
@@ -142,14 +141,14 @@ impl Bound {
     }
 
     /// In which way the most abnormal point is unlike before.
-    fn manner(&self) -> Option<Text> {
+    fn manner(&self, sight: Sight<'_>) -> Option<Text> {
         if self.misfit().is_some() {
             let en = "does not fit the device's other points";
             return Some(Text::new("与同一设备的其他测点不符", en));
         }
         let by_abnormality =
             |a: &Verdict, b: &Verdict| a.judgement.abnormality.total_cmp(&b.judgement.abnormality);
-        let worst = self.series.iter().filter_map(|s| s.verdict).max_by(by_abnormality)?;
+        let worst = self.current(sight).map(|(_, v)| v).max_by(by_abnormality)?;
         let (zh, en) = match worst.loudest()? {
             Witness::Spike => ("突然偏离常值", "suddenly far from its usual level"),
             Witness::Shift => ("持续偏离常值", "far from its usual level for a while"),

@@ -6,6 +6,7 @@
 use super::bound::{Bound, Compiled, Judge, Sight};
 use super::condition::Phase;
 use super::rule::{Feature, Need, Rule};
+use super::score::{Series, Verdict};
 use crate::community::Community;
 use crate::community::calendar::Moment;
 use crate::reading::Timestamp;
@@ -96,6 +97,18 @@ impl Bound {
             && moment.is_some() == compiled.calendar.is_some()
             && self.grounds.iter().all(is_known)
             && !self.points.iter().all(is_known)
+    }
+
+    /// What a model's points came to last, but for those that died: a value that was too old when the newest
+    /// came says nothing any more.
+    pub(super) fn current(&self, sight: Sight<'_>) -> impl Iterator<Item = (&Series, Verdict)> {
+        let verdicts = || self.series.iter().filter_map(|s| Some((s, s.verdict?)));
+        let newest = verdicts().map(|(_, verdict)| verdict.at).max();
+        let device_type = sight.device_type;
+        verdicts().filter(move |(series, verdict)| {
+            let limit = Community::stale_after(device_type, series.point);
+            newest.is_none_or(|newest| newest.since(verdict.at) <= limit)
+        })
     }
 
     /// The points that an answer needs; of two that would do alike, the one that spoke last.

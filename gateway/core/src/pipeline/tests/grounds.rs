@@ -61,3 +61,57 @@ fn an_event_whose_rule_nobody_can_tell_any_more_is_unknown_until_it_is_disproved
     night.talk(10, 20.0);
     assert!(night.transcript.contains("cleared"), "{}", night.transcript);
 }
+
+/// One device whose two points a model watches.
+fn watched(threshold: &str) -> Night {
+    let spec = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
+    let scene = rule(&format!(
+        "model = \"forecast\"\npoints = [\"temperature\", \"humidity\"]\n{threshold}"
+    ));
+    let mut community = Community { models: vec![spec], ..Night::with_scenes(&[&scene]) };
+    community.devices.truncate(1);
+    community.devices[0].feeder = None;
+    let mut device_type = (*community.devices[0].device_type).clone();
+    device_type.head.silent_after = Some("30 days".parse().unwrap());
+    community.devices[0].device_type = Arc::new(device_type);
+    Night::new(community)
+}
+
+impl Night {
+    /// A frame every five minutes; no network answers.
+    fn frames(&mut self, steps: std::ops::Range<i64>, payload: impl Fn(i64) -> String) {
+        for step in steps {
+            self.frame(0, &payload(step)).wait(300);
+            self.questions.clear();
+        }
+    }
+}
+
+/// Noise from -1 to 1.
+fn noise(step: i64, seed: i64) -> f64 {
+    let mixed = (step + 7 * seed).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9_u64.cast_signed());
+    ((mixed >> 20) & 0xFFFF) as f64 / 32_768.0 - 1.0
+}
+
+#[test]
+fn a_point_that_died_holds_no_event_open_and_hides_no_other() {
+    let mut night = watched("");
+    let payload = |step| {
+        let h = 50.0 + noise(step, 2) + if (1_300..1_340).contains(&step) { 30.0 } else { 0.0 };
+        let t = 20.0 + noise(step, 1) + if step >= 900 { 25.0 } else { 0.0 };
+        if step < 902 { format!(r#"{{"t": {t}, "h": {h}}}"#) } else { format!(r#"{{"h": {h}}}"#) }
+    };
+    night.frames(0..880, payload);
+    night.transcript.clear();
+
+    night.frames(880..1_299, payload);
+    assert!(night.transcript.contains("opened"), "{}", night.transcript);
+    assert!(night.transcript.contains("cleared"), "{}", night.transcript);
+    night.transcript.clear();
+    night.frames(1_299..1_345, payload);
+
+    assert!(night.transcript.contains("opened 4 too hot"), "{}", night.transcript);
+    assert!(night.transcript.contains("humidity"), "{}", night.transcript);
+    assert!(!night.transcript.contains("temperature"), "{}", night.transcript);
+}
