@@ -207,6 +207,7 @@ impl Compiled {
         (!points.is_empty()).then(|| Bound {
             detector: index,
             grounds: points.clone(),
+            explains: !matches!(self.judge, Judge::Rule { .. }),
             points,
             series,
             together,
@@ -282,6 +283,8 @@ pub struct Bound {
     pub points: Vec<usize>,
     /// Those of them without which it could not have said what it said last.
     pub grounds: Vec<usize>,
+    /// Whether its values explain by now what it says: a rule with an end of its own goes on without.
+    pub explains: bool,
     /// What its model looks at.
     pub series: Vec<Series>,
     /// The same points judged together, where there are several.

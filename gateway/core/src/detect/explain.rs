@@ -168,9 +168,7 @@ fn why(
     parts: &[Contribution],
     manner: Option<Text>,
 ) -> Text {
-    let told: Vec<Text> = parts
-        .iter()
-        .filter(|part| part.share >= 0.2)
+    let told: Vec<Text> = named(parts)
         .filter_map(|part| {
             let point = &sight.device_type.points[sight.device_type.point(&part.point)?];
             Some(sentence(point, part))
@@ -194,6 +192,12 @@ fn why(
         }
         (None, Judge::High { .. } | Judge::Low { .. } | Judge::Soon(_)) => Text::new(zh, en),
     }
+}
+
+/// The parts that are worth a word: a fifth, or the largest where there are many.
+fn named(parts: &[Contribution]) -> impl Iterator<Item = &Contribution> {
+    let largest = parts.iter().map(|part| part.share).fold(0.0, f64::max);
+    parts.iter().filter(move |part| part.share >= largest.min(0.2))
 }
 
 /// One point's part in it, as in `PM2.5 182 µg/m³, above 150 µg/m³`.
@@ -229,8 +233,65 @@ pub(super) fn printed_after(unit: &str) -> String {
     }
 }
 
-/// A number as people read it: at most three decimals, no trailing zeros.
+/// A number as people read it: three decimals, or three digits where it is small; no trailing zeros.
 pub(super) fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
+    let size = value.abs();
+    if size > 0.0 && size < 1e-9 {
+        return format!("{value:e}");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "3 to 12")]
+    let decimals =
+        if size > 0.0 { (2.0 - size.log10().floor()).clamp(3.0, 12.0) as usize } else { 0 };
+    // Zero has no sign.
+    let text = format!("{:.decimals$}", value + 0.0);
+    if decimals == 0 {
+        return text;
+    }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_points_there_are_somebody_is_named() {
+        let part = |point: &str, share| Contribution {
+            device: String::new(),
+            point: point.into(),
+            observed: Some(1.0),
+            expected: (None, None),
+            unit: "1".into(),
+            share,
+        };
+        let named = |parts: &[Contribution]| {
+            super::named(parts).map(|part| part.point.clone()).collect::<Vec<_>>().concat()
+        };
+
+        assert_eq!(named(&[part("a", 0.75), part("b", 0.2), part("c", 0.05)]), "ab");
+        assert_eq!(
+            named(&["a", "b", "c", "d", "e", "f"].map(|point| part(point, 1.0 / 6.0))),
+            "abcdef"
+        );
+        assert_eq!(named(&[part("a", 0.1), part("b", 0.14), part("c", 0.1)]), "b");
+        assert_eq!(named(&[]), "");
+    }
+
+    #[test]
+    fn a_number_is_told_to_its_significant_digits() {
+        let cases = [
+            (45.0, "45"),
+            (0.5, "0.5"),
+            (-12.3456, "-12.346"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-0.000_01, "-0.00001"),
+            (0.000_421_9, "0.000422"),
+            (0.0123, "0.0123"),
+            (3e-12, "3e-12"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(number(value), expected);
+        }
+    }
 }

@@ -70,6 +70,7 @@ impl Bound {
             self.grounds.clone_from(&self.points);
             return None;
         };
+        self.explains = if end.is_some() { test(when) == Some(true) } else { is_true };
         if is_true {
             let (asked, answer) = end.map_or((when, true), |end| (end, false));
             self.grounds = self.needed(sight, |points| {

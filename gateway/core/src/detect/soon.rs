@@ -218,8 +218,9 @@ impl Bound {
         Some((forecast.probability.min(SUREST), forecast.band))
     }
 
-    /// Whether it has something to show: a warning, after a restart, only once it was answered.
+    /// Whether it has something to show: a warning, after a restart, only once it was answered; a rule only
+    /// while it holds.
     pub fn has_evidence(&self) -> bool {
-        self.outlook.as_ref().is_none_or(|outlook| outlook.forecast.is_some())
+        self.explains && self.outlook.as_ref().is_none_or(|outlook| outlook.forecast.is_some())
     }
 }

@@ -62,6 +62,18 @@ fn an_event_whose_rule_nobody_can_tell_any_more_is_unknown_until_it_is_disproved
     assert!(night.transcript.contains("cleared"), "{}", night.transcript);
 }
 
+#[test]
+fn an_event_with_an_end_of_its_own_is_explained_by_what_began_it() {
+    let scene = rule("when = \"temperature > 60.0\"\nclear-when = \"temperature < 40.0\"");
+    let mut night = Night::new(Night::with_scenes(&[&scene]));
+
+    night.talk(60, 70.0).talk(300, 50.0).talk(60, 20.0);
+
+    let last = night.transcript.lines().last().unwrap();
+    assert!(last.ends_with("rule `temperature > 60.0` holds: temperature 70 °C"), "{last}");
+    assert!(last.contains("cleared"), "{last}");
+}
+
 /// One device whose two points a model watches.
 fn watched(threshold: &str) -> Night {
     let spec = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
