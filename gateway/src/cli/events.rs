@@ -150,6 +150,11 @@ fn message(entry: &Line) -> anyhow::Result<Message> {
         .with_context(|| format!("sequence {} holds no event message", entry.sequence))
 }
 
+/// The same where one bad record must hide no other: it is told and left out.
+fn readable(entry: &Line) -> Option<Message> {
+    message(entry).inspect_err(|why| eprintln!("warning: {why:#}; it is left out")).ok()
+}
+
 impl Wanted {
     fn fits(&self, message: &Message) -> bool {
         let data = &message.data;
@@ -173,7 +178,7 @@ fn list(
     let mut order: Vec<String> = Vec::new();
     let mut newest: BTreeMap<String, Message> = BTreeMap::new();
     for entry in journal.lines()? {
-        let message = message(&entry?)?;
+        let Some(message) = readable(&entry?) else { continue };
         if newest.insert(message.subject.clone(), message.clone()).is_none() {
             order.push(message.subject);
         }
@@ -285,7 +290,7 @@ fn show(
     field("advice", pick(&data.advice, language))?;
     writeln!(text, "  history")?;
     for entry in &entries {
-        let then = message(entry)?;
+        let Some(then) = readable(entry) else { continue };
         let kind = then.kind.strip_prefix("gatehouse.event.").unwrap_or(&then.kind);
         let level = level(&then.data);
         writeln!(text, "    {}  {:12} {level:9} sequence {}", then.time, kind, entry.sequence)?;
@@ -304,7 +309,7 @@ fn export(
         Format::Jsonl => {
             for entry in journal.lines()? {
                 let entry = entry?;
-                if wanted.fits(&message(&entry)?) {
+                if readable(&entry).is_some_and(|message| wanted.fits(&message)) {
                     writeln!(out, "{}", entry.json)?;
                 }
             }
@@ -317,7 +322,7 @@ fn export(
             ])?;
             for entry in journal.lines()? {
                 let entry = entry?;
-                let message = message(&entry)?;
+                let Some(message) = readable(&entry) else { continue };
                 if wanted.fits(&message) {
                     rows.write_record(columns(&entry, &message))?;
                 }

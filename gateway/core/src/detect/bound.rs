@@ -246,9 +246,12 @@ impl Compiled {
         (limit + shift).max(limit.min(FLOOR))
     }
 
-    /// Whether points that do not fit each other may raise an event by the budget, and by what people
-    /// said of earlier ones.
-    fn may_raise(&self, together: &Together, shift: f64) -> bool {
+    /// Whether points that do not fit each other may raise an event by the budget, by what people said of
+    /// earlier ones, and by a threshold above the general detector's own.
+    fn may_raise(&self, threshold: f64, together: &Together, shift: f64) -> bool {
+        if threshold > THRESHOLD && together.score() < threshold {
+            return false;
+        }
         let left = self.allowance.and_then(|allowance| allowance.powers(together.interval()));
         let needed = left.or((shift > 0.0).then_some(TOGETHER));
         together.is_open() && needed.is_none_or(|needed| together.powers() >= needed + shift)
@@ -379,7 +382,10 @@ impl Bound {
                 if !is_sample && !is_row {
                     return None;
                 }
-                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t, shift));
+                opens |= self
+                    .together
+                    .as_ref()
+                    .is_some_and(|t| compiled.may_raise(*threshold, t, shift));
                 let goes_on = self.together.as_ref().is_some_and(Together::is_open)
                     || self.current(sight).any(|(series, verdict)| {
                         let limit = compiled.limit(*threshold, series, shift);

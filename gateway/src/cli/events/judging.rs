@@ -12,7 +12,7 @@ use gatehouse_core::event::message::Message;
 use gatehouse_core::event::verdict::{self, Opinion, RECORD, Tally};
 use gatehouse_core::reading::Timestamp;
 
-use super::{language, message, pick};
+use super::{language, pick, readable};
 use crate::journal::ask::Journal;
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,7 @@ pub(super) fn precision(
     // An event's newest message knows the last that was said of it.
     let mut newest: BTreeMap<String, (String, Option<verdict::Verdict>)> = BTreeMap::new();
     for entry in journal.lines()? {
-        let Message { subject, data, .. } = message(&entry?)?;
+        let Some(Message { subject, data, .. }) = readable(&entry?) else { continue };
         let is_wanted = wanted.scene.as_ref().is_none_or(|scene| *scene == data.scene);
         let is_recent = data.detected.parse().is_ok_and(|at: Timestamp| now.since(at) <= RECORD);
         if is_wanted && is_recent {

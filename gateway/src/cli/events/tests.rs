@@ -145,6 +145,27 @@ fn without_a_gateway_that_runs_a_verdict_teaches_nobody() {
     assert!(refused.to_string().starts_with("no gateway runs on this store"), "{refused}");
 }
 
+#[test]
+fn one_record_that_cannot_be_read_hides_no_other() {
+    let opened = |event| message(event, "opened", "2026-01-01T00:01:00.000Z", 3, "air", "east");
+    let made = Made::holding(&[opened("A"), opened("B")], |mut json| {
+        if json["subject"] == "A" {
+            json["data"]["cause"]["threshold"] = serde_json::Value::Null;
+        }
+        json
+    });
+
+    let listed = made.said(|journal, out| list(journal, &Wanted::default(), false, out));
+    let rows = made.said(|journal, out| export(journal, &Wanted::default(), Format::Csv, out));
+    let wanted = judging::Precision { scene: None, json: true };
+    let now = "2026-01-02T00:00:00Z".parse().unwrap();
+    let count = made.said(|journal, out| judging::precision(journal, &wanted, now, out));
+
+    assert!(listed.lines().count() == 1 && listed.contains(" B "), "{listed}");
+    assert_eq!(rows.lines().count(), 2, "{rows}");
+    assert!(count.contains("\"events\":1"), "{count}");
+}
+
 /// A journal with three messages about two events.
 struct Made {
     folder: tempfile::TempDir,
@@ -162,6 +183,14 @@ impl Made {
     }
 
     fn of(messages: &[Message]) -> Self {
+        Self::holding(messages, |json| json)
+    }
+
+    /// As [`Made::of`], with each message's JSON changed on its way to the disk.
+    fn holding(
+        messages: &[Message],
+        written: impl Fn(serde_json::Value) -> serde_json::Value,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().into(), ..StoreConfig::default() };
         let (store, _) = Store::open(&config).unwrap();
@@ -171,7 +200,7 @@ impl Made {
             sequence,
             level: message.data.level,
             event: message.subject.clone(),
-            json: serde_json::to_vec(message).unwrap(),
+            json: written(serde_json::to_value(message).unwrap()).to_string().into_bytes(),
         });
         let records: Vec<Record> = records.collect();
         let written = records.iter().map(|r| r.json.clone()).collect();

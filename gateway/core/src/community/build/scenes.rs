@@ -142,11 +142,12 @@ fn check_keys(document: &mut Document, path: &str, detector: &Detector) {
             document.key_fault(&format!("{path}.{key}"), message, None);
         }
     }
-    let shares = [
-        ("threshold", detector.threshold),
-        ("certainty", detector.certainty),
-        ("warn-sure", detector.warn_sure),
-    ];
+    if detector.threshold.is_some_and(|score| !(0.0..1.0).contains(&score)) {
+        let message =
+            "`threshold` is a score from 0 to below 1; what is usual has 0, and nothing has 1";
+        document.fault(&format!("{path}.threshold"), message, None);
+    }
+    let shares = [("certainty", detector.certainty), ("warn-sure", detector.warn_sure)];
     for (key, share) in shares {
         if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             let message = format!("`{key}` is a share from 0 to 1");

@@ -117,7 +117,7 @@ pub fn abnormality_of(score: f64) -> f64 {
 
 /// The score from 0 to 1 of an abnormality.
 pub fn score_of(abnormality: f64) -> f64 {
-    abnormality / (abnormality + THRESHOLD)
+    if abnormality < f64::INFINITY { abnormality / (abnormality + THRESHOLD) } else { 1.0 }
 }
 
 impl Judgement {

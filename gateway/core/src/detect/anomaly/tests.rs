@@ -88,6 +88,13 @@ fn a_glitch_opens_once_and_leaves_the_detector_as_keen_as_it_was() {
 }
 
 #[test]
+fn a_score_is_a_share_of_one() {
+    for score in [0.0, 0.3, 0.5, 0.9, 1.0] {
+        assert!((score_of(abnormality_of(score)) - score).abs() < 1e-9, "{score}");
+    }
+}
+
+#[test]
 fn an_answer_that_comes_too_late_leaves_the_forecaster_silent_and_the_others_speak() {
     let mut detector = Detector::default();
     let mut last = None;

@@ -127,3 +127,24 @@ fn a_point_that_died_holds_no_event_open_and_hides_no_other() {
     assert!(night.transcript.contains("humidity"), "{}", night.transcript);
     assert!(!night.transcript.contains("temperature"), "{}", night.transcript);
 }
+
+#[test]
+fn points_that_do_not_fit_each_other_raise_nothing_below_the_threshold_that_was_asked_for() {
+    // Humidity goes with temperature, and from row 900 against it.
+    let payload = |step| {
+        let common = 5.0 * noise(step / 3, 3);
+        let sign = if step >= 900 { -2.0 } else { 2.0 };
+        let (t, h) = (20.0 + common + 0.1 * noise(step, 1), 50.0 + sign * common);
+        format!(r#"{{"t": {t}, "h": {}}}"#, h + 0.1 * noise(step, 2))
+    };
+    let opened = |threshold| {
+        let mut night = watched(threshold);
+        night.frames(0..880, payload);
+        night.transcript.clear();
+        night.frames(880..920, payload);
+        night.transcript.matches("do not fit").count() + night.transcript.matches("opened").count()
+    };
+
+    assert!(opened("") >= 1);
+    assert_eq!(opened("threshold = 0.97"), 0);
+}

@@ -35,3 +35,19 @@ fn a_budget_is_divided_among_scenes_with_a_model_and_devices_and_none_of_their_o
     let expected = [Some("3 per week"), Some("3 per week"), None, Some("1 per month"), None, None];
     assert_eq!(budgets, expected.map(|budget| budget.map(str::to_owned)));
 }
+
+#[test]
+fn a_threshold_that_no_score_reaches_is_told() {
+    let scene = |threshold: &str| {
+        let model = format!("model = \"forecast\"\nthreshold = {threshold}");
+        Files { scenes: vec![scene("water", "", &model)], ..files() }
+    };
+    for threshold in ["1.0", "1", "1.5", "-0.1"] {
+        let told = told(&scene(threshold));
+        assert!(
+            told.len() == 1 && told[0].contains("`threshold` is a score from 0 to"),
+            "{told:?}"
+        );
+    }
+    assert!(build(&scene("0.97"), &around()).is_ok());
+}
