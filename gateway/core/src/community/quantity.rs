@@ -27,17 +27,24 @@ pub enum NotAPeriod {
         "`{0}` is not a length of time; expected a number and a unit, as in \"5 s\" or \"10 min\""
     )]
     Unreadable(String),
+    /// It cannot be meant, and its multiples have no room.
+    #[error("`{0}` is longer than 100 years")]
+    TooLong(String),
 }
+
+/// The longest period that somebody may mean.
+const LONGEST: Duration = Duration::from_hours(100 * 8_766);
 
 impl FromStr for Period {
     type Err = NotAPeriod;
 
     fn from_str(text: &str) -> Result<Self, NotAPeriod> {
-        humantime::parse_duration(text).map(Self).map_err(|_| {
+        let length = humantime::parse_duration(text).map_err(|_| {
             let is_number = text.trim().parse::<f64>().is_ok();
             let error = if is_number { NotAPeriod::NoUnit } else { NotAPeriod::Unreadable };
             error(text.to_owned())
-        })
+        })?;
+        if length > LONGEST { Err(NotAPeriod::TooLong(text.to_owned())) } else { Ok(Self(length)) }
     }
 }
 

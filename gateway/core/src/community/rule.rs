@@ -17,6 +17,7 @@ use super::calendar::{WORDS, Word};
 use super::fault::{closest, nearest};
 use crate::detect::rule::GRADE_WORDS;
 pub use timing::calendar_words;
+pub(crate) use timing::walk;
 
 /// The maps that a detector's rule may use, by point.
 pub const MAPS: [&str; 3] = ["rate", "mean", "held"];

@@ -8,9 +8,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cel::common::ast::Expr;
 use cel::{Context, Env, Program, Value};
 
 use crate::community::calendar::{Moment, Told, Word};
+use crate::community::rule::walk;
 
 /// A compiled condition and the values that it needs.
 pub struct Rule {
@@ -68,7 +70,7 @@ impl Rule {
     /// The text does not parse; the message is the parser's.
     pub fn compile(text: &str, env: &Arc<Env>) -> Result<Self, NotARule> {
         let program = env.compile(text).map_err(|e| NotARule(e.to_string()))?;
-        let mut needs = needs_of(text, &program);
+        let mut needs = needs_of(&program);
         needs.sort_unstable();
         needs.dedup();
         let variables = program.references();
@@ -123,9 +125,8 @@ impl Rule {
 
 /// The points that an expression names, on their own or behind `rate.`, `mean.` and `held.`.
 ///
-/// The library lists variables but not the members that are taken of them, so the members are read
-/// from the text.
-fn needs_of(text: &str, program: &Program) -> Vec<Need> {
+/// The library lists variables but not the members that are taken of them.
+fn needs_of(program: &Program) -> Vec<Need> {
     let references = program.references();
     let mut needs: Vec<Need> = references
         .variables()
@@ -133,14 +134,14 @@ fn needs_of(text: &str, program: &Program) -> Vec<Need> {
         .filter(|name| Feature::from_word(name).is_none() && Word::from_name(name).is_none())
         .map(|name| Need { feature: Feature::Value, point: name.to_owned() })
         .collect();
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    for path in text.split(|c| !is_word(c)) {
-        if let Some((word, point)) = path.split_once('.')
+    walk(program.expression(), &mut |node| {
+        if let Expr::Select(select) = &node.expr
+            && let Expr::Ident(word) = &select.operand.expr
             && let Some(feature) = Feature::from_word(word)
         {
-            needs.push(Need { feature, point: point.to_owned() });
+            needs.push(Need { feature, point: select.field.clone() });
         }
-    }
+    });
     needs
 }
 
@@ -257,6 +258,19 @@ mod tests {
         }
         let night = rule("temperature > 57.0 || quiet_hours");
         assert_eq!(night.test(None, temperature(70.0)), Some(true), "whatever the time");
+    }
+
+    #[test]
+    fn spaces_around_the_dot_change_nothing() {
+        let need = |feature| Need { feature, point: "temperature".into() };
+        for text in ["rate . temperature > 5.0", "rate.\ntemperature > 5.0"] {
+            assert_eq!(rule(text).needs(), [need(Feature::Rate)], "{text}");
+            assert_eq!(rule(text).test(None, |_| Some(6.0)), Some(true), "{text}");
+        }
+        assert_eq!(
+            rule("'held.x' == 'mean.y' || temperature > 1.0").needs(),
+            [need(Feature::Value)]
+        );
     }
 
     #[test]

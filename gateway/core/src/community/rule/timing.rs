@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use cel::Program;
-use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::{RuleFault, at_word, place_of};
 use crate::community::calendar::{WORDS, Word};
@@ -165,7 +165,8 @@ fn number_of(node: &IdedExpr) -> Option<f64> {
 }
 
 /// Goes through an expression; lists and maps hold nothing that a detector's rule may use.
-fn walk(node: &IdedExpr, visit: &mut impl FnMut(&IdedExpr)) {
+/// Visits an expression and all that it is made of.
+pub(crate) fn walk(node: &IdedExpr, visit: &mut impl FnMut(&IdedExpr)) {
     visit(node);
     match &node.expr {
         Expr::Call(call) => {
@@ -180,10 +181,17 @@ fn walk(node: &IdedExpr, visit: &mut impl FnMut(&IdedExpr)) {
                 walk(element, visit);
             }
         }
+        Expr::Map(map) => {
+            for entry in &map.entries {
+                if let EntryExpr::MapEntry(entry) = &entry.expr {
+                    walk(&entry.key, visit);
+                    walk(&entry.value, visit);
+                }
+            }
+        }
         Expr::Unspecified
         | Expr::Ident(_)
         | Expr::Literal(_)
-        | Expr::Map(_)
         | Expr::Struct(_)
         | Expr::Comprehension(_) => {}
     }

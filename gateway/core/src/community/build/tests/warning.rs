@@ -58,3 +58,12 @@ fn a_warning_needs_its_model() {
         ["`warn-within` needs the model `limit-forecast`, which is not installed"]
     );
 }
+
+#[test]
+fn a_period_longer_than_a_hundred_years_is_none() {
+    let long = "200000000000 years";
+    let scene =
+        changed(SCENE, LIMIT, &format!("{LIMIT}\nwarn-within = \"{long}\"\nevery = \"{long}\""));
+    let told = told(&Files { scenes: vec![file("water.toml", &scene)], ..files() });
+    assert!(told[0].contains(&format!("`{long}` is longer than 100 years")), "{told:#?}");
+}
