@@ -25,6 +25,8 @@ pub struct Together {
     last: Option<Timestamp>,
     /// The usual distance of rows.
     usual: Option<Duration>,
+    /// The newest row came after a pause.
+    was_pause: bool,
     joint: Joint,
     /// What the newest row came to.
     pub judgement: Option<Judgement>,
@@ -38,6 +40,7 @@ impl Together {
             row: vec![None; points.len()],
             last: None,
             usual: None,
+            was_pause: false,
             joint: Joint::new(points.len(), None),
             judgement: None,
         }
@@ -55,13 +58,19 @@ impl Together {
         if let Some(last) = self.last.replace(at) {
             let distance = at.since(last);
             let usual = *self.usual.get_or_insert(distance);
+            let is_pause = at < last || distance > usual * OUTAGE;
             if distance > usual * FORGOTTEN {
                 self.joint = Joint::new(self.points.len(), None);
-            } else if at < last || distance > usual * OUTAGE {
+            } else if is_pause {
                 self.joint.handle_gap();
             } else {
                 self.usual = Some((usual * 15 + distance) / 16);
             }
+            // One pause is an outage; two in a row are the usual distance of what began with a burst.
+            if is_pause && self.was_pause && distance > usual {
+                self.usual = Some(distance);
+            }
+            self.was_pause = is_pause;
         }
         self.judgement = Some(self.joint.handle(&self.row));
         self.row.fill(None);
@@ -137,6 +146,22 @@ mod tests {
         together.handle(&good(900.0), Timestamp(30 * 86_400_000));
 
         assert!(together.judgement.as_ref().unwrap().is_learning && !together.is_open());
+    }
+
+    #[test]
+    fn two_first_rows_close_together_do_not_keep_a_device_from_being_learnt() {
+        let good = |value| [reading(0, value, Quality::Good), reading(1, value, Quality::Good)];
+        for close in [0, 1, 50] {
+            let mut together = Together::new(&[0, 1], Duration::ZERO);
+            together.handle(&good(1.0), Timestamp(-close));
+            for minute in 0..600 {
+                together
+                    .handle(&good(f64::from(minute % 7)), Timestamp(i64::from(minute) * 60_000));
+            }
+
+            assert!(!together.judgement.as_ref().unwrap().is_learning, "{close} ms");
+            assert!((together.interval() - 60.0).abs() < 1.0, "{}", together.interval());
+        }
     }
 
     #[test]
