@@ -54,6 +54,9 @@ pub(super) const RESIDUAL_MEAN: usize = 16;
 pub(super) const RESIDUAL_SIZE: usize = 32;
 /// A sample that comes this many times later than usual was not the one forecast.
 pub(super) const GAP: f64 = 10.0;
+/// One that comes so many times sooner is of a burst, and brings the usual distance down by this only.
+pub(super) const BURST: f64 = 16.0;
+pub(super) const BURST_FALL: f64 = 0.99;
 
 /// 24 bins from 0.05 to 67, each 1.35 times as wide as the one before.
 pub(super) const BINS: usize = 24;

@@ -88,6 +88,37 @@ fn a_glitch_opens_once_and_leaves_the_detector_as_keen_as_it_was() {
 }
 
 #[test]
+fn a_reading_that_comes_twice_blinds_nobody() {
+    let mut detector = Detector::default();
+    let mut seen = 0.0;
+    for i in 0..1_041 {
+        let at = Timestamp(i * 300_000);
+        let value = noise(i) + if i == 1_040 { 25.0 } else { 0.0 };
+        seen = step(&mut detector, at, value).abnormality;
+        // A broker hands out what it had kept.
+        let extra = if i == 1_000 { 30 } else { 0 };
+        for k in 1..=extra {
+            step(&mut detector, Timestamp(at.0 + k * 2), noise(i + k));
+        }
+    }
+
+    assert!(seen > abnormality_of(0.6), "{seen}");
+    assert!(detector.interval() > 100.0, "{}", detector.interval());
+}
+
+#[test]
+fn a_sensor_that_speaks_up_is_followed() {
+    let mut detector = Detector::default();
+    let mut at = Timestamp(0);
+    for i in 0..1_000 {
+        at = Timestamp(at.0 + if i < 300 { 300_000 } else { 1_000 });
+        step(&mut detector, at, noise(i));
+    }
+
+    assert!(detector.interval() < 11.0, "{}", detector.interval());
+}
+
+#[test]
 fn a_score_is_a_share_of_one() {
     for score in [0.0, 0.3, 0.5, 0.9, 1.0] {
         assert!((score_of(abnormality_of(score)) - score).abs() < 1e-9, "{score}");

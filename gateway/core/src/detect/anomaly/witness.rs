@@ -4,8 +4,8 @@
 //! daily profile; shapes in ranges seen so far; residuals in normal scores of the forecast.
 
 use super::constants::{
-    BLOCK, BLOCK_SHAPE, DEVIATION_TAU, GAP, HOLD, LARGEST, LONG, MEDIAN_EVERY, READY,
-    RESIDUAL_MEAN, RESIDUAL_SIZE, RING, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
+    BLOCK, BLOCK_SHAPE, BURST, BURST_FALL, DEVIATION_TAU, GAP, HOLD, LARGEST, LONG, MEDIAN_EVERY,
+    READY, RESIDUAL_MEAN, RESIDUAL_SIZE, RING, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
 };
 use super::forecast::{Forecast, Scale, inputs};
 use super::novelty::{Frame, novelty};
@@ -184,12 +184,17 @@ impl Witnesses {
     }
 
     /// The interval follows a shorter one at once and a longer one slowly: losses do not look like a
-    /// slower sensor.
+    /// slower sensor. Nor does a burst of what was held back look like a quicker one.
     fn note_interval(&mut self, at: Timestamp) {
         if let Some(last) = self.last.filter(|last| at > *last) {
             let since = at.since(last).as_secs_f64();
-            let is_first = self.interval <= 0.0;
-            self.interval = if is_first { since } else { since.min(self.interval * 1.05) };
+            self.interval = if self.interval <= 0.0 {
+                since
+            } else if since * BURST < self.interval {
+                self.interval * BURST_FALL
+            } else {
+                since.min(self.interval * 1.05)
+            };
         }
         self.last = Some(at);
     }
