@@ -31,6 +31,11 @@ const LONG: f64 = 720.0;
 const CLAMP: f64 = 20.0;
 /// Ratios of scales are held within these.
 const RATIO: (f64, f64) = (0.05, 50.0);
+/// After a window of samples one goes at most so many usual steps: what goes farther is a glitch, and
+/// does not move what is usual by more than a fifth.
+const REACH: f64 = 64.0;
+/// Steps of a window that are not asked what is usual: a glitch has two.
+const STRAYS: usize = 2;
 /// So many samples may be missing and stand in as the one before; after more the window begins anew.
 const MISSING: u32 = 3;
 
@@ -57,6 +62,8 @@ pub struct Outlook {
     last: Option<Timestamp>,
     /// The newest samples, oldest first.
     window: VecDeque<f64>,
+    /// The newest sample, as far as it is believed.
+    held: Option<f64>,
     /// Running mean, mean absolute deviation and mean absolute step of the long run.
     mean: f64,
     deviation: f64,
@@ -94,6 +101,7 @@ impl Outlook {
             every,
             last: None,
             window: VecDeque::with_capacity(WINDOW),
+            held: None,
             mean: 0.0,
             deviation: 0.0,
             step: 0.0,
@@ -191,6 +199,7 @@ impl Outlook {
             && seen.window.iter().chain(&seen.long).all(|value| value.is_finite());
         if is_usable {
             self.last = Some(seen.last);
+            self.held = seen.window.last().copied();
             self.window = seen.window.into();
             [self.mean, self.deviation, self.step] = seen.long;
             self.count = seen.count;
@@ -214,6 +223,7 @@ impl Outlook {
         // Half a distance of jitter is none.
         if gap > self.every * (MISSING + 1) + self.every / 2 {
             self.window.clear();
+            self.held = None;
             return;
         }
         let mut filled = self.every + self.every / 2;
@@ -224,18 +234,21 @@ impl Outlook {
     }
 
     fn push(&mut self, value: f64) {
-        let before = self.window.back().copied();
+        let reach = self.reach();
+        let before = self.held.replace(value);
+        let held = before.map_or(value, |before| value.clamp(before - reach, before + reach));
+        self.held = Some(held);
         self.count += 1;
         #[expect(clippy::cast_precision_loss, reason = "below 720 where it matters")]
         let gain = 1.0 / (self.count as f64).min(LONG);
         if self.count == 1 {
-            self.mean = value;
+            self.mean = held;
         } else {
-            self.mean += gain * (value - self.mean);
+            self.mean += gain * (held - self.mean);
         }
-        self.deviation += gain * ((value - self.mean).abs() - self.deviation);
+        self.deviation += gain * ((held - self.mean).abs() - self.deviation);
         if let Some(before) = before {
-            self.step += gain * ((value - before).abs() - self.step);
+            self.step += gain * ((held - before).abs() - self.step);
         }
         if self.window.len() == WINDOW {
             self.window.pop_front();
@@ -243,11 +256,32 @@ impl Outlook {
         self.window.push_back(value);
     }
 
+    /// The steps of the window, regardless of their direction.
+    fn steps(&self) -> impl Iterator<Item = f64> + '_ {
+        self.window.iter().zip(self.window.iter().skip(1)).map(|(a, b)| (b - a).abs())
+    }
+
+    /// The farthest that one step is believed to go; infinite while too little is known.
+    fn reach(&self) -> f64 {
+        if self.count < WINDOW as u64 {
+            return f64::INFINITY;
+        }
+        let mut steps: Vec<f64> = self.steps().collect();
+        steps.sort_by(f64::total_cmp);
+        steps.truncate(steps.len().saturating_sub(STRAYS));
+        #[expect(clippy::cast_precision_loss, reason = "29 at most")]
+        let lately = steps.iter().sum::<f64>() / steps.len().max(1) as f64;
+        match REACH * lately.max(self.step) {
+            reach if reach > 0.0 => reach,
+            _ => f64::INFINITY,
+        }
+    }
+
     /// The newest sample, and how the point moves in a step, now and usually.
     fn scale(&self) -> Option<(f64, f64)> {
         let last = *self.window.back().filter(|_| self.window.len() == WINDOW)?;
-        let values = self.window.iter();
-        let squares: f64 = values.clone().zip(values.skip(1)).map(|(a, b)| (b - a) * (b - a)).sum();
+        let reach = self.reach();
+        let squares: f64 = self.steps().map(|step| step.min(reach) * step.min(reach)).sum();
         #[expect(clippy::cast_precision_loss, reason = "31")]
         let now = squares / (WINDOW - 1) as f64;
         let usual = 1.25 * self.step;

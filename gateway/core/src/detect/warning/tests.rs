@@ -121,3 +121,43 @@ fn a_lower_limit_is_an_upper_limit_of_the_mirrored_values() {
     assert!(is_near(up.probability, down.probability));
     assert!(is_near(up.band.1, -down.band.0) && up.band.0 <= up.band.1);
 }
+
+/// A point that wanders around 40 by some 2 an hour.
+fn wander(hours: usize, change: impl Fn(usize, f64) -> f64) -> Outlook {
+    let mut outlook = hourly();
+    let mut value = 0.0;
+    for i in 0..hours {
+        value = 0.9 * value + ((i * 7919 % 101) as f64 / 25.0 - 2.0);
+        outlook.take(at(i), change(i, 40.0 + value));
+    }
+    outlook
+}
+
+#[test]
+fn one_glitch_changes_nothing_that_is_expected() {
+    let clean = wander(700, |_, value| value);
+    let hurt = wander(700, |i, value| if i == 600 { 65_000.0 } else { value });
+
+    for (hurt, clean) in
+        [(hurt.step, clean.step), (hurt.deviation, clean.deviation), (hurt.mean, clean.mean)]
+    {
+        assert!((hurt / clean - 1.0).abs() < 0.22, "{hurt} instead of {clean}");
+    }
+    // While it is in the window, the point moves hardly more than usual.
+    let (during, before) =
+        (wander(610, |i, v| if i == 600 { 65_000.0 } else { v }), wander(600, |_, v| v));
+    let scale = |outlook: &Outlook| outlook.scale().unwrap().1;
+    assert!(scale(&during) < 12.0 * scale(&before), "{} {}", scale(&during), scale(&before));
+}
+
+#[test]
+fn what_changes_for_good_is_followed() {
+    let higher = wander(1_500, |i, value| if i >= 700 { value + 400.0 } else { value });
+    assert!((higher.mean - 310.0).abs() < 60.0, "{}", higher.mean);
+
+    let livelier = wander(1_500, |i, v| if i >= 700 { 40.0 + 30.0 * (v - 40.0) } else { v });
+    assert!(livelier.step > 15.0 * wander(700, |_, v| v).step, "{}", livelier.step);
+
+    let woken = wander(800, |i, value| if i >= 700 { value } else { 40.0 });
+    assert!(woken.step > 0.05, "{}", woken.step);
+}
