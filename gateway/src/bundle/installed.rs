@@ -4,7 +4,7 @@
 //! as a whole. So a power cut leaves the old one or the new one, and going back is one step.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
+use std::io::{BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,11 @@ impl Installed {
 
     pub fn folder(&self) -> &Path {
         &self.0
+    }
+
+    /// Whether a bundle stands, sound or not.
+    pub fn has_current(&self) -> bool {
+        self.state().is_ok_and(|state| state.current.is_some())
     }
 
     /// The bundle that stands; `None` when the configuration's own files do.
@@ -125,7 +130,10 @@ impl Installed {
         let path = self.0.join(STATE);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Where the store's folder is a file, opening the store will say so.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 return Ok(State::default());
             }
             Err(error) => return Err(unreadable(&path)(error)),

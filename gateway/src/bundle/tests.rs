@@ -95,9 +95,11 @@ fn going_back_from_the_first_bundle_leaves_none() {
     assert!(matches!(back(&site), Err(BundleError::NothingBefore)));
 
     site.install(&site.sign("1.0")).unwrap();
+    assert!(site.installed().has_current());
 
     assert_eq!(back(&site).unwrap(), None);
     assert_eq!(site.current(), None);
+    assert!(!site.installed().has_current(), "it is kept, and does not stand");
 }
 
 #[test]

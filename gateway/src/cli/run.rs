@@ -67,7 +67,9 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
 /// The configuration with the installed bundle; where that cannot be used, with the one before it.
 fn load(folder: &Path) -> Result<Loaded, Faults> {
     check::load(folder).or_else(|faults| {
-        let Ok(before) = check::load_with(folder, Over::Previous) else { return Err(faults) };
+        // Without a bundle over it, the configuration itself has to be mended.
+        let before = check::has_bundle(folder).then(|| check::load_with(folder, Over::Previous));
+        let Some(Ok(before)) = before else { return Err(faults) };
         for line in faults.plain().lines() {
             tracing::error!("{line}");
         }

@@ -198,6 +198,12 @@ pub fn load_gateway(folder: &Path) -> Result<Gateway, Faults> {
     Err(reader.into_faults(document.faults().to_vec()))
 }
 
+/// Whether a bundle lies over the configuration, sound or not.
+pub fn has_bundle(folder: &Path) -> bool {
+    load_gateway(folder)
+        .is_ok_and(|gateway| Installed::below(&gateway.config.store.path).has_current())
+}
+
 fn shelves(config: &GatewayConfig, folder: &Path, over: Option<&Layer>) -> Shelves {
     let over = over.map(|layer| layer.folder.join("models"));
     Shelves::new(over.into_iter().chain([folder.join(&config.models.path)]).collect())

@@ -149,6 +149,16 @@ fn what_stands_in_sections_of_gateway_toml_is_told_with_what_was_expected() {
             "8:1 unknown key `password` (did you mean `password-file`?)",
         ),
         (
+            "mqtt://127.0.0.1:1884",
+            "mqtts://127.0.0.1:1884",
+            "11:7 `mqtts://127.0.0.1:1884` wants TLS, but no `ca-file` says whom to believe",
+        ),
+        (
+            "mqtt://127.0.0.1:1884\"",
+            "mqtts://127.0.0.1:1884\"\n[uplink.access]\nca-file = \"/dev/null\"",
+            "13:11 /dev/null holds no certificate in PEM form",
+        ),
+        (
             "[uplink]",
             "[console]\nlisten = \"8080\"\n[uplink]",
             "11:10 `listen`: `8080` is not an address and a port; expected one such as \"127.0.0.1:8080\" (numbers, and no host name)",
