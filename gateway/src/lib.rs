@@ -11,9 +11,10 @@
 //! 7. [`journal`]: the records, for those who ask on this box,
 //! 8. [`console`]: pages, stream and metrics for people,
 //! 9. [`bundle`]: signed models and configuration,
-//! 10. [`service`]: the world built from all of these, and its end,
-//! 11. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 12. [`cli`]: one file per command.
+//! 10. [`shadow`]: a candidate bundle beside the live one,
+//! 11. [`service`]: the world built from all of these, and its end,
+//! 12. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 13. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
@@ -34,6 +35,7 @@ pub mod retry;
 #[cfg(test)]
 mod sample;
 pub mod service;
+pub mod shadow;
 pub mod simulate;
 pub mod source;
 pub mod store;
