@@ -45,8 +45,9 @@ use crate::event::identity::Mint;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored};
+pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored, Withdrawn};
 use device::DeviceState;
+use health::Health;
 use settling::Settling;
 
 /// How often what lasts is looked at again while something is open.
@@ -85,8 +86,8 @@ pub struct Pipeline {
     went_back: BTreeMap<DeviceIndex, Timestamp>,
     /// The disk is full, and not only the last write failed.
     is_disk_full: bool,
-    /// Since when it is told that the store was damaged.
-    damaged: Option<Timestamp>,
+    /// Since when it is told what happened to the gateway itself.
+    happened: BTreeMap<Health, Timestamp>,
     /// By position of the scene; `None` for scenes without a budget.
     budgets: Vec<Option<Budget>>,
     silence: Silence,
@@ -158,7 +159,7 @@ impl Pipeline {
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,
-            damaged: None,
+            happened: BTreeMap::new(),
             book: Book::default(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
@@ -217,6 +218,7 @@ impl Pipeline {
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
+            Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
             Input::Config(community) => self.replace(community, now),
         }
         self.finish(ticket, now);

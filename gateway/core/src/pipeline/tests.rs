@@ -443,6 +443,7 @@ mod lapses;
 mod learning;
 mod restarts;
 mod warning;
+mod withdrawn;
 
 mod properties {
     use super::*;
