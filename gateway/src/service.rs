@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
@@ -29,6 +30,8 @@ use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Shelves};
 use crate::journal::serve as journal;
 use crate::pace::Pace;
+use crate::shadow::watch::{self as shadow, Reports};
+use crate::shadow::{Verdict, Watched};
 use crate::store::Store;
 use crate::uplink;
 use sources::{Ground, Started};
@@ -50,6 +53,10 @@ pub struct Setup {
     pub community: Arc<Community>,
     /// Where its models lie.
     pub models: Shelves,
+    /// What is laid over the configuration.
+    pub bundle: Option<Layer>,
+    /// What runs beside it and tells nobody; why not, when it cannot.
+    pub candidate: Option<Result<Box<Setup>, String>>,
 }
 
 /// A gateway that runs.
@@ -68,6 +75,8 @@ pub struct Running {
     changes: mpsc::Sender<Change>,
     community: watch::Sender<Arc<Community>>,
     configuration: watch::Sender<Configuration>,
+    reports: Reports,
+    verdicts: Option<mpsc::UnboundedReceiver<Verdict>>,
     tasks: Tasks,
 }
 
@@ -75,6 +84,7 @@ struct Tasks {
     watch_clock: JoinHandle<()>,
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
+    shadow: Option<std::thread::JoinHandle<()>>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
@@ -100,7 +110,11 @@ pub async fn start(
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
     let inference = start_inference(&setup, &inputs);
-    let Setup { config, community, models: _ } = setup;
+    let (watched, watched_seen) = watch::channel(Arc::default());
+    let (to_judge, verdicts) = mpsc::unbounded_channel();
+    let reports = Reports { watched, verdicts: to_judge };
+    let (feed, shadow) = shadow::start(&setup, store.clone(), reports.clone(), None, clock.now())?;
+    let Setup { config, community, models: _, bundle, candidate: _ } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -113,21 +127,25 @@ pub async fn start(
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
     let effects =
-        Effects { batches, inference, settlers, view: view_sender, changes: to_engine, pace };
+        Effects { batches, inference, settlers, view: view_sender, feed, changes: to_engine, pace };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (community, community_seen) = watch::channel(community);
-    let configuration = Configuration { engine: engine_name, ..Configuration::default() };
+    let bundle = bundle.map(|layer| layer.title);
+    let configuration = Configuration { engine: engine_name, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
     let shown = Shown {
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
+        watched: watched_seen,
         store: store.clone(),
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, &stop);
-    let tasks = Tasks { watch_clock, engine, writer, uplink, journal, console: console_task };
+    let shadow = Some(shadow);
+    let tasks =
+        Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
     Ok(Running {
         console,
         view,
@@ -139,6 +157,8 @@ pub async fn start(
         changes,
         community,
         configuration,
+        reports,
+        verdicts: Some(verdicts),
         tasks,
     })
 }
@@ -146,13 +166,18 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, uplink, journal, console } = self.tasks;
+        let Tasks { watch_clock, engine, writer, shadow, uplink, journal, console } = self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
         let written = tokio::task::spawn_blocking(move || writer.join()).await;
         if !matches!(written, Ok(Ok(()))) {
             tracing::error!("the store's thread broke down");
+        }
+        let watched =
+            tokio::task::spawn_blocking(move || shadow.map(std::thread::JoinHandle::join)).await;
+        if !matches!(watched, Ok(None | Some(Ok(())))) {
+            tracing::error!("the thread that watches the models broke down");
         }
         if let Some((task, stop)) = uplink {
             stop.cancel();
@@ -164,6 +189,19 @@ impl Running {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
+        }
+    }
+
+    /// What becomes of the models, for who runs the gateway; once.
+    pub fn take_verdicts(&mut self) -> Option<mpsc::UnboundedReceiver<Verdict>> {
+        self.verdicts.take()
+    }
+
+    /// Tells the pipeline something about the gateway itself.
+    pub async fn tell(&self, input: Input) {
+        if let Some(inputs) = self.inputs.upgrade() {
+            // The engine has gone: nobody is left to tell.
+            drop(inputs.send(input).await);
         }
     }
 
@@ -243,6 +281,7 @@ struct Shown {
     view: watch::Receiver<Arc<View>>,
     community: watch::Receiver<Arc<Community>>,
     configuration: watch::Receiver<Configuration>,
+    watched: watch::Receiver<Arc<Watched>>,
     store: Store,
 }
 
@@ -260,11 +299,12 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, store } = shown;
+    let Shown { view, community, configuration, watched, store } = shown;
     let sources = console::Sources {
         view,
         community,
         configuration,
+        watched,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::contents::{Contents, Item, Wrong, has_place};
 use super::head::Head;
-use super::installed::{Installed, Layer};
+use super::installed::{Installed, Layer, Terms};
 use super::keys::{Signer, Trust};
 use super::*;
 
@@ -57,7 +57,7 @@ impl Site {
     }
 
     fn install(&self, file: &Path) -> Result<Layer, BundleError> {
-        self.installed().install(file, &self.trust(), |_| Ok(()))
+        self.installed().install(file, &self.trust(), Terms::default(), |_| Ok(()))
     }
 
     fn current(&self) -> Option<String> {
@@ -106,7 +106,8 @@ fn a_bundle_that_is_judged_bad_changes_nothing() {
     site.install(&site.sign("1.0")).unwrap();
     let refuse = |_: &Layer| Err(BundleError::Refused("a scene cannot work".to_owned()));
 
-    let refused = site.installed().install(&site.sign("2.0"), &site.trust(), refuse);
+    let refused =
+        site.installed().install(&site.sign("2.0"), &site.trust(), Terms::default(), refuse);
 
     assert_eq!(refused.unwrap_err().to_string(), "a scene cannot work");
     assert_eq!(site.current().as_deref(), Some("air 1.0"));
@@ -153,7 +154,9 @@ fn a_stranger_and_an_empty_list_of_keys_are_told_apart() {
     keys::generate(&site.path("other")).unwrap();
     let other = Trust::read(&[site.path("other.pub")]).unwrap();
 
-    let refusal = |trust: &Trust| site.installed().install(&file, trust, |_| Ok(())).unwrap_err();
+    let refusal = |trust: &Trust| {
+        site.installed().install(&file, trust, Terms::default(), |_| Ok(())).unwrap_err()
+    };
 
     assert!(matches!(refusal(&other), BundleError::Stranger(key) if key.len() == 64));
     assert!(matches!(refusal(&Trust::default()), BundleError::NobodyTrusted));
@@ -247,5 +250,149 @@ proptest! {
         let bytes = [b"gatehouse-bundle/1\n".as_slice(), &noise].concat();
 
         prop_assert!(Head::read(&mut bytes.as_slice(), &Trust::default()).is_err());
+    }
+}
+
+mod candidates {
+    use super::*;
+
+    const BESIDE: Terms = Terms { beside: true, may_be_older: false };
+
+    impl Site {
+        fn beside(&self, file: &Path) -> Result<Layer, BundleError> {
+            self.installed().install(file, &self.trust(), BESIDE, |_| Ok(()))
+        }
+
+        fn promote(&self) -> Result<Layer, BundleError> {
+            self.installed().promote(&self.trust(), |_| Ok(()))
+        }
+
+        fn candidate(&self) -> Option<String> {
+            self.installed().candidate(&self.trust()).unwrap().map(|layer| layer.title)
+        }
+
+        fn previous(&self) -> Option<String> {
+            self.installed().previous(&self.trust()).unwrap().map(|layer| layer.title)
+        }
+    }
+
+    #[test]
+    fn a_candidate_runs_beside_what_stands_until_it_is_promoted_and_that_can_be_undone() {
+        let site = Site::new();
+        site.install(&site.sign("1.0")).unwrap();
+        site.beside(&site.sign("2.0")).unwrap();
+        assert_eq!(
+            (site.current(), site.candidate()),
+            (Some("air 1.0".into()), Some("air 2.0".into()))
+        );
+        site.beside(&site.sign("3.0")).unwrap();
+        assert_eq!(site.candidate().as_deref(), Some("air 3.0"), "the newer one takes its place");
+        assert_eq!(site.installed().promoted(), None);
+
+        let layer = site.promote().unwrap();
+
+        assert_eq!((site.current(), site.candidate()), (Some("air 3.0".into()), None));
+        assert_eq!(site.previous().as_deref(), Some("air 1.0"));
+        assert_eq!(site.installed().promoted(), Some(layer.id()));
+        assert!(matches!(site.promote(), Err(BundleError::NoCandidate)));
+        let back = |id: &str| site.installed().withdraw(id, &site.trust(), |_| Ok(()));
+        assert!(back("air-2.0-x").is_err(), "another one is meant");
+        assert_eq!(back(&layer.id()).unwrap().unwrap().title, "air 1.0");
+        assert_eq!(site.installed().promoted(), None);
+        assert!(back(&layer.id()).is_err(), "it does not stand any more");
+        assert_eq!(site.current().as_deref(), Some("air 1.0"));
+    }
+
+    #[test]
+    fn a_candidate_that_is_judged_bad_is_not_promoted_and_one_that_is_dropped_is_gone() {
+        let site = Site::new();
+        site.beside(&site.sign("2.0")).unwrap();
+        let refuse = |_: &Layer| Err(BundleError::Refused("a scene cannot work".to_owned()));
+
+        assert!(site.installed().promote(&site.trust(), refuse).is_err());
+        assert_eq!((site.current(), site.candidate().as_deref()), (None, Some("air 2.0")));
+
+        site.installed().drop_candidate().unwrap();
+        assert_eq!(site.candidate(), None);
+        assert!(matches!(site.installed().drop_candidate(), Err(BundleError::NoCandidate)));
+        let left = fs::read_dir(site.installed().folder()).unwrap().flatten();
+        assert_eq!(left.filter(|e| e.path().is_dir()).count(), 0);
+    }
+
+    #[test]
+    fn installing_and_going_back_leave_the_candidate_and_end_a_probation() {
+        let site = Site::new();
+        site.beside(&site.sign("2.0")).unwrap();
+        site.promote().unwrap();
+        site.beside(&site.sign("4.0")).unwrap();
+        assert!(site.installed().promoted().is_some());
+
+        site.install(&site.sign("3.0")).unwrap();
+        assert_eq!(
+            (site.installed().promoted(), site.candidate().as_deref()),
+            (None, Some("air 4.0"))
+        );
+        site.installed().go_back(&site.trust(), |_| Ok(())).unwrap();
+        assert_eq!(
+            (site.current().as_deref(), site.candidate().as_deref()),
+            (Some("air 2.0"), Some("air 4.0"))
+        );
+        site.install(&site.sign("4.0")).unwrap();
+        assert_eq!(site.candidate(), None, "it stands, so it runs beside nobody");
+    }
+
+    #[test]
+    fn a_power_cut_before_the_state_is_replaced_leaves_the_old_one() {
+        let site = Site::new();
+        site.beside(&site.sign("2.0")).unwrap();
+        // All that happens before the rename.
+        site.write("data/bundles/.state", "{\"current\":\"air-2.0");
+        site.write("data/bundles/.incoming/models/m/model.onnx", "half");
+
+        assert_eq!((site.current(), site.candidate().as_deref()), (None, Some("air 2.0")));
+        site.promote().unwrap();
+        assert_eq!((site.current().as_deref(), site.candidate()), (Some("air 2.0"), None));
+    }
+
+    #[test]
+    fn a_state_from_before_there_were_candidates_is_read() {
+        let site = Site::new();
+        let layer = site.install(&site.sign("1.0")).unwrap();
+        site.write(
+            "data/bundles/state",
+            &format!("{{\"current\":\"{}\",\"previous\":null}}", layer.id()),
+        );
+
+        assert_eq!(site.current().as_deref(), Some("air 1.0"));
+        assert_eq!((site.candidate(), site.installed().promoted()), (None, None));
+    }
+
+    #[test]
+    fn an_older_version_is_refused_unless_it_is_meant_and_going_back_stays_possible() {
+        let site = Site::new();
+        let (nine, ten) = (site.sign("1.9"), site.sign("1.10"));
+        site.install(&nine).unwrap();
+        site.install(&ten).unwrap();
+
+        let refused = site.install(&nine).unwrap_err();
+
+        assert_eq!(
+            refused.to_string(),
+            "air 1.9 is older than air 1.10, which is installed; `--older` installs it all the same, and \
+             `gatehouse bundle rollback` goes back to what was there before"
+        );
+        assert!(matches!(site.beside(&nine), Err(BundleError::Older { .. })));
+        site.installed().go_back(&site.trust(), |_| Ok(())).unwrap();
+        assert_eq!(site.current().as_deref(), Some("air 1.9"));
+        site.install(&ten).unwrap();
+        let meant = Terms { may_be_older: true, ..Terms::default() };
+        site.installed().install(&nine, &site.trust(), meant, |_| Ok(())).unwrap();
+        assert_eq!(site.current().as_deref(), Some("air 1.9"));
+        let other = fs::read_to_string(site.path("b/scenes/air.toml")).unwrap();
+        site.write("o/scenes/air.toml", &other);
+        site.write("o/bundle.toml", "name = \"other\"\nversion = \"0.1\"\n");
+        let other =
+            pack::sign(&site.path("o"), &site.signer(), Some(site.path("o.bundle"))).unwrap().0;
+        site.install(&other).unwrap();
     }
 }

@@ -51,6 +51,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::shadow::Watched;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -67,6 +68,8 @@ pub struct Sources {
     pub community: watch::Receiver<Arc<Community>>,
     /// Where that came from, and what became of others.
     pub configuration: watch::Receiver<Configuration>,
+    /// The candidate beside it, and what became of the last one.
+    pub watched: watch::Receiver<Arc<Watched>>,
     /// Asked on every page and scrape; must return at once.
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// The engine's clock, for ages.
@@ -84,6 +87,8 @@ pub struct Configuration {
     pub refused: u64,
     /// `onnxruntime` or `tract`; `None` while no model is asked.
     pub engine: Option<&'static str>,
+    /// The bundle that is laid over the configuration's own files.
+    pub bundle: Option<String>,
 }
 
 /// What the store says of itself.

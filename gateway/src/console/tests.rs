@@ -46,6 +46,7 @@ async fn serve_all(
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
+        watched: watch::channel(Arc::default()).1,
         store: Box::new(move || store.clone()),
         clock: Clock::new(1.0),
         language: Language::En,

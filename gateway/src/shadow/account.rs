@@ -156,9 +156,9 @@ impl Told {
         let scene = community.scenes.iter().find(|scene| scene.head.id == data.scene);
         let step = match message.kind.rsplit('.').next()? {
             "opened" | "reopened" => {
-                let mut detectors = scene.iter().flat_map(|scene| &scene.detectors);
-                let mut model = detectors.filter(|detector| detector.model.is_some());
-                let by_model = model.any(|detector| detector.id == data.cause.detector);
+                let detectors = scene.iter().flat_map(|scene| &scene.detectors);
+                let mut models = detectors.filter(|detector| detector.model.is_some());
+                let by_model = models.any(|detector| detector.id == data.cause.detector);
                 Step::Raised { by_model }
             }
             "cleared" | "dismissed" | "closed" => Step::Ended,
