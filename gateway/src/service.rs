@@ -105,6 +105,7 @@ pub async fn start(
     if let Some(damage) = store.damage() {
         tracing::error!(?damage, "the store was damaged; it was set aside and a fresh one begun");
     }
+    let states = setup.candidate.as_ref().map(|_| restored.states.clone()).unwrap_or_default();
     let pipeline =
         Pipeline::new(Arc::clone(&setup.community), Settings::default(), restored, clock.now())?;
     let (inputs, received) = mpsc::channel(INPUTS);
@@ -113,7 +114,7 @@ pub async fn start(
     let (watched, watched_seen) = watch::channel(Arc::default());
     let (to_judge, verdicts) = mpsc::unbounded_channel();
     let reports = Reports { watched, verdicts: to_judge };
-    let (feed, shadow) = shadow::start(&setup, store.clone(), reports.clone(), None, clock.now())?;
+    let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
     let Setup { config, community, models: _, bundle, candidate: _ } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
@@ -143,7 +144,6 @@ pub async fn start(
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, &stop);
-    let shadow = Some(shadow);
     let tasks =
         Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
     Ok(Running {

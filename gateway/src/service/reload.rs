@@ -16,7 +16,7 @@ use super::{Running, Setup};
 use crate::config::GatewayConfig;
 use crate::engine::Change;
 use crate::infer::{InferError, Inference, Models};
-use crate::shadow::watch as shadow;
+use crate::shadow::watch::{self as shadow, States};
 
 /// A configuration whose models answer.
 pub struct Opened {
@@ -64,17 +64,13 @@ impl Running {
         let start = |models| Inference::start(models, inputs.downgrade());
         let inference = models.map(start).transpose()?;
         let engine = inference.as_ref().map(Inference::engine_name);
-        let (store, reports) = (self.store.clone(), self.reports.clone());
-        let (feed, shadow) = shadow::start(
-            &setup,
-            store,
-            reports,
-            self.tasks.shadow.take(),
-            self.ground.clock.now(),
-        )?;
-        self.tasks.shadow = Some(shadow);
 
         self.sources.end().await;
+        let states = self.states(&setup).await;
+        let (reports, before) = (self.reports.clone(), self.tasks.shadow.take());
+        let (feed, shadow) =
+            shadow::start(&setup, states, reports, before, self.ground.clock.now());
+        self.tasks.shadow = shadow;
         let Setup { config, community, models: _, bundle, candidate: _ } = setup;
         let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
@@ -95,6 +91,19 @@ impl Running {
         let GatewayConfig { store, uplink, console, .. } = self.config.clone();
         self.config = GatewayConfig { store, uplink, console, ..config };
         Ok(())
+    }
+
+    /// What a candidate is to begin with.
+    async fn states(&self, setup: &Setup) -> States {
+        if setup.candidate.is_none() {
+            return States::new();
+        }
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || store.states()).await;
+        read.map_err(anyhow::Error::from).and_then(|states| Ok(states?)).unwrap_or_else(|error| {
+            tracing::warn!("the candidate begins without what is known: {error:#}");
+            States::new()
+        })
     }
 
     /// Notes that a configuration was bad and the old one goes on.

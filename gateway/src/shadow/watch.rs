@@ -22,13 +22,15 @@ use super::kept::Kept;
 use super::{PROBATION, Verdict, Watched};
 use crate::bundle::installed::{Installed, Layer};
 use crate::service::Setup;
-use crate::store::Store;
 
 /// The file is written at most so often, but for a broken budget and at the end.
 const KEEP_PACE: Duration = Duration::from_mins(10);
 /// What the console sees is at most this old, when something was raised and when nothing was.
 const SHOW_PACE: Duration = Duration::from_millis(500);
 const IDLE_PACE: Duration = Duration::from_secs(10);
+
+/// What the live one had kept, by key.
+pub type States = Vec<(String, Vec<u8>)>;
 
 /// Where the watch reports to.
 #[derive(Debug, Clone)]
@@ -38,24 +40,28 @@ pub struct Reports {
 }
 
 /// Starts to watch what `setup` says is to be watched; ends when the feed is dropped, or at once where
-/// there is nothing. `before` is the watch of the configuration before; it ends first.
+/// there is nothing. The candidate begins with `states`. `before` is the watch of the configuration
+/// before; it ends first.
 pub fn start(
     setup: &Setup,
-    store: Store,
+    states: States,
     reports: Reports,
     before: Option<JoinHandle<()>>,
     now: Timestamp,
-) -> std::io::Result<(Feed, JoinHandle<()>)> {
+) -> (Feed, Option<JoinHandle<()>>) {
     let (feed, seen, gauge) = feed::open();
     let setup = setup.clone();
+    // What comes while it loads waits for it.
+    gauge.want_inputs(matches!(setup.candidate, Some(Ok(_))));
     let thread = thread::Builder::new().name("shadow".into()).spawn(move || {
         if let Some(before) = before {
             // If it broke down, what it had kept is on the disk.
             drop(before.join());
         }
-        Watch::new(setup, &store, reports, gauge, now).run(&seen);
-    })?;
-    Ok((feed, thread))
+        Watch::new(setup, states, reports, gauge, now).run(&seen);
+    });
+    let thread = thread.inspect_err(|error| tracing::error!(%error, "nobody watches the models"));
+    (feed, thread.ok())
 }
 
 struct Watch {
@@ -78,7 +84,7 @@ struct Watch {
 impl Watch {
     fn new(
         setup: Setup,
-        store: &Store,
+        states: States,
         reports: Reports,
         gauge: Arc<Gauge>,
         now: Timestamp,
@@ -111,7 +117,7 @@ impl Watch {
         match setup.candidate {
             None => watch.watched.kept.candidate = None,
             Some(Err(why)) => watch.watched.fault = Some(why),
-            Some(Ok(setup)) => watch.begin_beside(&setup, store),
+            Some(Ok(setup)) => watch.begin_beside(&setup, states),
         }
         // Loading took time in which nothing was counted.
         watch.counted = Instant::now();
@@ -131,7 +137,7 @@ impl Watch {
         }
     }
 
-    fn begin_beside(&mut self, setup: &Setup, store: &Store) {
+    fn begin_beside(&mut self, setup: &Setup, states: States) {
         let Some(layer) = &setup.bundle else { return };
         let account = account_of(&mut self.watched.kept.candidate, layer, self.seen.0);
         account.promise(By::Live, &self.live);
@@ -139,10 +145,6 @@ impl Watch {
         if account.broke.is_some() {
             return;
         }
-        let states = store.states().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the candidate begins without what the live one has learnt");
-            Vec::new()
-        });
         match Beside::start(setup, &self.live, states, self.seen.0) {
             Ok(beside) => {
                 tracing::info!("the candidate {} runs beside the live one", layer.title);
