@@ -6,7 +6,7 @@
 //! 1. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
 //!    and sessions; [`token`]: the token of scripts; [`failure`]: what is said to those who may not),
 //! 2. [`login`]: the way in and out,
-//! 3. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
+//! 3. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 4. [`stream`]: the open events, live,
 //! 5. [`metrics`], [`health`]: for those who watch many gateways.
@@ -23,6 +23,7 @@ mod guard;
 mod health;
 mod login;
 mod metrics;
+mod models;
 mod page;
 #[cfg(test)]
 mod sample;
@@ -146,12 +147,14 @@ fn router(console: Arc<Console>) -> Router {
     Router::new()
         .route("/", get(events::page))
         .route("/devices", get(devices::page))
+        .route("/models", get(models::page))
         .route("/login", get(login::form).post(login::login))
         .route("/logout", axum::routing::post(login::logout))
         .route("/live", get(stream::fragments))
         .route("/api/v1/events", get(events::list))
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/devices", get(devices::list))
+        .route("/api/v1/models", get(models::list))
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -185,6 +188,7 @@ impl Console {
             view: Arc::clone(&self.sources.view.borrow()),
             community: Arc::clone(&self.sources.community.borrow()),
             configuration: self.sources.configuration.borrow().clone(),
+            watched: Arc::clone(&self.sources.watched.borrow()),
             store: (self.sources.store)(),
             now: self.sources.clock.now(),
             speed: speed(&self.sources.clock),
@@ -203,6 +207,7 @@ struct Snapshot {
     view: Arc<View>,
     community: Arc<Community>,
     configuration: Configuration,
+    watched: Arc<Watched>,
     store: StoreState,
     now: Timestamp,
     speed: f64,
