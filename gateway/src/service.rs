@@ -43,6 +43,10 @@ const INPUTS: usize = 1_024;
 /// What the uplink may take after the engine has ended; it gives up by itself a little before.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// Verdicts that may wait: a configuration gives two at most, and one that is lost is given again at the
+/// next start.
+const VERDICTS: usize = 8;
+
 /// How often the wall clock is compared with ours.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
 
@@ -76,7 +80,7 @@ pub struct Running {
     community: watch::Sender<Arc<Community>>,
     configuration: watch::Sender<Configuration>,
     reports: Reports,
-    verdicts: Option<mpsc::UnboundedReceiver<Verdict>>,
+    verdicts: Option<mpsc::Receiver<Verdict>>,
     tasks: Tasks,
 }
 
@@ -112,7 +116,7 @@ pub async fn start(
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
     let inference = start_inference(&setup, &inputs);
     let (watched, watched_seen) = watch::channel(Arc::default());
-    let (to_judge, verdicts) = mpsc::unbounded_channel();
+    let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
     let Setup { config, community, models: _, bundle, candidate: _ } = setup;
@@ -193,7 +197,7 @@ impl Running {
     }
 
     /// What becomes of the models, for who runs the gateway; once.
-    pub fn take_verdicts(&mut self) -> Option<mpsc::UnboundedReceiver<Verdict>> {
+    pub fn take_verdicts(&mut self) -> Option<mpsc::Receiver<Verdict>> {
         self.verdicts.take()
     }
 

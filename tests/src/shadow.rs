@@ -37,7 +37,8 @@ struct Thermometers {
 impl Thermometers {
     fn begin() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Self { began_ms: (now - Duration::from_hours(48)).as_millis(), minute: 0 }
+        let began_ms = now.as_millis() - Duration::from_hours(48).as_millis();
+        Self { began_ms, minute: 0 }
     }
 
     /// The device type, with a time.

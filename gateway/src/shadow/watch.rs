@@ -36,7 +36,7 @@ pub type States = Vec<(String, Vec<u8>)>;
 #[derive(Debug, Clone)]
 pub struct Reports {
     pub watched: watch::Sender<Arc<Watched>>,
-    pub verdicts: mpsc::UnboundedSender<Verdict>,
+    pub verdicts: mpsc::Sender<Verdict>,
 }
 
 /// Starts to watch what `setup` says is to be watched; ends when the feed is dropped, or at once where
@@ -265,7 +265,7 @@ impl Watch {
         let verdict = Verdict { was_live, bundle, title, broke };
         tracing::warn!("{}", verdict.why().en);
         // Nobody carries it out in a demo.
-        drop(self.reports.verdicts.send(verdict));
+        drop(self.reports.verdicts.try_send(verdict));
     }
 
     /// Counts the time since it was last counted.
