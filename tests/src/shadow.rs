@@ -234,4 +234,10 @@ async fn who_breaks_the_budget_is_stopped_beside_and_taken_back_after_it_was_pro
     sensors.say(&mut site, "th-1", 101.0).await;
     let told = opened(&mut site, 1).await;
     assert_eq!(told, [event("heat", "th-1")], "hot is what it was before");
+
+    done(&site, &["bundle", "install", "--shadow", "summer-1.bundle"]);
+    site.reload(LOADED);
+    site.reload(LOADED);
+    let again = compared(&site, |told| !told["account"].is_null());
+    assert_eq!(again["account"]["broke"], Value::Null, "it may try again");
 }

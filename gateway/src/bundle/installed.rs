@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,15 +43,24 @@ struct State {
     previous: Option<String>,
     /// Runs beside the one that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    candidate: Option<String>,
-    /// The one that stands was a candidate, and has the one before to fall back on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    promoted: bool,
+    candidate: Option<Candidate>,
+    /// When the one that stands was promoted, in ms; it has the one before to fall back on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Candidate {
+    id: String,
+    /// When it was installed, in ms.
+    at: u64,
 }
 
 impl State {
     fn ids(&self) -> impl Iterator<Item = &String> {
-        self.current.iter().chain(&self.previous).chain(&self.candidate)
+        let candidate = self.candidate.iter().map(|candidate| &candidate.id);
+        self.current.iter().chain(&self.previous).chain(candidate)
     }
 }
 
@@ -96,18 +106,20 @@ impl Installed {
 
     /// The bundle that runs beside.
     pub fn candidate(&self, trust: &Trust) -> Result<Option<Layer>, BundleError> {
-        self.layer(self.state()?.candidate.as_deref(), trust)
+        self.layer(self.state()?.candidate.as_ref().map(|candidate| candidate.id.as_str()), trust)
     }
 
-    /// Whether one runs beside; nothing is checked.
-    pub fn has_candidate(&self) -> bool {
-        self.state().is_ok_and(|state| state.candidate.is_some())
+    /// The candidate's folder, and when it was installed: what is counted of it begins anew when it is
+    /// installed again. `None` when there is none; nothing is checked.
+    pub fn run_of_candidate(&self) -> Option<String> {
+        let Candidate { id, at } = self.state().ok()?.candidate?;
+        Some(run(&id, at))
     }
 
-    /// The folder's name of the bundle that stands, when it was a candidate before.
-    pub fn promoted(&self) -> Option<String> {
+    /// The same for the bundle that stands, when it was a candidate before.
+    pub fn run_of_promoted(&self) -> Option<String> {
         let State { current, promoted, .. } = self.state().ok()?;
-        current.filter(|_| promoted)
+        Some(run(&current?, promoted?))
     }
 
     /// Unpacks a bundle, has it judged, and puts it in the place of the one that stands, or of the
@@ -147,11 +159,11 @@ impl Installed {
         remove(&folder)?;
         fs::rename(&incoming, &folder).map_err(unwritable(&folder))?;
         self.stand(&if terms.beside {
-            State { candidate: Some(id), ..state }
+            State { candidate: Some(Candidate { id, at: now_ms() }), ..state }
         } else {
             let previous = state.current.filter(|current| *current != id).or(state.previous);
-            let candidate = state.candidate.filter(|candidate| *candidate != id);
-            State { current: Some(id), previous, candidate, promoted: false }
+            let candidate = state.candidate.filter(|candidate| candidate.id != id);
+            State { current: Some(id), previous, candidate, promoted: None }
         })?;
         Ok(layer(folder))
     }
@@ -164,10 +176,11 @@ impl Installed {
     ) -> Result<Layer, BundleError> {
         let _lock = self.lock()?;
         let State { current, previous: _, candidate, promoted: _ } = self.state()?;
+        let candidate = candidate.map(|candidate| candidate.id);
         let layer = self.layer(candidate.as_deref(), trust)?.ok_or(BundleError::NoCandidate)?;
         judge(&layer)?;
-        let previous = current;
-        self.stand(&State { current: candidate, previous, candidate: None, promoted: true })?;
+        let (previous, promoted) = (current, Some(now_ms()));
+        self.stand(&State { current: candidate, previous, candidate: None, promoted })?;
         Ok(layer)
     }
 
@@ -175,7 +188,7 @@ impl Installed {
     pub fn drop_candidate(&self) -> Result<String, BundleError> {
         let _lock = self.lock()?;
         let state = self.state()?;
-        let id = state.candidate.clone().ok_or(BundleError::NoCandidate)?;
+        let Candidate { id, .. } = state.candidate.clone().ok_or(BundleError::NoCandidate)?;
         self.stand(&State { candidate: None, ..state })?;
         Ok(id)
     }
@@ -199,7 +212,7 @@ impl Installed {
     ) -> Result<Option<Layer>, BundleError> {
         let _lock = self.lock()?;
         let state = self.state()?;
-        if !state.promoted || state.current.as_deref() != Some(id) {
+        if state.promoted.is_none() || state.current.as_deref() != Some(id) {
             return Err(BundleError::Refused(format!("`{id}` is not what stands any more")));
         }
         self.fall_back(trust, judge)
@@ -214,7 +227,7 @@ impl Installed {
         let before = self.previous(trust)?;
         judge(before.as_ref())?;
         let (current, previous) = (previous, current);
-        self.stand(&State { current, previous, candidate, promoted: false })?;
+        self.stand(&State { current, previous, candidate, promoted: None })?;
         Ok(before)
     }
 
@@ -288,6 +301,16 @@ impl Installed {
         file.lock().map_err(unwritable(&path))?;
         Ok(file)
     }
+}
+
+fn run(id: &str, at: u64) -> String {
+    format!("{id} {at}")
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Removes a folder, if there is one.

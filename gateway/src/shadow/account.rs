@@ -45,8 +45,8 @@ pub enum By {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Account {
-    /// The bundle's folder, which no other bundle has.
-    pub bundle: String,
+    /// The bundle's folder, and when it was installed or promoted.
+    pub run: String,
     /// Its name and version.
     pub title: String,
     #[serde(with = "rfc3339")]
@@ -181,9 +181,9 @@ impl Told {
 }
 
 impl Account {
-    pub fn new(bundle: String, title: String, now: Timestamp) -> Self {
+    pub fn new(run: String, title: String, now: Timestamp) -> Self {
         Self {
-            bundle,
+            run,
             title,
             since: now,
             as_of: now,

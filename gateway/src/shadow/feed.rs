@@ -35,12 +35,15 @@ pub struct Feed {
 pub(super) struct Gauge {
     /// A candidate runs and wants to see what the live one sees.
     wants_inputs: AtomicBool,
+    /// Somebody counts what the live one tells.
+    wants_records: AtomicBool,
     dropped: AtomicU64,
 }
 
 impl Gauge {
-    pub(super) fn want_inputs(&self, wants: bool) {
-        self.wants_inputs.store(wants, Ordering::Relaxed);
+    pub(super) fn want(&self, inputs: bool, records: bool) {
+        self.wants_inputs.store(inputs, Ordering::Relaxed);
+        self.wants_records.store(records, Ordering::Relaxed);
     }
 
     /// What did not fit since the last call.
@@ -80,7 +83,7 @@ impl Feed {
 
     /// Shows what the live one told.
     pub fn records(&self, records: &[Record], now: Timestamp) {
-        if !records.is_empty() {
+        if !records.is_empty() && self.gauge.wants_records.load(Ordering::Relaxed) {
             self.send(Seen { now, what: What::Records(records.to_vec()) });
         }
     }
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted_and_nobody_waits() {
         let (feed, _seen, gauge) = open();
-        gauge.want_inputs(true);
+        gauge.want(true, true);
         for _ in 0..ROOM + 3 {
             feed.input(&frame(), Timestamp(0));
         }
@@ -120,7 +123,7 @@ mod tests {
         feed.input(&frame(), Timestamp(0));
         assert!(seen.try_recv().is_err());
 
-        gauge.want_inputs(true);
+        gauge.want(true, true);
         feed.input(&Input::Stored { through: 1 }, Timestamp(0));
         feed.input(&frame(), Timestamp(0));
 

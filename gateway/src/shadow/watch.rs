@@ -52,7 +52,7 @@ pub fn start(
     let (feed, seen, gauge) = feed::open();
     let setup = setup.clone();
     // What comes while it loads waits for it.
-    gauge.want_inputs(matches!(setup.candidate, Some(Ok(_))));
+    gauge.want(matches!(setup.candidate, Some(Ok(_))), true);
     let thread = thread::Builder::new().name("shadow".into()).spawn(move || {
         if let Some(before) = before {
             // If it broke down, what it had kept is on the disk.
@@ -70,10 +70,14 @@ struct Watch {
     beside: Option<Beside>,
     is_on_probation: bool,
     watched: Watched,
+    /// As it was on the disk.
+    found: Kept,
     reports: Reports,
     gauge: Arc<Gauge>,
     /// The live one's time when something was last seen, and when that was.
     seen: (Timestamp, Instant),
+    /// How far time has gone for the candidate; it never runs backwards.
+    done: Timestamp,
     /// Until when time was counted, and when the account was shown and kept.
     counted: Instant,
     shown: Instant,
@@ -101,45 +105,51 @@ impl Watch {
             live: Arc::clone(&setup.community),
             beside: None,
             is_on_probation: false,
+            found: kept.clone(),
             watched: Watched { kept, fault: None },
             reports,
             gauge,
             seen: (now, started),
+            done: now,
             counted: started,
             shown: started,
             kept: started,
             is_shown_old: false,
         };
-        let promoted = installed.promoted();
-        if let Some(layer) = setup.bundle.filter(|layer| promoted == Some(layer.id())) {
-            watch.begin_probation(&layer);
+        if let (Some(layer), Some(run)) = (setup.bundle, installed.run_of_promoted())
+            && is_of(&run, &layer)
+        {
+            watch.begin_probation(&layer, run);
         }
-        match setup.candidate {
-            None => watch.watched.kept.candidate = None,
-            Some(Err(why)) => watch.watched.fault = Some(why),
-            Some(Ok(setup)) => watch.begin_beside(&setup, states),
+        match (setup.candidate, installed.run_of_candidate()) {
+            (None, _) | (_, None) => watch.watched.kept.candidate = None,
+            (Some(Err(why)), Some(_)) => {
+                tracing::error!("the candidate cannot run: {why}");
+                watch.watched.fault = Some(why);
+            }
+            (Some(Ok(setup)), Some(run)) => watch.begin_beside(&setup, run, states),
         }
         // Loading took time in which nothing was counted.
         watch.counted = Instant::now();
-        watch.gauge.want_inputs(watch.beside.is_some());
+        watch.want();
         watch.show();
         watch
     }
 
-    fn begin_probation(&mut self, layer: &Layer) {
-        let account = account_of(&mut self.watched.kept.probation, layer, self.seen.0);
+    fn begin_probation(&mut self, layer: &Layer, run: String) {
+        let account = account_of(&mut self.watched.kept.probation, run, &layer.title, self.seen.0);
         account.promise(By::Live, &self.live);
         self.is_on_probation = account.ran() < PROBATION;
         if let Some(broke) = account.broke.clone() {
             // The power failed before it was taken back.
             self.is_on_probation = false;
-            self.judge(true, layer.id(), layer.title.clone(), broke);
+            self.judge(true, broke);
         }
     }
 
-    fn begin_beside(&mut self, setup: &Setup, states: States) {
-        let Some(layer) = &setup.bundle else { return };
-        let account = account_of(&mut self.watched.kept.candidate, layer, self.seen.0);
+    fn begin_beside(&mut self, setup: &Setup, run: String, states: States) {
+        let Some(layer) = setup.bundle.as_ref().filter(|layer| is_of(&run, layer)) else { return };
+        let account = account_of(&mut self.watched.kept.candidate, run, &layer.title, self.seen.0);
         account.promise(By::Live, &self.live);
         account.promise(By::Candidate, &setup.community);
         if account.broke.is_some() {
@@ -161,24 +171,31 @@ impl Watch {
         while self.beside.is_some() || self.is_on_probation {
             match seen.recv_timeout(self.patience()) {
                 Ok(Seen { now, what }) => {
-                    self.seen = (now.max(self.seen.0), Instant::now());
+                    // What was seen while we were busy is a little older than what was done since.
+                    self.seen = (now.max(self.done), Instant::now());
                     self.take(what);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let now = self.now();
+            self.done = now;
             let told = self.beside.as_mut().map(|beside| beside.handle_timeout(now));
             self.note_candidate(&told.unwrap_or_default());
             self.show_and_keep();
         }
         self.count_time();
-        self.gauge.want_inputs(false);
+        self.gauge.want(false, false);
         self.show();
-        // Nothing was ever watched: there is no folder either.
-        if self.watched.kept != Kept::default() {
+        // Where nothing was ever watched there is no folder either.
+        if self.watched.kept != self.found {
             self.keep();
         }
+    }
+
+    fn want(&self) {
+        let is_beside = self.beside.is_some();
+        self.gauge.want(is_beside, is_beside || self.is_on_probation);
     }
 
     fn now(&self) -> Timestamp {
@@ -221,11 +238,10 @@ impl Watch {
         self.is_shown_old = true;
         if let Some(broke) = account.broken(By::Candidate) {
             account.broke = Some(broke.clone());
-            let (id, title) = (account.bundle.clone(), account.title.clone());
             self.beside = None;
-            self.gauge.want_inputs(false);
+            self.want();
             self.keep();
-            self.judge(false, id, title, broke);
+            self.judge(false, broke);
         }
     }
 
@@ -253,16 +269,18 @@ impl Watch {
         }
         if let Some(broke) = account.broken(By::Live) {
             account.broke = Some(broke.clone());
-            let (id, title) = (account.bundle.clone(), account.title.clone());
             self.is_on_probation = false;
             // Before anything is done about it: a power cut must not forget it.
             self.keep();
-            self.judge(true, id, title, broke);
+            self.judge(true, broke);
         }
     }
 
-    fn judge(&self, was_live: bool, bundle: String, title: String, broke: Broke) {
-        let verdict = Verdict { was_live, bundle, title, broke };
+    fn judge(&self, was_live: bool, broke: Broke) {
+        let Kept { candidate, probation } = &self.watched.kept;
+        let Some(account) = (if was_live { probation } else { candidate }) else { return };
+        let bundle = account.run.split(' ').next().unwrap_or_default().to_owned();
+        let verdict = Verdict { was_live, bundle, title: account.title.clone(), broke };
         tracing::warn!("{}", verdict.why().en);
         // Nobody carries it out in a demo.
         drop(self.reports.verdicts.try_send(verdict));
@@ -310,13 +328,18 @@ impl Watch {
     }
 }
 
-/// The account of that bundle; a new one where another stands.
+/// Whether it is this bundle that a run is of; another may have been installed since it was read.
+fn is_of(run: &str, layer: &Layer) -> bool {
+    run.split(' ').next() == Some(layer.id().as_str())
+}
+
+/// The account of that run; a new one where another stands.
 fn account_of<'a>(
     place: &'a mut Option<Account>,
-    layer: &Layer,
+    run: String,
+    title: &str,
     now: Timestamp,
 ) -> &'a mut Account {
-    let new = || Account::new(layer.id(), layer.title.clone(), now);
-    let kept = place.take().filter(|account| account.bundle == layer.id());
-    place.insert(kept.unwrap_or_else(new))
+    let kept = place.take().filter(|account| account.run == run);
+    place.insert(kept.unwrap_or_else(|| Account::new(run, title.to_owned(), now)))
 }

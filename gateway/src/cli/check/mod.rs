@@ -181,9 +181,7 @@ pub fn load_all(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
 
 /// The candidate over the same folder, if there is one, to run beside; why not, when it cannot.
 pub fn load_candidate(folder: &Path, config: &GatewayConfig) -> Option<Result<Box<Setup>, String>> {
-    if !Installed::below(&config.store.path).has_candidate() {
-        return None;
-    }
+    Installed::below(&config.store.path).run_of_candidate()?;
     let loaded = load_with(folder, Over::Candidate).map(|loaded| Box::new(loaded.into_setup()));
     Some(loaded.map_err(|faults| faults.plain()))
 }

@@ -22,8 +22,7 @@ pub(super) fn compare(config: &GatewayConfig) -> anyhow::Result<Told> {
     let installed = Installed::below(&config.store.path);
     let kept = Kept::read(installed.folder()).context("what was counted cannot be read")?;
     let candidate = installed.candidate(&trust)?;
-    let account =
-        kept.candidate.filter(|a| candidate.as_ref().is_some_and(|layer| layer.id() == a.bundle));
+    let account = kept.candidate.filter(|a| Some(&a.run) == installed.run_of_candidate().as_ref());
     let standing = installed.current(&trust).ok().flatten();
     Ok(told(standing.as_ref(), candidate.as_ref(), account.as_ref(), kept.probation.as_ref()))
 }

@@ -21,7 +21,7 @@ pub(super) fn promote(folder: &Path, config: &GatewayConfig, anyway: bool) -> an
     let installed = Installed::below(&config.store.path);
     let candidate = installed.candidate(&trust)?.ok_or(BundleError::NoCandidate)?;
     let kept = Kept::read(installed.folder()).context("what was counted cannot be read")?;
-    let account = kept.candidate.filter(|account| account.bundle == candidate.id());
+    let account = kept.candidate.filter(|a| Some(&a.run) == installed.run_of_candidate().as_ref());
     if let Some(doubt) = doubt(account.as_ref()).filter(|_| !anyway) {
         bail!("{}: {doubt}; `--anyway` promotes it all the same", candidate.title);
     }
