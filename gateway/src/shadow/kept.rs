@@ -55,11 +55,16 @@ mod tests {
         let account = Account::new("b".into(), "b 1".into(), Timestamp(5));
         let kept = Kept { candidate: Some(account), probation: None };
         kept.write(folder.path()).unwrap();
+        assert_eq!(Kept::read(folder.path()).unwrap(), kept);
+        let old = File::open(folder.path().join(FILE)).unwrap();
+
+        Kept::default().write(folder.path()).unwrap();
+
+        assert_eq!(Kept::read(folder.path()).unwrap(), Kept::default());
+        let old: Kept = serde_json::from_reader(old).unwrap();
+        assert_eq!(old, kept, "it was replaced, not written over");
         // A power cut in the next write.
         fs::write(folder.path().join(".account"), "{\"cand").unwrap();
-
-        assert_eq!(Kept::read(folder.path()).unwrap(), kept);
-        Kept::default().write(folder.path()).unwrap();
         assert_eq!(Kept::read(folder.path()).unwrap(), Kept::default());
     }
 }
