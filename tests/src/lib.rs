@@ -21,4 +21,6 @@ mod reload;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod whole;

@@ -32,6 +32,8 @@ pub enum Input {
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.
     ClockStepped { by_ms: i64 },
+    /// A bundle raised more than its budget of false alarms makes likely, and is not asked any more.
+    Withdrawn(Withdrawn),
     /// A new configuration; state is kept where ids match. Positions in what comes after it are those
     /// of the new one.
     Config(Arc<Community>),
@@ -108,6 +110,14 @@ pub struct Answer {
     pub question: u64,
     /// `rows * outputs` numbers.
     pub outputs: Result<Vec<f32>, String>,
+}
+
+/// A bundle that broke its budget. Worth an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// It had been promoted, and the one before is back; else it ran beside the live one.
+    pub was_live: bool,
+    pub why: Text,
 }
 
 /// What was on disk at start.

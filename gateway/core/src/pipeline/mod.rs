@@ -48,8 +48,11 @@ use crate::event::verdict::Ledger;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored, Ruling, Shift};
+pub use boundary::{
+    Answer, Batch, Damage, Input, Output, Question, Restored, Ruling, Shift, Withdrawn,
+};
 use device::DeviceState;
+use health::Health;
 use settling::Settling;
 
 /// How often what lasts is looked at again while something is open.
@@ -88,8 +91,8 @@ pub struct Pipeline {
     went_back: BTreeMap<DeviceIndex, Timestamp>,
     /// The disk is full, and not only the last write failed.
     is_disk_full: bool,
-    /// Since when it is told that the store was damaged.
-    damaged: Option<Timestamp>,
+    /// Since when it is told what happened to the gateway itself.
+    happened: BTreeMap<Health, Timestamp>,
     /// By position of the scene; `None` for scenes without a budget.
     budgets: Vec<Option<Budget>>,
     silence: Silence,
@@ -165,7 +168,7 @@ impl Pipeline {
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,
-            damaged: None,
+            happened: BTreeMap::new(),
             book: Book::default(),
             ledger: Ledger::default(),
             rulings: VecDeque::new(),
@@ -227,6 +230,7 @@ impl Pipeline {
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
+            Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
             Input::Config(community) => self.replace(community, now),
             Input::Verdict { opinion, journal } => self.handle_verdict(&opinion, journal, now),
         }

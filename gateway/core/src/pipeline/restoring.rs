@@ -64,8 +64,8 @@ impl Pipeline {
 
     fn restore_finding(&mut self, key: &Key, finding: &Finding, now: Timestamp) {
         let health = Health::from_id(&key.scene);
-        if health == Some(Health::StoreDamaged) {
-            self.damaged = Some(finding.since);
+        if let Some(health) = health.filter(|health| health.has_happened()) {
+            self.happened.insert(health, finding.since);
         }
         let Some(index) = self.community.find_device(&finding.device) else { return };
         match health {
@@ -99,7 +99,12 @@ impl Pipeline {
             Some(Health::ClockWentBack) => {
                 self.went_back.insert(index, now);
             }
-            Some(Health::StoreFailed | Health::StoreDamaged) => {}
+            Some(
+                Health::StoreFailed
+                | Health::StoreDamaged
+                | Health::CandidateStopped
+                | Health::BundleWithdrawn,
+            ) => {}
         }
     }
 
@@ -123,7 +128,7 @@ impl Pipeline {
             match (Health::from_id(&key.scene), device) {
                 // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
-                (Some(Health::StoreDamaged), _) => true,
+                (Some(health), _) if health.has_happened() => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {
                     has(Box::new(self.community.sources.iter().map(|s| &s.id)))
@@ -256,7 +261,9 @@ impl Pipeline {
             for budget in self.budgets.iter_mut().flatten() {
                 budget.shift(|at| if at <= before { at + by } else { at });
             }
-            self.damaged = self.damaged.map(|at| if at <= before { at + by } else { at });
+            for at in self.happened.values_mut().filter(|at| **at <= before) {
+                *at = *at + by;
+            }
             self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 let has_own_time = self.community.device(index).device_type.head.time.is_some();

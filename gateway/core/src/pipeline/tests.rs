@@ -436,6 +436,7 @@ mod learning;
 mod restarts;
 mod verdicts;
 mod warning;
+mod withdrawn;
 
 mod properties {
     use super::*;

@@ -66,7 +66,13 @@ pub struct Loaded {
 
 impl Loaded {
     pub fn into_setup(self) -> Setup {
-        Setup { config: self.config, community: self.built.community, models: self.models }
+        Setup {
+            config: self.config,
+            community: self.built.community,
+            models: self.models,
+            bundle: self.bundle,
+            candidate: None,
+        }
     }
 }
 
@@ -101,6 +107,8 @@ pub enum Over<'l> {
     Installed,
     /// What was installed before it.
     Previous,
+    /// The candidate that runs beside it, if any.
+    Candidate,
     /// This one, which may become the installed one, or nothing.
     This(Option<&'l Layer>),
 }
@@ -171,6 +179,13 @@ pub fn load_all(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
     if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }
 }
 
+/// The candidate over the same folder, if there is one, to run beside; why not, when it cannot.
+pub fn load_candidate(folder: &Path, config: &GatewayConfig) -> Option<Result<Box<Setup>, String>> {
+    Installed::below(&config.store.path).run_of_candidate()?;
+    let loaded = load_with(folder, Over::Candidate).map(|loaded| Box::new(loaded.into_setup()));
+    Some(loaded.map_err(|faults| faults.plain()))
+}
+
 /// `gateway.toml` alone, for commands that need no community.
 pub struct Gateway {
     pub config: GatewayConfig,
@@ -225,6 +240,7 @@ fn find_layer(config: &GatewayConfig, over: Over<'_>) -> Result<Option<Layer>, B
     match over {
         Over::Installed => installed.current(&trust),
         Over::Previous => installed.previous(&trust),
+        Over::Candidate => installed.candidate(&trust),
         Over::This(layer) => Ok(layer.cloned()),
     }
 }
