@@ -10,6 +10,7 @@ use crate::community::{Community, Device};
 use crate::decode::Decoder;
 use crate::detect::bound::{Bound, Sight};
 use crate::reading::Timestamp;
+use crate::statistics::ledger::Ledger;
 use crate::window::Recent;
 
 /// This many refusals within [`REFUSALS_WITHIN`] are worth one event.
@@ -37,6 +38,8 @@ pub(super) struct DeviceState {
     /// Since start, by the reason's word.
     pub(super) refused: BTreeMap<&'static str, u64>,
     pub(super) refusals: Refusals,
+    /// What its points were in each quarter of an hour.
+    pub(super) ledger: Ledger,
 }
 
 impl DeviceState {
@@ -54,6 +57,7 @@ impl DeviceState {
             frames: 0,
             refused: BTreeMap::new(),
             refusals: Refusals::default(),
+            ledger: Ledger::default(),
         }
     }
 

@@ -111,6 +111,9 @@ impl Pipeline {
         let knows_time = !self.settings.is_live
             || self.time_quality != TimeQuality::Unknown
             || at > CERTAINLY_WRONG;
+        if self.settings.is_live && knows_time {
+            state.ledger.note(device.device_type.points.len(), &scratch.readings, at);
+        }
         let mut changes = Vec::new();
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {

@@ -12,7 +12,8 @@
 //! 6. `telling`, `own_events` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
-//! 9. `viewing`: a snapshot for the console.
+//! 9. `recording`: what is kept of readings, to try other rules on,
+//! 10. `viewing`: a snapshot for the console.
 
 mod asking;
 mod boundary;
@@ -23,6 +24,7 @@ mod health;
 mod intake;
 mod keeping;
 mod own_events;
+mod recording;
 mod remembering;
 mod restoring;
 mod settling;
@@ -45,7 +47,7 @@ use crate::event::identity::Mint;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored};
+pub use boundary::{Answer, Batch, Damage, Input, Kept, Output, Question, Restored};
 use device::DeviceState;
 use settling::Settling;
 
@@ -254,7 +256,7 @@ impl Pipeline {
     pub fn handle_stop(&mut self, now: Timestamp) {
         self.unkept = Some(now);
         self.keep_what_waited(now);
-        self.checkpoint_now();
+        self.checkpoint_now(now);
         self.finish(None, now);
     }
 

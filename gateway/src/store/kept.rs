@@ -1,0 +1,249 @@
+//! What is kept of readings, to try other rules on: files of their own in the folder `kept`, which
+//! nothing that must survive depends on.
+//!
+//! `statistics-<day>` is a row of pages, each behind its length and a checksum, and only ever grows at its
+//! end: the flash takes what is kept and no more, and whoever reads it needs no lock. A page that a power
+//! cut tore is cut off before the next is written. The oldest day goes when there are too many; days are
+//! counted, not compared with a clock that may be wrong.
+//!
+//! Nothing is written while the disk is short of room ([`super::reserve`]), and a failure is no failure
+//! of the store.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use gatehouse_core::pipeline::Kept;
+use gatehouse_core::reading::Timestamp;
+
+use super::marks::check;
+
+const FOLDER: &str = "kept";
+const STATISTICS: &str = "statistics-";
+/// Length and checksum before a page.
+const HEAD: usize = 4 + 8;
+/// No page is longer; a length beyond is damage.
+const LONGEST: usize = 64 << 20;
+
+/// The folder, for the one who writes.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    folder: PathBuf,
+    /// Days of statistics that are kept; 0 for none.
+    days: usize,
+    /// The file that was written last.
+    open: Option<(String, File)>,
+}
+
+impl Shelf {
+    pub(super) fn new(store: &Path, days: usize) -> Self {
+        Self { folder: store.join(FOLDER), days, open: None }
+    }
+
+    /// Keeps it, durably, and removes what is too much then.
+    pub(super) fn put(&mut self, kept: &Kept) -> io::Result<()> {
+        match kept {
+            Kept::Statistics { at, page } => self.put_page(*at, page),
+        }
+    }
+
+    fn put_page(&mut self, at: Timestamp, page: &[u8]) -> io::Result<()> {
+        if self.days == 0 {
+            return Ok(());
+        }
+        let name = format!("{STATISTICS}{}", day(at));
+        if self.open.as_ref().is_none_or(|(open, _)| *open != name) {
+            let file = self.begin(&name)?;
+            self.open = Some((name, file));
+            self.remove_old()?;
+        }
+        let Some((_, file)) = &mut self.open else { return Ok(()) };
+        let written = file.write_all(&framed(page)).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Its end is looked at before anything is added.
+            self.open = None;
+        }
+        written
+    }
+
+    /// Opens a file at the end of its last whole page.
+    fn begin(&self, name: &str) -> io::Result<File> {
+        std::fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(name);
+        let is_new = !path.exists();
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut whole = 0;
+        for page in Pages(&file) {
+            whole += (HEAD + page?.len()) as u64;
+        }
+        file.set_len(whole)?;
+        file.seek(SeekFrom::Start(whole))?;
+        if is_new {
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(file)
+    }
+
+    fn remove_old(&self) -> io::Result<()> {
+        let days = files(&self.folder, STATISTICS)?;
+        let many = days.len().saturating_sub(self.days);
+        days[..many].iter().try_for_each(|name| std::fs::remove_file(self.folder.join(name)))
+    }
+}
+
+/// The pages that were written from the day of `from` to that of `to`, from old to new. Reads the folder
+/// of a store whose gateway may be running.
+pub fn pages(
+    store: &Path,
+    from: Timestamp,
+    to: Timestamp,
+) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let folder = store.join(FOLDER);
+    let (from, to) = (format!("{STATISTICS}{}", day(from)), format!("{STATISTICS}{}", day(to)));
+    let days = files(&folder, STATISTICS)?.into_iter();
+    let days = days.filter(move |name| (&from..=&to).contains(&name));
+    Ok(days.flat_map(move |name| match File::open(folder.join(name)) {
+        Ok(file) => Either::Pages(Pages(file)),
+        Err(error) => Either::Failed(Some(error)),
+    }))
+}
+
+/// The pages of a file, or why there are none.
+enum Either {
+    Pages(Pages<File>),
+    Failed(Option<io::Error>),
+}
+
+impl Iterator for Either {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Pages(pages) => pages.next(),
+            Self::Failed(error) => error.take().map(Err),
+        }
+    }
+}
+
+/// Whole pages up to the first that is not.
+struct Pages<R>(R);
+
+impl<R: Read> Iterator for Pages<R> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut head = [0; HEAD];
+        let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        match self.0.read_exact(&mut head) {
+            Err(error) if is_end(&error) => return None,
+            Err(error) => return Some(Err(error)),
+            Ok(()) => {}
+        }
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if length > LONGEST {
+            return None;
+        }
+        let mut page = Vec::new();
+        match self.0.by_ref().take(length as u64).read_to_end(&mut page) {
+            Err(error) => Some(Err(error)),
+            Ok(_) => (page.len() == length && check(&page) == head[4..]).then_some(Ok(page)),
+        }
+    }
+}
+
+fn framed(page: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes()[..], &check(page), page].concat()
+}
+
+/// Names that begin so, in their order; none when there is no folder.
+fn files(folder: &Path, prefix: &str) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string().ok().filter(|n| n.starts_with(prefix)));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// `2026-03-01`, in UTC.
+fn day(at: Timestamp) -> String {
+    at.rfc3339().chars().take(10).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOON: Timestamp = Timestamp(1_772_366_400_000);
+
+    fn put(shelf: &mut Shelf, at: Timestamp, page: &[u8]) {
+        shelf.put(&Kept::Statistics { at, page: page.to_vec() }).unwrap();
+    }
+
+    fn read(folder: &Path) -> Vec<Vec<u8>> {
+        pages(folder, Timestamp(0), NOON + Duration::from_hours(24_000))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    fn later(days: u64) -> Timestamp {
+        NOON + Duration::from_hours(24 * days)
+    }
+
+    #[test]
+    fn pages_are_read_back_in_order_and_by_day() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()), Vec::<Vec<u8>>::new(), "no folder yet");
+        let mut shelf = Shelf::new(folder.path(), 90);
+
+        for (days, page) in [(0, b"a"), (0, b"b"), (1, b"c"), (2, b"d")] {
+            put(&mut shelf, later(days), page);
+        }
+
+        assert_eq!(read(folder.path()), [b"a", b"b", b"c", b"d"]);
+        let of_days: Vec<_> =
+            pages(folder.path(), later(1), later(1)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(of_days, [b"c"]);
+    }
+
+    #[test]
+    fn a_torn_page_costs_itself_and_none_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::new(folder.path(), 90);
+        put(&mut shelf, NOON, b"whole");
+        put(&mut shelf, NOON, b"torn by a power cut");
+        drop(shelf);
+        let file = folder.path().join("kept/statistics-2026-03-01");
+        let length = file.metadata().unwrap().len();
+        File::options().write(true).open(&file).unwrap().set_len(length - 3).unwrap();
+        assert_eq!(read(folder.path()), [b"whole"]);
+
+        put(&mut Shelf::new(folder.path(), 90), NOON, b"after");
+
+        assert_eq!(read(folder.path()), [b"whole", b"after"]);
+    }
+
+    #[test]
+    fn the_oldest_day_goes_and_a_clock_in_the_far_future_takes_only_its_own_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::new(folder.path(), 3);
+
+        for (days, page) in [(0, b"a"), (1, b"b"), (20_000, b"x"), (2, b"c"), (3, b"d")] {
+            put(&mut shelf, later(days), page);
+        }
+
+        assert_eq!(read(folder.path()), [b"c", b"d"], "and the one from the future");
+        assert_eq!(files(&folder.path().join("kept"), STATISTICS).unwrap().len(), 3);
+        put(&mut Shelf::new(folder.path(), 0), later(4), b"e");
+        assert_eq!(read(folder.path()), [b"c", b"d"], "none is kept any more");
+    }
+}
