@@ -4,10 +4,10 @@ use super::page::{self, Piece};
 use super::quarter::{Quarter, Statistic};
 use crate::reading::{Quality, Reading, Timestamp};
 
-/// Pieces that are held at most before they are written. A clock that goes back and forth between two
+/// Pieces that are held at most before they are written: a backlog of two days. A clock that goes back and forth between two
 /// quarters makes no more; what it says after that is noted in the open piece, which is then out of
 /// order.
-const MOST: usize = 64;
+const MOST: usize = 200;
 
 /// What a device said since its pieces were last written.
 #[derive(Debug, Clone, Default)]

@@ -298,9 +298,9 @@ mod tests {
             ledger.note(2, &frame(20.0), Timestamp(number % 2 * 900_000));
         }
         let pieces = &read_back(&mut ledger)[0].pieces;
-        assert_eq!(pieces.len(), 65);
+        assert_eq!(pieces.len(), 201);
         assert_eq!(pieces.iter().map(|p| p.points[0].good).sum::<u32>(), 10_000, "none is lost");
-        assert!(pieces[64].is_out_of_order);
+        assert!(pieces[200].is_out_of_order);
     }
 
     #[test]

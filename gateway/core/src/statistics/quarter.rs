@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::page;
 use crate::reading::Timestamp;
 
 /// How long a quarter is.
@@ -75,6 +76,24 @@ impl Statistic {
             return f64::NAN;
         }
         (self.sum / f64::from(self.good)).max(self.min).min(self.max)
+    }
+
+    /// A reading was this or more, whatever was lost in writing it down.
+    pub fn surely_reached(&self) -> f64 {
+        if self.min < self.max {
+            page::decimal(page::nearest(self.max).next_down())
+        } else {
+            self.min
+        }
+    }
+
+    /// A reading was this or less.
+    pub fn surely_sank_to(&self) -> f64 {
+        if self.min < self.max {
+            page::decimal(page::nearest(self.min).next_up())
+        } else {
+            self.max
+        }
     }
 
     /// Nothing was said.
