@@ -5,10 +5,14 @@
 //! "perhaps". What looks at the minutes before a reading cannot tell anything: [`Compiled::needs_more`].
 //! [`crate::statistics::episode`] makes episodes of it.
 
-use super::bound::{Compiled, Judge};
+use std::sync::Arc;
+
+use super::bound::{Compiled, Judge, Unusable};
 use super::rule::{Feature, Rule};
-use crate::community::calendar::Moment;
+use crate::community::ModelSpec;
+use crate::community::calendar::{Calendar, Moment};
 use crate::community::device_type::DeviceType;
+use crate::community::scene::Detector;
 use crate::reading::Timestamp;
 use crate::statistics::episode::{Extent, Glance};
 use crate::statistics::quarter::{LENGTH, Quarter, Statistic};
@@ -45,6 +49,18 @@ enum Looks {
 }
 
 impl Compiled {
+    /// A detector by itself, to look at what was kept; its scene has the position 0.
+    ///
+    /// # Errors
+    /// The detector cannot work.
+    pub fn alone(
+        detector: &Detector,
+        models: &[ModelSpec],
+        calendar: Option<&Arc<Calendar>>,
+    ) -> Result<Self, Unusable> {
+        Self::new(0, detector, models, calendar, &Arc::new(cel::Env::stdlib()))
+    }
+
     /// What it would need to see anything.
     pub fn needs_more(&self) -> Option<NeedsMore> {
         let looks_back =

@@ -119,7 +119,7 @@ fn coarse(detector: &str, readings: &[(Timestamp, f64)]) -> Vec<Episode> {
     }
 
     let written: Detector = toml::from_str(detector).unwrap();
-    let compiled = Compiled::new(0, &written, &[], None, &Arc::new(cel::Env::stdlib())).unwrap();
+    let compiled = Compiled::alone(&written, &[], None).unwrap();
     let device_type = Arc::clone(&community().device_types[0]);
     let mut spotter = Spotter::new(compiled.delays);
     let (first, last) = (*quarters.keys().next().unwrap(), *quarters.keys().last().unwrap());
