@@ -160,7 +160,8 @@ pub struct StoreConfig {
     /// Records that the journal keeps for people to look up; at least `max-waiting`.
     pub max_journal: usize,
     /// Days of which a few numbers for each point and quarter of an hour are kept, for `gatehouse
-    /// backtest`; 0 for none. About 15 bytes for a point and quarter.
+    /// backtest`; about 15 bytes for a point and quarter. With 0, the readings around events are not kept
+    /// either.
     #[schemars(range(max = 1_000))]
     pub statistics_days: usize,
 }

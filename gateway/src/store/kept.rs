@@ -4,7 +4,8 @@
 //! `statistics-<day>` is a row of pages, each behind its length and a checksum, and only ever grows at its
 //! end: the flash takes what is kept and no more, and whoever reads it needs no lock. A page that a power
 //! cut tore is cut off before the next is written. The oldest day goes when there are too many; days are
-//! counted, not compared with a clock that may be wrong.
+//! counted, not compared with a clock that may be wrong. `window-<time>-<device>` holds the readings
+//! around one event; the oldest go when there are more than [`WINDOWS`] or [`WINDOW_BYTES`] of them.
 //!
 //! Nothing is written while the disk is short of room ([`super::reserve`]), and a failure is no failure
 //! of the store.
@@ -20,6 +21,11 @@ use super::marks::check;
 
 const FOLDER: &str = "kept";
 const STATISTICS: &str = "statistics-";
+const WINDOW: &str = "window-";
+/// Windows that are kept.
+const WINDOWS: usize = 500;
+/// Bytes that they may take together.
+const WINDOW_BYTES: u64 = 32 << 20;
 /// Length and checksum before a page.
 const HEAD: usize = 4 + 8;
 /// No page is longer; a length beyond is damage.
@@ -29,7 +35,7 @@ const LONGEST: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Shelf {
     folder: PathBuf,
-    /// Days of statistics that are kept; 0 for none.
+    /// Days of statistics that are kept; 0 for nothing at all.
     days: usize,
     /// The file that was written last.
     open: Option<(String, File)>,
@@ -42,15 +48,38 @@ impl Shelf {
 
     /// Keeps it, durably, and removes what is too much then.
     pub(super) fn put(&mut self, kept: &Kept) -> io::Result<()> {
-        match kept {
-            Kept::Statistics { at, page } => self.put_page(*at, page),
-        }
-    }
-
-    fn put_page(&mut self, at: Timestamp, page: &[u8]) -> io::Result<()> {
         if self.days == 0 {
             return Ok(());
         }
+        match kept {
+            Kept::Statistics { at, page } => self.put_page(*at, page),
+            Kept::Window { at, device, bytes } => self.put_window(*at, device, bytes),
+        }
+    }
+
+    fn put_window(&self, at: Timestamp, device: &str, bytes: &[u8]) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let device: String = device.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        // Milliseconds have 13 digits until the year 2286.
+        let name = format!("{WINDOW}{:013}-{device:.64}", at.0.max(0));
+        let mut file = File::create(self.folder.join(name))?;
+        file.write_all(&framed(bytes))?;
+        file.sync_all()?;
+        File::open(&self.folder)?.sync_all()?;
+        let (mut many, mut size) = (0, 0);
+        for name in files(&self.folder, WINDOW)?.iter().rev() {
+            let path = self.folder.join(name);
+            many += 1;
+            size += path.metadata()?.len();
+            if many > WINDOWS || size > WINDOW_BYTES {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_page(&mut self, at: Timestamp, page: &[u8]) -> io::Result<()> {
         let name = format!("{STATISTICS}{}", day(at));
         if self.open.as_ref().is_none_or(|(open, _)| *open != name) {
             let file = self.begin(&name)?;
@@ -107,6 +136,13 @@ pub fn pages(
         Ok(file) => Either::Pages(Pages(file)),
         Err(error) => Either::Failed(Some(error)),
     }))
+}
+
+/// Every window, from old to new. One that goes while this is read, or was torn, is left out.
+pub fn windows(store: &Path) -> io::Result<impl Iterator<Item = Vec<u8>>> {
+    let folder = store.join(FOLDER);
+    let names = files(&folder, WINDOW)?.into_iter();
+    Ok(names.filter_map(move |name| Pages(File::open(folder.join(name)).ok()?).next()?.ok()))
 }
 
 /// The pages of a file, or why there are none.
@@ -230,6 +266,31 @@ mod tests {
         put(&mut Shelf::new(folder.path(), 90), NOON, b"after");
 
         assert_eq!(read(folder.path()), [b"whole", b"after"]);
+    }
+
+    #[test]
+    fn the_oldest_windows_go_when_there_are_too_many_or_they_are_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::new(folder.path(), 90);
+        let mut put = |minute: u64, bytes: Vec<u8>| {
+            let at = NOON + Duration::from_mins(minute);
+            shelf.put(&Kept::Window { at, device: format!("../t{minute}"), bytes }).unwrap();
+        };
+        for minute in 0..510 {
+            put(minute, minute.to_be_bytes().to_vec());
+        }
+        let read = || windows(folder.path()).unwrap().collect::<Vec<_>>();
+        assert_eq!((read().len(), &read()[0]), (500, &10_u64.to_be_bytes().to_vec()));
+
+        for minute in 600..604 {
+            put(minute, vec![7; 9 << 20]);
+        }
+        assert_eq!(read().len(), 3, "32 MiB");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing beside the folder"
+        );
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl Batch {
 pub enum Kept {
     /// Quarters of an hour of many devices ([`crate::statistics::page`]), written at that time.
     Statistics { at: Timestamp, page: Vec<u8> },
+    /// The readings of a device around an event, from that time on ([`crate::statistics::window`]).
+    Window { at: Timestamp, device: String, bytes: Vec<u8> },
 }
 
 /// Windows that a model is to look at.

@@ -11,6 +11,7 @@ use crate::decode::Decoder;
 use crate::detect::bound::{Bound, Sight};
 use crate::reading::Timestamp;
 use crate::statistics::ledger::Ledger;
+use crate::statistics::window::Around;
 use crate::window::Recent;
 
 /// This many refusals within [`REFUSALS_WITHIN`] are worth one event.
@@ -40,6 +41,8 @@ pub(super) struct DeviceState {
     pub(super) refusals: Refusals,
     /// What its points were in each quarter of an hour.
     pub(super) ledger: Ledger,
+    /// What it said lately, and around an event.
+    pub(super) around: Around,
 }
 
 impl DeviceState {
@@ -58,6 +61,7 @@ impl DeviceState {
             refused: BTreeMap::new(),
             refusals: Refusals::default(),
             ledger: Ledger::default(),
+            around: Around::default(),
         }
     }
 
@@ -71,6 +75,7 @@ impl DeviceState {
         self.refusals = before.refusals;
         if same_points {
             self.gate = before.gate;
+            self.around = before.around;
             if before.recent.len() == self.recent.len() {
                 self.recent = before.recent;
             }

@@ -81,6 +81,8 @@ pub struct Pipeline {
     timers: BTreeSet<(Timestamp, DeviceIndex)>,
     /// Devices with a detector that counts.
     speaking: BTreeSet<DeviceIndex>,
+    /// Devices whose readings are put aside, one by one.
+    windows: BTreeSet<DeviceIndex>,
     /// Devices whose refusals are an event.
     refusing: BTreeSet<DeviceIndex>,
     /// Devices whose clock went back, and when we learnt it.
@@ -157,6 +159,7 @@ impl Pipeline {
             devices: Vec::new(),
             timers: BTreeSet::new(),
             speaking: BTreeSet::new(),
+            windows: BTreeSet::new(),
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,

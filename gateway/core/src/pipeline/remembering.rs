@@ -136,6 +136,7 @@ impl Pipeline {
             self.turn += 1;
             let turn = self.turn % TURNS;
             self.keep_everything(|index| index.0 % TURNS == turn);
+            self.follow_windows(now);
             if self.turn.is_multiple_of(STATISTICS_EVERY) {
                 self.write_statistics(now, false);
             }
@@ -147,6 +148,7 @@ impl Pipeline {
         if self.settings.is_live {
             self.keep_everything(|_| true);
             self.write_statistics(now, true);
+            self.close_windows();
         }
     }
 

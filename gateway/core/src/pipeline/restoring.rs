@@ -146,6 +146,7 @@ impl Pipeline {
     pub(super) fn replace(&mut self, community: Arc<Community>, now: Timestamp) {
         // Points may have other places from here on.
         self.write_statistics(now, true);
+        self.close_windows();
         let before_community = std::mem::replace(&mut self.community, community);
         let before_compiled = std::mem::take(&mut self.compiled);
         let before_grades = std::mem::take(&mut self.grades);

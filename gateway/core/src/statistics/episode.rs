@@ -90,6 +90,11 @@ impl Spotter {
         over
     }
 
+    /// Nothing is going on, as far as it knows.
+    pub fn is_idle(&self) -> bool {
+        self.current.is_none()
+    }
+
     /// The episode that goes on when there is no more.
     pub fn finish(&mut self, until: Quarter) -> Option<Episode> {
         let mut current = self.current.take()?;

@@ -21,6 +21,7 @@ pub(super) fn cannot_show(
     span: Span,
 ) -> Vec<String> {
     let mut told = Vec::new();
+    let windows = past.windows.len();
     let all = span.quarters().count();
     let mut missing: BTreeMap<DeviceIndex, usize> = BTreeMap::new();
     for (device, _) in gaps {
@@ -48,7 +49,7 @@ pub(super) fn cannot_show(
         told.push(format!("{list}: kept, but not configured any more, and left out"));
     }
     if past.damaged > 0 {
-        told.push(format!("{} pages of statistics could not be read", past.damaged));
+        told.push(format!("{} pages of what was kept could not be read", past.damaged));
     }
     if !past.out_of_order.is_empty() {
         told.push(format!(
@@ -59,7 +60,8 @@ pub(super) fn cannot_show(
     for (detector, needs) in trial.blind() {
         told.push(match needs {
             NeedsMore::Minutes => format!(
-                "`{detector}` looks at the minutes before a reading (`rate`, `mean`, `held`): not tried"
+                "`{detector}` looks at the minutes before a reading (`rate`, `mean`, `held`): tried on the \
+                 readings around events alone, of which {windows} are kept"
             ),
             NeedsMore::Samples => format!(
                 "`{detector}` is a model: it was shown the means of quarters of an hour, and what is \
@@ -94,6 +96,10 @@ pub(super) fn cannot_show(
          fast they changed; several events in one stretch count as one"
             .to_owned(),
     );
+    told.push(format!(
+        "every reading is known around {windows} events of that time only: from up to two hours before a \
+         live detector counted to a quarter of an hour after it"
+    ));
     told.push("levels, and sensors that fell silent, are not judged".to_owned());
     told
 }

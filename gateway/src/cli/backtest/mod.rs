@@ -1,6 +1,7 @@
 //! `gatehouse backtest`: what a changed scene would have raised on what this box has kept.
 //!
-//! Kept are the statistics of each quarter of an hour ([`crate::store::kept`]). [`past`] reads them,
+//! Kept are the statistics of each quarter of an hour, and every reading around events
+//! ([`crate::store::kept`]). [`past`] reads them,
 //! [`trial`] judges them by the changed scene, [`play`] is the pipeline for what has to be played,
 //! [`report`] holds it against what the live scene raised, by the journal, and [`limits`] says what
 //! nobody can know.

@@ -91,6 +91,8 @@ pub(super) struct Raised {
     pub(super) device: String,
     pub(super) area: String,
     pub(super) detector: String,
+    /// Since when what it is about was there: before the on-delay.
+    pub(super) started: Timestamp,
     pub(super) opened: Timestamp,
     /// `None` while it is open.
     pub(super) cleared: Option<Timestamp>,
@@ -111,6 +113,7 @@ pub(super) fn raised(messages: &[Message]) -> Vec<Raised> {
                     device: data.device.clone(),
                     area: data.area.clone(),
                     detector: data.cause.detector.clone(),
+                    started: data.started.parse().unwrap_or(at),
                     opened: at,
                     cleared: None,
                 });

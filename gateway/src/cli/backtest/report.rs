@@ -103,7 +103,7 @@ impl Report {
         };
         let is_at = |event: &Raised, finding: &Finding| {
             subject(event) == finding.subject
-                && event.opened < finding.until
+                && event.started < finding.until
                 && event.cleared.is_none_or(|cleared| cleared >= finding.from)
         };
         let changed: Vec<Found> = found
@@ -122,7 +122,10 @@ impl Report {
                 let is_unseen = || {
                     let device = trial.community.find_device(&event.device);
                     let quarter = Quarter::of(event.opened);
-                    is_blind || device.is_none_or(|device| gaps.contains(&(device, quarter)))
+                    device.is_none_or(|device| {
+                        let is_known = past.is_covered(device, event.opened, event.opened);
+                        !is_known && (is_blind || gaps.contains(&(device, quarter)))
+                    })
                 };
                 let would_be = match (at().any(|found| found.finding.is_sure), at().next()) {
                     (true, _) => Fate::Same,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use gatehouse_core::pipeline::{Input, Output, Pipeline, Settings};
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, TimeQuality};
+use proptest::prelude::*;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::cli::replay::stage;
 use crate::store::Store;
 
 const AIR: &str = r#"
@@ -50,6 +52,8 @@ const START: Timestamp = Timestamp(1_772_323_200_000);
 struct Home {
     folder: tempfile::TempDir,
     now: Timestamp,
+    /// Every reading.
+    said: Vec<(Timestamp, f64)>,
 }
 
 impl Home {
@@ -77,7 +81,7 @@ impl Home {
         for (name, text) in files {
             fs::write(at.join(name), text).unwrap();
         }
-        Self { folder, now: START }
+        Self { folder, now: START, said: Vec::new() }
     }
 
     fn path(&self) -> &Path {
@@ -111,6 +115,7 @@ impl Home {
                     drain(&mut pipeline, due);
                 }
                 if let Some(value) = value {
+                    self.said.push((self.now, *value));
                     let body = Body::Payload(format!("{{\"pm\": {value}}}").into_bytes());
                     let frame = Frame { device: DeviceIndex(0), ticket: None, body };
                     pipeline.handle(Input::Frame(frame), self.now);
@@ -220,4 +225,80 @@ fn a_scene_with_a_fault_is_refused_and_a_time_that_is_none_as_well() {
     assert!(faults.contains("changed.toml:10:9: no device type of this scene has"), "{faults}");
     assert!("yesterday".parse::<Moment>().is_err());
     assert!("-yesterday".parse::<Moment>().is_err());
+}
+
+#[test]
+fn around_an_event_every_reading_is_known_and_short_delays_can_be_tried() {
+    let mut home = Home::new();
+    let minutes = [(40.0, 120), (120.1, 3), (40.0, 20), (160.5, 40), (40.0, 60)];
+    home.run(&minutes.map(|(value, minutes)| (Some(value), minutes)), false);
+
+    let report = home.report(&limit(120).replace("20 min", "2 min"));
+    assert_eq!(counts(&report), [1, 2, 1, 1, 0, 0], "{report:#}");
+    let opened: Vec<&str> =
+        (0..2).map(|i| report["changed"][i]["from"].as_str().unwrap()).collect();
+    assert_eq!(opened, ["2026-03-01T02:02:00.000Z", "2026-03-01T02:25:00.000Z"]);
+    assert_eq!(report["changed"][0]["how"], "readings");
+
+    let rising = SCENE
+        .replace("limit-high = \"150 ug/m3\"\ndeadband = \"10 ug/m3\"", "when = \"rate.pm > 30.0\"")
+        .replace("point = \"pm\"\n", "")
+        .replace("20 min", "0 s");
+    let report = home.report(&rising);
+    assert_eq!(
+        counts(&report),
+        [1, 1, 1, 0, 0, 0],
+        "the rise to 160, and not that to 120: {report:#}"
+    );
+    let told = report["cannot_show"].to_string();
+    assert!(told.contains("looks at the minutes before a reading"), "{told}");
+}
+
+/// What the scene raises when it is run on every reading.
+fn truth(home: &Home, scene: &str) -> Vec<play::Raised> {
+    let file = home.path().join("changed.toml");
+    fs::write(&file, scene).unwrap();
+    let community = check::load_changed(home.path(), &file).unwrap().loaded.into_setup().community;
+    let device_type = &community.devices[0].device_type;
+    let one = stage::one_device(device_type, community.scenes.clone(), &community);
+    let mut play = play::Play::new(one, None, START).unwrap();
+    for (at, value) in &home.said {
+        play.frame(DeviceIndex(0), *at, vec![*value]);
+    }
+    play.finish(home.now)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_it_says_is_sure_happens_and_what_happens_it_says(
+        says in prop::collection::vec(
+            (prop_oneof![Just(Some(40.0)), Just(Some(99.9)), Just(Some(120.5)), Just(Some(160.0)), Just(None)], 1..70_u64),
+            4..20,
+        ),
+        on in prop_oneof![Just(0_u64), 1..60_u64],
+        cut in any::<bool>(),
+    ) {
+        let mut home = Home::new();
+        let (before, after) = says.split_at(says.len() / 2);
+        home.run(before, false).run(after, false);
+        let scene = limit(100).replace("20 min", &format!("{on} min"));
+        let scene = if cut { scene.replace("reopen-within = \"0 s\"", "") } else { scene };
+
+        let (events, report) = (truth(&home, &scene), home.report(&scene));
+
+        let at = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+        let found = report["changed"].as_array().unwrap();
+        let is_at = |event: &play::Raised, finding: &Value| {
+            event.opened <= at(&finding["until"])
+                && event.cleared.is_none_or(|cleared| cleared >= at(&finding["from"]))
+        };
+        for finding in found.iter().filter(|finding| finding["is_sure"] == true) {
+            prop_assert!(events.iter().any(|event| is_at(event, finding)), "{finding} {events:?}");
+        }
+        for event in &events {
+            prop_assert!(found.iter().any(|finding| is_at(event, finding)), "{event:?} {report:#}");
+        }
+    }
 }

@@ -2,24 +2,26 @@
 //!
 //! Limits, and rules over values, are judged quarter by quarter ([`gatehouse_core::detect::coarse`]);
 //! models are shown the means of the quarters, all devices together, so that they share the scene's
-//! budget as they do in life.
+//! budget as they do in life. Around events every reading is known: there the scene's rules are played.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::community::scene::{Detector, Per, Scene, SceneHead, Status};
+use gatehouse_core::community::scene::{Detector, Per, Scene};
 use gatehouse_core::community::{Community, Device};
 use gatehouse_core::detect::bound::{Compiled, Unusable};
 use gatehouse_core::detect::coarse::{Known, NeedsMore};
 use gatehouse_core::reading::{DeviceIndex, Timestamp};
 use gatehouse_core::statistics::episode::{Episode, Extent, Glance, Spotter};
 use gatehouse_core::statistics::quarter::{LENGTH, Quarter, Statistic};
+use gatehouse_core::window::LOOK_BACK;
 use serde::Serialize;
 
 use super::past::Past;
 use super::play::Play;
 use super::span::Span;
+use crate::cli::replay::stage;
 use crate::infer::Models;
 
 /// What began before the time in question.
@@ -31,6 +33,8 @@ const LEARNING: Duration = Duration::from_hours(14 * 24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum How {
+    /// From every reading, around an event.
+    Readings,
     /// From the extremes of quarters of an hour.
     Quarters,
     /// By a model that was shown the means of quarters: coarse.
@@ -112,16 +116,77 @@ impl<'c> Trial<'c> {
         span: Span,
         models: Option<Models>,
     ) -> anyhow::Result<Vec<Finding>> {
-        let mut found = self.on_quarters(past, span);
+        let mut found = self.on_windows(past, span)?;
+        let mut coarse = self.on_quarters(past, span);
+        // Where every reading is known, nothing is left open.
+        coarse.retain(|finding| finding.is_sure || !self.is_covered(past, finding));
         if let Some(models) = models {
-            for finding in self.on_means(past, span, models)? {
+            coarse.extend(self.on_means(past, span, models)?);
+        }
+        for finding in coarse {
+            add(&mut found, finding);
+        }
+        found.sort_by(|a, b| (a.from, &a.subject).cmp(&(b.from, &b.subject)));
+        Ok(found)
+    }
+
+    fn is_covered(&self, past: &Past, finding: &Finding) -> bool {
+        let devices = self
+            .devices
+            .keys()
+            .filter(|device| self.subject(self.community.device(**device)) == finding.subject);
+        devices.into_iter().all(|device| past.is_covered(*device, finding.from, finding.until))
+    }
+
+    /// The scene's rules on every reading around events. What a model would say needs a longer past.
+    fn on_windows(&self, past: &Past, span: Span) -> anyhow::Result<Vec<Finding>> {
+        let mut scene = Scene::clone(&stage::on_stage(&self.scene));
+        scene.detectors.retain(|detector| detector.model.is_none());
+        for detector in &mut scene.detectors {
+            detector.warn_within = None;
+        }
+        let scene = Arc::new(scene);
+        let mut found: Vec<Finding> = Vec::new();
+        for around in &past.windows {
+            let device = self.community.device(around.device);
+            let scenes = vec![Arc::clone(&scene)];
+            let community = stage::one_device(&device.device_type, scenes, self.community);
+            let mut play = Play::new(community, None, around.first())?;
+            for (at, values) in &around.rows {
+                play.frame(DeviceIndex(0), *at, values.clone());
+            }
+            // What opens after the last reading would need it to stand.
+            let last = around.last() + Duration::from_millis(1);
+            for event in play.finish(last) {
+                if event.scene != scene.head.id || !span.contains(event.opened) {
+                    continue;
+                }
+                let is_sure = !self.looked_back(&event.detector, event.opened, around.first());
+                let finding = Finding {
+                    subject: self.subject(device),
+                    from: event.opened,
+                    until: event
+                        .cleared
+                        .unwrap_or(last)
+                        .max(event.opened + Duration::from_millis(1)),
+                    how: How::Readings,
+                    is_sure,
+                    detectors: [event.detector].into(),
+                };
                 if !found.iter().any(|other| is_same(other, &finding)) {
                     found.push(finding);
                 }
             }
         }
-        found.sort_by(|a, b| (a.from, &a.subject).cmp(&(b.from, &b.subject)));
         Ok(found)
+    }
+
+    /// Whether a detector may have been misled by what lies before the first reading.
+    fn looked_back(&self, detector: &str, opened: Timestamp, first: Timestamp) -> bool {
+        let of_id = self.detectors.iter().find(|(written, _)| written.id == detector);
+        of_id.is_none_or(|(_, compiled)| {
+            compiled.needs_more().is_some() && opened - compiled.delays.on < first + LOOK_BACK
+        })
     }
 
     fn on_quarters(&self, past: &Past, span: Span) -> Vec<Finding> {
@@ -155,7 +220,7 @@ impl<'c> Trial<'c> {
     /// The scene's models on the means, and nothing else of it.
     fn on_means(&self, past: &Past, span: Span, models: Models) -> anyhow::Result<Vec<Finding>> {
         let is_model = |detector: &&Detector| detector.model.is_some();
-        let mut scene = on_stage(&self.scene);
+        let mut scene = Scene::clone(&stage::on_stage(&self.scene));
         scene.detectors = self.scene.detectors.iter().filter(is_model).cloned().collect();
         let community = Community { scenes: vec![Arc::new(scene)], ..self.community.clone() };
         let early = span.before(self.warm_up());
@@ -204,6 +269,12 @@ fn episodes(
     let mut found = Vec::new();
     let mut last = Quarter::of(span.from);
     for quarter in span.before(DELAYS).quarters() {
+        last = quarter.next();
+        // Where every reading is known, quarters say no more, unless a delay began before or goes on after.
+        let enough = quarter.end() + compiled.delays.on + LENGTH;
+        if spotter.is_idle() && past.is_covered(index, quarter.start(), enough) {
+            continue;
+        }
         let glance = past.quarter(index, quarter).and_then(|points| {
             let known = Known { points, before: &before };
             let glance = compiled.glance(&device.device_type, known, quarter)?;
@@ -217,7 +288,6 @@ fn episodes(
                 *before = Some(point.last);
             }
         }
-        last = quarter.next();
     }
     found.extend(spotter.finish(last));
     found
@@ -231,6 +301,7 @@ fn add(found: &mut Vec<Finding>, mut finding: Finding) {
             finding.from = finding.from.min(other.from);
             finding.until = finding.until.max(other.until);
             finding.is_sure |= other.is_sure;
+            finding.how = finding.how.min(other.how);
             finding.detectors.extend(other.detectors.iter().cloned());
         }
         !is_same
@@ -241,10 +312,4 @@ fn add(found: &mut Vec<Finding>, mut finding: Finding) {
 /// Whether two findings are about one thing at one time.
 fn is_same(a: &Finding, b: &Finding) -> bool {
     a.subject == b.subject && a.from < b.until && b.from < a.until
-}
-
-/// A scene on trial is tried like a live one.
-fn on_stage(scene: &Scene) -> Scene {
-    let head = SceneHead { status: Status::Live, review: false, ..scene.head.clone() };
-    Scene { head, ..scene.clone() }
 }

@@ -6,12 +6,13 @@ use super::super::boundary::Kept;
 use super::*;
 use crate::statistics::page;
 use crate::statistics::quarter::{Quarter, Statistic};
+use crate::statistics::window;
 
 /// What was written, by device and quarter; the first point.
 fn kept(batches: &[Batch]) -> BTreeMap<(String, Quarter), Statistic> {
     let mut quarters = BTreeMap::<_, Statistic>::new();
     for kept in batches.iter().flat_map(|batch| &batch.kept) {
-        let Kept::Statistics { page, .. } = kept;
+        let Kept::Statistics { page, .. } = kept else { continue };
         for device in page::read(page).unwrap() {
             assert_eq!(device.points, ["temperature", "humidity"]);
             for piece in device.pieces {
@@ -24,7 +25,8 @@ fn kept(batches: &[Batch]) -> BTreeMap<(String, Quarter), Statistic> {
 }
 
 fn pages(night: &Night) -> usize {
-    night.batches.iter().map(|batch| batch.kept.len()).sum()
+    let kept = night.batches.iter().flat_map(|batch| &batch.kept);
+    kept.filter(|kept| matches!(kept, Kept::Statistics { .. })).count()
 }
 
 #[test]
@@ -81,4 +83,42 @@ fn a_power_cut_costs_an_hour_at_most() {
         let lost = night.now.since(newest.unwrap_or(START));
         assert!(lost <= Duration::from_mins(61), "{lost:?}");
     }
+}
+
+fn windows(night: &Night) -> Vec<window::Window> {
+    let kept = night.batches.iter().flat_map(|batch| &batch.kept);
+    kept.filter_map(|kept| match kept {
+        Kept::Window { bytes, .. } => window::read(bytes),
+        Kept::Statistics { .. } => None,
+    })
+    .collect()
+}
+
+#[test]
+fn the_readings_around_an_event_are_put_aside_until_a_while_after_it() {
+    let mut night = Night::new(Night::with_scenes(&[HEAT]));
+    night.talk(3_600, 20.0).talk(300, 45.0).talk(600, 20.0);
+    assert_eq!(windows(&night).len(), 0, "it is not over yet");
+    night.talk(900, 21.0);
+
+    let windows = windows(&night);
+
+    let [window] = windows.as_slice() else { panic!("{}", windows.len()) };
+    assert_eq!((window.device.as_str(), window.points[0].as_str()), ("t1", "temperature"));
+    let hot = window.rows.iter().filter(|(_, values)| values[0] == 45.0).count();
+    let before = window.rows.iter().take_while(|(_, values)| values[0] == 20.0).count();
+    assert_eq!(hot, 30, "all that was hot");
+    assert!((50..=64).contains(&before), "{before}");
+    let (last, _) = window.rows.last().unwrap();
+    assert!(*last >= START + Duration::from_secs(3_900 + 14 * 60), "{last}");
+}
+
+#[test]
+fn an_open_window_is_written_at_a_stop() {
+    let mut night = Night::new(Night::with_scenes(&[HEAT]));
+    night.talk(600, 20.0).talk(300, 45.0);
+    night.pipeline.handle_stop(night.now);
+    night.drain();
+
+    assert_eq!(windows(&night)[0].rows.len(), 90 - 30 + 30 - 2, "64 and what followed");
 }
