@@ -216,6 +216,10 @@ fn day(at: Timestamp) -> String {
 mod tests {
     use std::time::Duration;
 
+    use gatehouse_core::reading::{Quality, Reading};
+    use gatehouse_core::statistics::ledger::Ledger;
+    use gatehouse_core::statistics::page;
+
     use super::*;
 
     const NOON: Timestamp = Timestamp(1_772_366_400_000);
@@ -306,5 +310,53 @@ mod tests {
         assert_eq!(files(&folder.path().join("kept"), STATISTICS).unwrap().len(), 3);
         put(&mut Shelf::new(folder.path(), 0), later(4), b"e");
         assert_eq!(read(folder.path()), [b"c", b"d"], "none is kept any more");
+    }
+
+    /// Bytes on disk after a day of so many devices, each point somewhere else at each reading; written
+    /// as the pipeline does, every 45 minutes.
+    fn a_day_of(devices: usize, points: usize) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::new(folder.path(), 90);
+        let names = ["temperature", "humidity", "pm2_5", "co2"];
+        let mut ledgers = vec![Ledger::default(); devices];
+        for quarter in 0..96 {
+            for (d, ledger) in ledgers.iter_mut().enumerate() {
+                for minute in 0..15 {
+                    let value = |point: usize| {
+                        f64::from(u32::try_from((d + minute * 7 + point * 31) % 997).unwrap())
+                            / 10.0
+                    };
+                    let reading =
+                        |point| Reading { point, value: value(point), quality: Quality::Good };
+                    let readings: Vec<_> = (0..points).map(reading).collect();
+                    let at = Timestamp(NOON.0 - 12 * 3_600_000)
+                        + Duration::from_mins(quarter * 15 + minute as u64);
+                    ledger.note(points, &readings, at);
+                }
+            }
+            if quarter % 3 == 2 {
+                let mut bytes = page::begin();
+                for (d, ledger) in ledgers.iter_mut().enumerate() {
+                    ledger.close();
+                    let names = names[..points].iter().copied();
+                    ledger.write(&format!("air-station-{d}"), names, &mut bytes);
+                }
+                put(&mut shelf, NOON, &bytes);
+            }
+        }
+        let folder = folder.path().join(FOLDER);
+        let files = std::fs::read_dir(folder).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().blocks() * 512).sum()
+    }
+
+    #[test]
+    fn a_day_takes_little_of_the_flash() {
+        let (demo, large) = (a_day_of(85, 4), a_day_of(1_000, 4));
+        eprintln!("85 devices of 4 points: {demo} bytes a day; 1,000: {large}");
+
+        assert!(demo < 5_000_000 && large < 60_000_000);
+        assert!(large / (1_000 * 4 * 96) <= 20, "with names, per point and quarter");
     }
 }

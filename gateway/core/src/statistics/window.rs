@@ -202,7 +202,7 @@ mod tests {
 
         assert_eq!((window.device.as_str(), window.rows.len()), ("t1", 64 + 10));
         assert_eq!((window.rows[0].0, window.rows[0].1[0]), (Timestamp(1_360_000), 13.6));
-        assert_eq!(window.rows[73].1[0], 0.1, "to the digit");
+        assert_eq!(window.rows[73].1[0].to_bits(), 0.1_f64.to_bits(), "to the digit");
         assert!(window.rows.iter().all(|(_, values)| values[1].is_nan()), "it was not good");
         assert!(!around.is_open());
     }
