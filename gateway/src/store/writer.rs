@@ -26,7 +26,7 @@ use super::{Shared, StoreError, opening, reserve};
 /// Batches that wait apart; later ones are drawn into the last.
 const MAX_BATCHES: usize = 1_024;
 /// While more batches than this wait, the disk is in trouble and nothing is kept of readings.
-const FEW_BATCHES: usize = 64;
+const FEW_BATCHES: usize = 512;
 /// Records in memory that the disk has not taken.
 const MAX_RECORDS: usize = 10_000;
 /// One group stops growing at this many records or bytes.

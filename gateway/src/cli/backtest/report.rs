@@ -15,6 +15,9 @@ use super::play::Raised;
 use super::span::Span;
 use super::trial::{Finding, Trial, time};
 
+/// What is told one by one to people.
+const LINES: usize = 20;
+
 /// What came of a backtest.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -171,6 +174,17 @@ impl Report {
                 "{subject:width$}  {day}  {live:>4}  {changed:>7}  {same:>4}  {new:>3}  {perhaps:>7}  {gone:>4}  {unknown:>7}  {missing:>7}"
             )
             .ok();
+        }
+        for Found { finding, same_as } in self.changed.iter().take(LINES) {
+            let Finding { subject, from, until, how: _, is_sure, detectors } = finding;
+            let sure = if *is_sure { "surely" } else { "perhaps" };
+            let new = if same_as.is_some() { "the same" } else { "new" };
+            let by = detectors.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let (from, until) = (minute(*from), minute(*until));
+            writeln!(text, "{from} to {until}  {subject:width$}  {sure}, {new}, by {by}").ok();
+        }
+        if self.changed.len() > LINES {
+            writeln!(text, "and {} more; --json has all", self.changed.len() - LINES).ok();
         }
         let Counts { live, changed, same, new, perhaps, gone, unknown, missing_minutes } =
             self.summary;

@@ -60,13 +60,14 @@ impl Home {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
-        for name in ["device-types", "scenes", "models"] {
+        for name in ["device-types", "scenes"] {
             fs::create_dir(at.join(name)).unwrap();
         }
         let gateway = format!(
             "[gateway]\nid = \"g\"\ntownship = \"t\"\n[[broker]]\nid = \"b\"\nurl = \"mqtt://127.0.0.1\"\n\
-             [store]\npath = \"{}\"\n[models]\npath = \"models\"\n",
-            at.join("data").display()
+             [store]\npath = \"{}\"\n[models]\npath = \"{}\"\n",
+            at.join("data").display(),
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").display()
         );
         let community = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
              [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n\
@@ -97,12 +98,15 @@ impl Home {
         let (batches, writer) = store.spawn_writer(inputs.downgrade()).unwrap();
         let mut pipeline =
             Pipeline::new(setup.community, Settings::default(), restored, self.now).unwrap();
-        let mut sent = 0;
         let mut drain = |pipeline: &mut Pipeline, now| {
             while let Some(output) = pipeline.poll_output() {
                 if let Output::Store(batch) = output {
-                    sent = batch.number;
-                    batches.gather(batch);
+                    let sent = batch.number;
+                    batches.send(batch);
+                    // The disk takes its own time, and not the story's.
+                    let is_stored =
+                        |report| matches!(report, Input::Stored { through } if through == sent);
+                    while !is_stored(reports.blocking_recv().unwrap()) {}
                     pipeline.handle(Input::Stored { through: sent }, now);
                 }
             }
@@ -130,7 +134,6 @@ impl Home {
         }
         drop(batches);
         writer.join().unwrap();
-        while reports.try_recv().is_ok() {}
         self
     }
 
@@ -252,6 +255,25 @@ fn around_an_event_every_reading_is_known_and_short_delays_can_be_tried() {
     );
     let told = report["cannot_show"].to_string();
     assert!(told.contains("looks at the minutes before a reading"), "{told}");
+}
+
+#[test]
+fn a_model_is_shown_the_means_of_quarters_and_what_it_finds_is_perhaps() {
+    let mut home = Home::new();
+    let noise = |i: u32| Some(40.0 + f64::from(i.wrapping_mul(2_654_435_769) >> 22) / 1024.0);
+    let days: Vec<_> = (0..600).map(|i| (noise(i), 15)).chain([(Some(140.0), 60)]).collect();
+    home.run(&days, false);
+    let model = "[[detector]]\nid = \"unusual\"\nmodel = \"forecast\"\n";
+
+    let report = home.report(&format!("{SCENE}{model}"));
+
+    let found = report["changed"].as_array().unwrap();
+    let jump = found.last().unwrap();
+    assert!(found.len() <= 3, "{report:#}");
+    assert_eq!((&jump["how"], &jump["is_sure"]), (&"means".into(), &false.into()), "{report:#}");
+    assert_eq!(jump["from"], "2026-03-07T06:00:00.000Z");
+    let told = report["cannot_show"].to_string();
+    assert!(told.contains("`unusual` is a model: it was shown the means"), "{told}");
 }
 
 /// What the scene raises when it is run on every reading.
