@@ -117,6 +117,8 @@ impl Report {
             })
             .collect();
         let is_blind = trial.blind().any(|(_, needs)| needs == NeedsMore::Minutes);
+        // What a model does not find in means it may find in readings.
+        let has_model = trial.blind().any(|(_, needs)| needs == NeedsMore::Samples);
         let told: Vec<Live> = live
             .iter()
             .filter(|event| span.contains(event.opened))
@@ -127,7 +129,7 @@ impl Report {
                     let quarter = Quarter::of(event.opened);
                     device.is_none_or(|device| {
                         let is_known = past.is_covered(device, event.opened, event.opened);
-                        !is_known && (is_blind || gaps.contains(&(device, quarter)))
+                        has_model || !is_known && (is_blind || gaps.contains(&(device, quarter)))
                     })
                 };
                 let would_be = match (at().any(|found| found.finding.is_sure), at().next()) {

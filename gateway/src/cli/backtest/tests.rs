@@ -188,6 +188,8 @@ fn a_lower_limit_finds_what_the_live_one_found_and_more() {
 
     let report = home.report(&limit(200));
     assert_eq!(counts(&report), [1, 0, 0, 0, 0, 1], "{report:#}");
+    let guessing = format!("{}[[detector]]\nid = \"odd\"\nmodel = \"forecast\"\n", limit(200));
+    assert_eq!(home.report(&guessing)["summary"]["unknown"], 1, "a model may have found it");
     let report = home.report(&limit(150));
     assert_eq!(counts(&report), [1, 1, 1, 0, 0, 0], "{report:#}");
     let patient = limit(100).replace("20 min", "35 min");
