@@ -260,6 +260,20 @@ fn around_an_event_every_reading_is_known_and_short_delays_can_be_tried() {
 }
 
 #[test]
+fn a_disk_without_room_for_the_next_start_keeps_no_readings_and_all_events() {
+    let mut home = Home::new();
+    // Where the room would be kept stands something that is in the way.
+    fs::create_dir_all(home.path().join("data/reserve")).unwrap();
+    home.run(&[(Some(40.0), 60), (Some(160.0), 60)], false);
+
+    let report = home.report(&limit(100));
+
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0, 0], "{report:#}");
+    assert_eq!(report["summary"]["unknown"], 1);
+    assert!(!home.path().join("data/kept").exists());
+}
+
+#[test]
 fn a_model_is_shown_the_means_of_quarters_and_what_it_finds_is_perhaps() {
     let mut home = Home::new();
     let noise = |i: u32| Some(40.0 + f64::from(i.wrapping_mul(2_654_435_769) >> 22) / 1024.0);
