@@ -13,7 +13,8 @@
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
 //! 9. `verdicts`: what people say of events,
-//! 10. `viewing`: a snapshot for the console.
+//! 10. `recording`: what is kept of readings, to try other rules on,
+//! 11. `viewing`: a snapshot for the console.
 
 mod asking;
 mod boundary;
@@ -24,6 +25,7 @@ mod health;
 mod intake;
 mod keeping;
 mod own_events;
+mod recording;
 mod remembering;
 mod restoring;
 mod settling;
@@ -49,7 +51,7 @@ use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
 pub use boundary::{
-    Answer, Batch, Damage, Input, Output, Question, Restored, Ruling, Shift, Withdrawn,
+    Answer, Batch, Damage, Input, Kept, Output, Question, Restored, Ruling, Shift, Withdrawn,
 };
 use device::DeviceState;
 use health::Health;
@@ -85,6 +87,8 @@ pub struct Pipeline {
     timers: BTreeSet<(Timestamp, DeviceIndex)>,
     /// Devices with a detector that counts.
     speaking: BTreeSet<DeviceIndex>,
+    /// Devices whose readings are put aside, one by one.
+    windows: BTreeSet<DeviceIndex>,
     /// Devices whose refusals are an event.
     refusing: BTreeSet<DeviceIndex>,
     /// Devices whose clock went back, and when we learnt it.
@@ -165,6 +169,7 @@ impl Pipeline {
             devices: Vec::new(),
             timers: BTreeSet::new(),
             speaking: BTreeSet::new(),
+            windows: BTreeSet::new(),
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,
@@ -269,7 +274,7 @@ impl Pipeline {
     pub fn handle_stop(&mut self, now: Timestamp) {
         self.unkept = Some(now);
         self.keep_what_waited(now);
-        self.checkpoint_now();
+        self.checkpoint_now(now);
         self.finish(None, now);
     }
 

@@ -151,6 +151,9 @@ impl Pipeline {
     /// Takes a new configuration; state is kept where ids match. A configuration with a scene that
     /// cannot work changes nothing (the shell checks before it sends one).
     pub(super) fn replace(&mut self, community: Arc<Community>, now: Timestamp) {
+        // Points may have other places from here on.
+        self.write_statistics(now, true);
+        self.close_windows();
         let before_community = std::mem::replace(&mut self.community, community);
         let before_compiled = std::mem::take(&mut self.compiled);
         let before_grades = std::mem::take(&mut self.grades);

@@ -9,7 +9,9 @@ use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
 use crate::bundle::keys;
-use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
+use crate::config::{
+    Access, BrokerConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
+};
 use crate::console::token::Token;
 use crate::tls::Credentials;
 
@@ -55,6 +57,13 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
     check_models(document, config, folder);
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
+    }
+    if config.store.statistics_days > MOST_STATISTICS_DAYS {
+        let message = format!(
+            "`statistics-days` is {}, expected at most {MOST_STATISTICS_DAYS}",
+            config.store.statistics_days
+        );
+        document.fault("store.statistics-days", message, None);
     }
     if config.store.max_waiting == 0 {
         let message = "`max-waiting` is 0, so no event could ever be delivered";

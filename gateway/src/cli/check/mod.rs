@@ -120,6 +120,31 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
 
 /// Reads and checks a configuration folder with this laid over it.
 pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
+    load_parts(folder, over, None)
+}
+
+/// A configuration with one scene changed.
+pub struct Changed {
+    pub loaded: Loaded,
+    /// The scene's id.
+    pub scene: String,
+    /// Stories that do not go as they say any more.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks a configuration folder with this scene in the place of the one of its id. Its
+/// stories may tell of what it was before, so that they are no faults.
+pub fn load_changed(folder: &Path, scene: &Path) -> Result<Changed, Faults> {
+    let loaded = load_parts(folder, Over::Installed, Some(scene))?;
+    let name = scene.display().to_string();
+    let id = loaded.texts.get(&name).and_then(|text| reader::scene_id(text)).unwrap_or_default();
+    let of_scene = stories(&loaded).into_iter().filter(|fault| fault.file == name).collect();
+    let told = Faults::new(of_scene, loaded.texts.clone()).plain();
+    let warnings = told.lines().map(ToOwned::to_owned).collect();
+    Ok(Changed { scene: id, warnings, loaded })
+}
+
+fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<Loaded, Faults> {
     let mut reader = Reader::default();
     if !folder.is_dir() {
         reader.missing(folder, "there is no such folder");
@@ -141,7 +166,12 @@ pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
     let community = reader.file(&community.unwrap_or_else(|| folder.join("community.toml")));
     let device_types =
         reader.layered(&folder.join("device-types"), over("device-types").as_deref());
-    let scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
+    let mut scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
+    if let Some(file) = changed.and_then(|path| reader.file(path)) {
+        let id = reader::scene_id(&file.text);
+        scenes.retain(|other| id.is_none() || reader::scene_id(&other.text) != id);
+        scenes.push(file);
+    }
     let models = config
         .as_ref()
         .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));

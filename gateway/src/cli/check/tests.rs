@@ -140,6 +140,11 @@ fn what_stands_in_sections_of_gateway_toml_is_told_with_what_was_expected() {
         ),
         (
             "[uplink]",
+            "[store]\nstatistics-days = 2000\n[uplink]",
+            "11:19 `statistics-days` is 2000, expected at most 1000",
+        ),
+        (
+            "[uplink]",
             "[models]\npath = \"nowhere\"\n[uplink]",
             "11:8 there is no folder `no-folder/nowhere` (the folder that holds one folder per model, from here: `../models`)",
         ),

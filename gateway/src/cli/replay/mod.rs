@@ -7,7 +7,7 @@
 
 mod play;
 mod recording;
-mod stage;
+pub(super) mod stage;
 mod summary;
 #[cfg(test)]
 mod tests;
