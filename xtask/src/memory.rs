@@ -90,7 +90,9 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
     thread::sleep(SETTLE);
     let again = gateway.memory()?;
     gateway.stop()?;
-    if std::env::var_os("KEEP").is_none() { fs::remove_dir_all(&folder)?; }
+    if std::env::var_os("KEEP").is_none() {
+        fs::remove_dir_all(&folder)?;
+    }
 
     let mut table = format!(
         "{devices} devices of 4 points, {rounds} samples each; MB resident, of these private, most so far, bound\n"
@@ -100,7 +102,8 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
         [("idle", idle, IDLE), ("loaded", loaded, LOADED), ("after a restart", again, LOADED)]
     {
         let [resident, private, most] = memory.map(megabytes);
-        let _ = writeln!(table, "{when:16} {resident:6} {private:6} {most:6} {:6}", megabytes(bound));
+        let _ =
+            writeln!(table, "{when:16} {resident:6} {private:6} {most:6} {:6}", megabytes(bound));
         holds &= memory[0] <= bound;
     }
     std::io::stdout().lock().write_all(table.as_bytes())?;
@@ -171,7 +174,8 @@ impl Gateway {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+            let kibibytes =
+                line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
             kibibytes.map(|k: u64| k * 1024).with_context(|| format!("no {name} of the gateway"))
         };
         Ok([field("VmRSS:")?, field("RssAnon:")?, field("VmHWM:")?])
@@ -263,7 +267,9 @@ fn configure(folder: &Path, devices: usize, [broker, console]: [u16; 2]) -> Resu
             "[[point]]\nname = \"{point}\"\nat = {{ json = \"/{point}\" }}\nunit = \"1\"\nrange = {range:?}\n"
         );
     }
-    four.push_str("[[example]]\npayload = '{\"ts\":1767225600000,\"a\":20.5}'\nexpect = { a = 20.5 }\n");
+    four.push_str(
+        "[[example]]\npayload = '{\"ts\":1767225600000,\"a\":20.5}'\nexpect = { a = 20.5 }\n",
+    );
     for (name, text) in [
         ("gateway.toml", gateway),
         ("community.toml", community),

@@ -442,6 +442,7 @@ mod clocks;
 mod lapses;
 mod learning;
 mod restarts;
+mod together;
 mod warning;
 
 mod properties {
