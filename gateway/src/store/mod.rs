@@ -183,7 +183,7 @@ impl Store {
             }
             other => other,
         };
-        let opened = opened.map_err(|error| {
+        let mut opened = opened.map_err(|error| {
             if error.is_full() {
                 StoreError::Full { path: config.path.clone(), why: error.to_string() }
             } else {
@@ -194,7 +194,7 @@ impl Store {
         let restored = Restored {
             sequence: opened.sequence,
             boot: opened.boot,
-            states: opened.states.clone(),
+            states: std::mem::take(&mut opened.states),
             damage: opened.damage.clone(),
         };
         let limits = Limits {

@@ -352,12 +352,14 @@ impl Pipeline {
             .devices
             .iter()
             .map(|device| {
-                let bounds: Vec<_> = self
+                let mut bounds: Vec<_> = self
                     .compiled
                     .iter()
                     .enumerate()
                     .filter_map(|(i, c)| c.bind(i, &community.scenes[c.scene], &device.device_type))
                     .collect();
+                // Room for three more would be left, in each of a thousand devices.
+                bounds.shrink_to_fit();
                 let looks_back = bounds.iter().any(|b| self.compiled[b.detector].looks_back());
                 let decoder = Arc::clone(&decoders[device.device_type.head.id.as_str()]);
                 let mut state = DeviceState::new(device, decoder, looks_back);

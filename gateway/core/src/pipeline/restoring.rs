@@ -4,6 +4,7 @@
 //! their records), delays that were running ([`super::keeping`]), and what was heard of each device
 //! ([`super::remembering`]).
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,27 +21,43 @@ use crate::reading::{DeviceIndex, SourceIndex, Timestamp};
 
 impl Pipeline {
     pub(super) fn restore(&mut self, restored: Restored, now: Timestamp) {
+        // One block for all of it, which is given back as a whole: what it came in is room on the heap
+        // for what is made of it.
+        let mut block = Vec::with_capacity(restored.states.iter().map(|(_, v)| v.len()).sum());
+        let states: Vec<(String, Range<usize>)> = restored
+            .states
+            .into_iter()
+            .map(|(key, value)| {
+                let from = block.len();
+                block.extend(value);
+                (key, from..block.len())
+            })
+            .collect();
         // A delay goes on from where the events stand.
         let (delays, others): (Vec<_>, Vec<_>) =
-            restored.states.into_iter().partition(|(key, _)| key.starts_with("armed/"));
-        for (key, value) in others.into_iter().chain(delays) {
+            states.into_iter().partition(|(key, _)| key.starts_with("armed/"));
+        for (key, range) in others.into_iter().chain(delays) {
+            let value = &block[range];
             let parts: Vec<&str> = key.split('/').collect();
             let taken = match parts.as_slice() {
                 ["event", scene, subject] => {
-                    serde_json::from_slice::<Live>(&value).is_ok_and(|live| {
+                    serde_json::from_slice::<Live>(value).is_ok_and(|live| {
                         let key =
                             Key { scene: (*scene).to_owned(), subject: (*subject).to_owned() };
                         self.restore_event(key, live, now);
                         true
                     })
                 }
-                ["heard", device] => self.restore_heard(device, &value),
-                ["raised", _] => self.restore_raised(&value),
-                ["budget", scene] => self.restore_budget(scene, &value),
+                ["heard", device] => self.restore_heard(device, value),
+                ["raised", _] => self.restore_raised(value),
+                ["budget", scene] => self.restore_budget(scene, value),
                 ["learnt", device, scene, detector, point] => {
-                    self.restore_learnt([device, scene, detector, point], &value)
+                    self.restore_learnt([device, scene, detector, point], value)
                 }
-                ["armed", device, scene, detector] => serde_json::from_slice::<Running>(&value)
+                ["together", device, scene, detector] => {
+                    self.restore_together([device, scene, detector], value)
+                }
+                ["armed", device, scene, detector] => serde_json::from_slice::<Running>(value)
                     .is_ok_and(|running| {
                         self.restore_armed([device, scene, detector], running, now)
                     }),
@@ -240,15 +257,24 @@ impl Pipeline {
         self.settling.renumber(|was| moved.get(was.0).copied().flatten());
     }
 
-    /// A detector whose scene says what it said goes on from where it stood.
+    /// A detector whose scene says what it said goes on from where it stood; of another on the same
+    /// points stays what was learnt of them.
     fn inherit_bound(&mut self, index: DeviceIndex, scene: &Scene, detector: &str, before: Bound) {
         for position in self.positions(index, &scene.head.id, detector) {
             let bound = &mut self.devices[index.0].bounds[position];
             let is_same = *self.community.scenes[self.compiled[bound.detector].scene] == *scene;
-            if is_same && bound.points == before.points {
-                *bound = Bound { detector: bound.detector, ..before };
-                return;
+            if bound.points != before.points {
+                continue;
             }
+            if is_same {
+                *bound = Bound { detector: bound.detector, ..before };
+            } else {
+                bound.series.iter_mut().zip(before.series).for_each(|(now, was)| now.inherit(was));
+                if let (Some(now), Some(was)) = (&mut bound.together, before.together) {
+                    now.inherit(was);
+                }
+            }
+            return;
         }
     }
 

@@ -436,6 +436,7 @@ mod lapses;
 mod learning;
 mod restarts;
 mod statistics;
+mod together;
 mod verdicts;
 mod warning;
 mod withdrawn;
