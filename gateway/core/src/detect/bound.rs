@@ -205,6 +205,7 @@ impl Compiled {
             phase: Phase::default(),
             timer: None,
             kept: Kept::default(),
+            held_back: 0,
         })
     }
 
@@ -268,6 +269,8 @@ pub struct Bound {
     pub timer: Option<Timestamp>,
     /// What the disk says of its running delay.
     pub kept: Kept,
+    /// What the budget held back since this was last asked.
+    pub held_back: u64,
 }
 
 /// What the disk says of a detector's running delay.
@@ -352,17 +355,21 @@ impl Bound {
                     asks.extend(asked.map(|sample| (index, sample)));
                     is_sample = true;
                     opens |= series.verdict.is_some_and(|v| v.judgement.opens);
+                    self.held_back += u64::from(series.was_held_back(abnormality_of(*threshold)));
                 }
                 let is_row = self.together.as_mut().is_some_and(|t| t.handle(readings, at));
                 if !is_sample && !is_row {
                     return None;
                 }
-                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t));
+                if let Some(together) = &mut self.together {
+                    let raises = compiled.may_raise(together);
+                    self.held_back += u64::from(is_row && together.was_held_back(raises));
+                    opens |= raises;
+                }
                 let goes_on = self.together.as_ref().is_some_and(Together::is_open)
-                    || self.series.iter().any(|series| {
-                        let limit =
-                            compiled.limit(*threshold, series).min(abnormality_of(*threshold));
-                        series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
+                    || self.series.iter().filter_map(|series| series.verdict).any(|verdict| {
+                        // Not the budget's limit: that sinks while the event lasts.
+                        verdict.judgement.abnormality >= abnormality_of(*threshold)
                     });
                 opens || goes_on && self.phase != Phase::Normal
             }

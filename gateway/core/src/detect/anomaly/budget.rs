@@ -28,6 +28,8 @@ pub struct Budget {
     /// Points among which it is divided.
     points: usize,
     state: State,
+    /// What would have opened without a budget, since start.
+    held_back: u64,
 }
 
 /// What a restart should know of it.
@@ -49,7 +51,8 @@ pub struct Allowance {
 impl Budget {
     /// `rate` events a second for all `points` together.
     pub fn new(rate: f64, points: usize) -> Self {
-        Self { rate, points: points.max(1), state: State { correction: BUDGET_START, at: None } }
+        let state = State { correction: BUDGET_START, at: None };
+        Self { rate, points: points.max(1), state, held_back: 0 }
     }
 
     /// What each point may raise at that time.
@@ -67,6 +70,25 @@ impl Budget {
         self.state.correction += BUDGET_GAIN;
     }
 
+    /// So many would have raised events by the detectors' fixed thresholds, and did not.
+    pub fn note_held_back(&mut self, count: u64) {
+        self.held_back += count;
+    }
+
+    pub fn held_back(&self) -> u64 {
+        self.held_back
+    }
+
+    /// Events a second, for the whole scene.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Powers of ten on top of what the line says, when an event was last judged by it.
+    pub fn correction(&self) -> f64 {
+        self.state.correction
+    }
+
     pub fn state(&self) -> State {
         self.state
     }
@@ -76,6 +98,12 @@ impl Budget {
         if state.correction.is_finite() {
             self.state = state;
         }
+    }
+
+    /// Goes on from the same scene's before its configuration was replaced.
+    pub fn inherit(&mut self, before: &Self) {
+        self.recall(before.state);
+        self.held_back = before.held_back;
     }
 
     /// The wall clock was set.
