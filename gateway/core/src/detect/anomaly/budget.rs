@@ -16,7 +16,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::constants::{
-    BUDGET_AT_ONE, BUDGET_FLOOR, BUDGET_GAIN, BUDGET_LOWEST, BUDGET_PER_DECADE, BUDGET_START,
+    BUDGET_AT_ONE, BUDGET_FLOOR, BUDGET_GAIN, BUDGET_LOWEST, BUDGET_PAUSE, BUDGET_PER_DECADE,
+    BUDGET_START,
 };
 use crate::reading::Timestamp;
 
@@ -58,7 +59,8 @@ impl Budget {
     /// What each point may raise at that time.
     pub fn allowance(&mut self, now: Timestamp) -> Allowance {
         let State { correction, at } = self.state;
-        let expected = self.rate * at.map_or(0.0, |at| now.since(at).as_secs_f64());
+        let passed = at.map_or(0.0, |at| now.since(at).as_secs_f64());
+        let expected = self.rate * passed.min(BUDGET_PAUSE);
         let correction = (correction - BUDGET_GAIN * expected).max(BUDGET_LOWEST);
         self.state = State { correction, at: Some(now) };
         Allowance { rate: self.rate / self.points as f64, correction }
@@ -183,6 +185,20 @@ mod tests {
 
         // Two that are allowed, three that were saved up, and what it takes to raise the threshold to 8.
         assert!(flood <= 2.0 + 3.0 + 8.0, "{flood} in a week");
+    }
+
+    #[test]
+    fn while_nothing_is_judged_nothing_is_saved_up() {
+        let week = 24 * 7;
+        let mut budget = Budget::new(2.0 / WEEK, 1);
+        heard(&mut budget, 0..20 * week, |_| 8.0);
+        let mut kept = Budget::new(2.0 / WEEK, 1);
+        kept.recall(budget.state());
+
+        for mut budget in [budget, kept] {
+            let after = heard(&mut budget, 37 * week..38 * week, |_| 8.0);
+            assert!((1.0..=3.0).contains(&after), "{after} in the week after 17 without a word");
+        }
     }
 
     #[test]

@@ -102,3 +102,5 @@ pub(super) const BUDGET_GAIN: f64 = 1.0;
 pub(super) const BUDGET_START: f64 = BUDGET_GAIN;
 /// However long a scene was quiet, it saves up three events.
 pub(super) const BUDGET_LOWEST: f64 = -3.0 * BUDGET_GAIN;
+/// In a longer pause between samples, in seconds, nothing was judged, and so nothing is saved up for it.
+pub(super) const BUDGET_PAUSE: f64 = 86_400.0;
