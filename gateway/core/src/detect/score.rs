@@ -103,6 +103,11 @@ impl Series {
         true
     }
 
+    /// Goes on from what was learnt under an earlier configuration.
+    pub fn inherit(&mut self, before: Self) {
+        *self = Self { every: self.every, ..before };
+    }
+
     /// The clock that times the samples was set.
     pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         self.last = self.last.map(&to);

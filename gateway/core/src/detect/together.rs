@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::anomaly::UNOPENED;
+use super::bytes::Bytes;
 use super::joint::{Joint, Judgement};
 use crate::reading::{Quality, Reading, Timestamp};
 
@@ -89,6 +90,33 @@ impl Together {
     /// The usual distance of rows, in seconds; 0 until known.
     pub fn interval(&self) -> f64 {
         self.usual.map_or(0.0, |usual| usual.as_secs_f64())
+    }
+
+    /// What it knows, as bytes for the disk; `None` before the first row.
+    pub fn remember(&self) -> Option<Vec<u8>> {
+        let last = self.last.filter(|_| self.judgement.is_some())?;
+        let usual = u64::try_from(self.usual.unwrap_or_default().as_millis()).ok()?;
+        let mut bytes = last.0.to_le_bytes().to_vec();
+        bytes.extend(usual.to_le_bytes());
+        bytes.extend(self.joint.remember());
+        Some(bytes)
+    }
+
+    /// Goes on from what was kept; false when it cannot be read.
+    pub fn recall(&mut self, bytes: &[u8]) -> bool {
+        let mut from = Bytes(bytes);
+        let times = from.array().map(i64::from_le_bytes).zip(from.array().map(u64::from_le_bytes));
+        let joint = Joint::recall(self.points.len(), from.0);
+        let (Some((last, usual)), Some(joint)) = (times, joint) else { return false };
+        self.last = Some(Timestamp(last));
+        self.usual = (usual > 0).then(|| Duration::from_millis(usual));
+        self.joint = joint;
+        true
+    }
+
+    /// Goes on from what was learnt of the same points under an earlier configuration.
+    pub fn inherit(&mut self, before: Self) {
+        *self = Self { every: self.every, ..before };
     }
 
     /// The clock that times the rows was set.

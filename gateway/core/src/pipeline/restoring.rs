@@ -40,6 +40,9 @@ impl Pipeline {
                 ["learnt", device, scene, detector, point] => {
                     self.restore_learnt([device, scene, detector, point], &value)
                 }
+                ["together", device, scene, detector] => {
+                    self.restore_together([device, scene, detector], &value)
+                }
                 ["armed", device, scene, detector] => serde_json::from_slice::<Running>(&value)
                     .is_ok_and(|running| {
                         self.restore_armed([device, scene, detector], running, now)
@@ -232,15 +235,24 @@ impl Pipeline {
         self.settling.renumber(|was| moved.get(was.0).copied().flatten());
     }
 
-    /// A detector whose scene says what it said goes on from where it stood.
+    /// A detector whose scene says what it said goes on from where it stood; of another on the same
+    /// points stays what was learnt of them.
     fn inherit_bound(&mut self, index: DeviceIndex, scene: &Scene, detector: &str, before: Bound) {
         for position in self.positions(index, &scene.head.id, detector) {
             let bound = &mut self.devices[index.0].bounds[position];
             let is_same = *self.community.scenes[self.compiled[bound.detector].scene] == *scene;
-            if is_same && bound.points == before.points {
-                *bound = Bound { detector: bound.detector, ..before };
-                return;
+            if bound.points != before.points {
+                continue;
             }
+            if is_same {
+                *bound = Bound { detector: bound.detector, ..before };
+            } else {
+                bound.series.iter_mut().zip(before.series).for_each(|(now, was)| now.inherit(was));
+                if let (Some(now), Some(was)) = (&mut bound.together, before.together) {
+                    now.inherit(was);
+                }
+            }
+            return;
         }
     }
 

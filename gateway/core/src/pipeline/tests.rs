@@ -434,6 +434,7 @@ mod clocks;
 mod lapses;
 mod learning;
 mod restarts;
+mod together;
 mod verdicts;
 mod warning;
 

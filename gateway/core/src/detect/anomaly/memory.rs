@@ -11,6 +11,7 @@ use super::constants::{BINS, CELLS, DEVIATION_TAU, RESIDUAL_SIZE, RING, STEP};
 use super::profile::Profile;
 use super::ring::Ring;
 use super::witness::Witnesses;
+use crate::detect::bytes::{Bytes, put};
 use crate::reading::Timestamp;
 
 /// Bytes of what was learnt: histograms, profile, ten numbers.
@@ -179,11 +180,6 @@ fn mean(cell: u8, unit: f64) -> f32 {
     if cell == UNSEEN { 0.0 } else { (f64::from(i8::from_le_bytes([cell])) * unit) as f32 }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
-fn put(bytes: &mut Vec<u8>, number: f64) {
-    bytes.extend((number as f32).to_le_bytes());
-}
-
 fn put_ring(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
     let values: Vec<f64> = values.collect();
     put_length(bytes, values.len());
@@ -216,29 +212,7 @@ fn ring(length: usize, values: Vec<f64>) -> Option<Ring> {
     fits.then_some(ring)
 }
 
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, left) = self.0.split_at_checked(count)?;
-        self.0 = left;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    /// Finite numbers.
-    fn numbers<const N: usize>(&mut self) -> Option<[f64; N]> {
-        let mut numbers = [0.0; N];
-        for number in &mut numbers {
-            *number = f64::from(f32::from_le_bytes(self.array()?));
-        }
-        numbers.iter().all(|number| number.is_finite()).then_some(numbers)
-    }
-
+impl Bytes<'_> {
     fn length(&mut self) -> Option<usize> {
         Some(usize::from(u16::from_le_bytes(self.array()?)))
     }

@@ -16,6 +16,7 @@
 mod deviate;
 mod learned;
 mod matrix;
+mod memory;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ODD: &str = r#"
+pub(super) const ODD: &str = r#"
     [scene]
     id = "odd"
     title = { zh = "异常", en = "unusual" }
@@ -14,7 +14,7 @@ const ODD: &str = r#"
     points = ["temperature"]
 "#;
 
-fn watched(scene: &str) -> Community {
+pub(super) fn watched(scene: &str) -> Community {
     let spec = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
     let mut community = Community { models: vec![spec], ..Night::with_scenes(&[scene]) };
     community.devices.truncate(1);
@@ -26,7 +26,7 @@ fn watched(scene: &str) -> Community {
 }
 
 /// Degrees at a step of a calm day: a daily wave and a last digit that flickers.
-fn calm(step: i64) -> f64 {
+pub(super) fn calm(step: i64) -> f64 {
     let flicker = (step * 7919 + step / 101 * 31) % 101;
     let day = i32::try_from(step % 288).unwrap();
     20.0 + 4.0 * (f64::from(day) / 288.0 * std::f64::consts::TAU).sin()
@@ -58,7 +58,7 @@ impl Night {
         self
     }
 
-    fn opened(&self) -> usize {
+    pub(super) fn opened(&self) -> usize {
         self.transcript.matches("opened 4 unusual").count()
     }
 }
