@@ -433,6 +433,7 @@ mod calendar;
 mod clocks;
 mod lapses;
 mod learning;
+mod reloads;
 mod restarts;
 mod together;
 mod verdicts;
