@@ -68,6 +68,13 @@ pub struct Live {
     kept: BTreeSet<String>,
     /// What the last message said.
     told: Told,
+    /// Its `opened` went out: what becomes of it goes out, too. What is on disk has been heard of.
+    #[serde(default = "heard_of")]
+    pub is_heard_of: bool,
+}
+
+fn heard_of() -> bool {
+    true
 }
 
 /// What the last message said, as far as it decides whether another one is due.
@@ -127,10 +134,19 @@ impl Book {
         self.live.insert(key, live);
     }
 
-    /// Gives an event its id.
-    pub fn name(&mut self, key: &Key, id: &str) {
+    /// Gives an event its id, and notes whether the world has heard of it.
+    pub fn name(&mut self, key: &Key, id: &str, is_heard_of: bool) {
         if let Some(live) = self.live.get_mut(key) {
             id.clone_into(&mut live.data.event);
+            live.is_heard_of = is_heard_of;
+        }
+    }
+
+    /// Brings up once more what the world has not heard of: its scene may be live now.
+    pub fn bring_up_unheard(&mut self) {
+        for (key, live) in self.live.iter_mut().filter(|(_, live)| !live.is_heard_of) {
+            live.kept.clear();
+            self.dirty.insert(key.clone());
         }
     }
 
@@ -169,6 +185,7 @@ impl Book {
                 kept: BTreeSet::new(),
                 findings: BTreeMap::new(),
                 told: Told::default(),
+                is_heard_of: false,
             }
         });
         if live.findings.is_empty() {

@@ -217,6 +217,7 @@ impl Pipeline {
             self.restore_finding(&key, &finding, now);
         }
         self.raise_homeless(now);
+        self.book.bring_up_unheard();
         self.learn_verdicts(now);
         self.tick.get_or_insert(now + TICK);
     }

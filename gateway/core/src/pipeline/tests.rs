@@ -436,6 +436,7 @@ mod learning;
 mod reloads;
 mod restarts;
 mod together;
+mod trials;
 mod verdicts;
 mod warning;
 
