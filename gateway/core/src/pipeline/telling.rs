@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::boundary::{Batch, Output};
-use super::concern::{level_of, scene_concern};
+use super::concern::{level_of, place_of, scene_concern};
 use super::health::Health;
 use super::{Pipeline, TICK};
 use crate::community::quantity::Text;
@@ -256,7 +256,8 @@ impl Pipeline {
             let grade = |scene: &str, question: &GradeQuestion| {
                 level_of(community, grades, scene, question)
             };
-            self.book.poll_changes(grade, &mut over, now)
+            let place = |device: &str| Some(place_of(community, community.find_device(device)?));
+            self.book.poll_changes(grade, place, &mut over, now)
         };
         for change in changes {
             self.tell(change, now);

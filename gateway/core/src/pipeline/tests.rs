@@ -433,6 +433,7 @@ mod calendar;
 mod clocks;
 mod lapses;
 mod learning;
+mod places;
 mod reloads;
 mod restarts;
 mod together;
