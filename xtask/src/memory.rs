@@ -32,7 +32,7 @@ const ROUNDS: usize = 2_100;
 /// Rounds that may be on their way.
 const AHEAD: usize = 8;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// What is freed and what is put off happens within this.
 const SETTLE: Duration = Duration::from_secs(4);
 
@@ -51,12 +51,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             _ => bail!("`{word}`: expected --program PATH, --devices N or --rounds N"),
         }
     }
-    let program = match program {
-        Some(program) => program,
-        None => {
-            step::run(&mut step::cargo(&["build", "--release"]))?;
-            step::target().join("release/gatehouse")
-        }
+    let program = if let Some(program) = program {
+        program
+    } else {
+        step::run(&mut step::cargo(&["build", "--release"]))?;
+        step::target().join("release/gatehouse")
     };
     measure(&program, devices, rounds)
 }
@@ -90,9 +89,7 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
     thread::sleep(SETTLE);
     let again = gateway.memory()?;
     gateway.stop()?;
-    if std::env::var_os("KEEP").is_none() {
-        fs::remove_dir_all(&folder)?;
-    }
+    fs::remove_dir_all(&folder)?;
 
     let mut table = format!(
         "{devices} devices of 4 points, {rounds} samples each; MB resident, of these private, most so far, bound\n"

@@ -38,6 +38,16 @@ async fn serve_all(
     store: StoreState,
     token: Option<token::Token>,
 ) -> Served {
+    serve_watched(view, community, store, token, Watched::default()).await
+}
+
+async fn serve_watched(
+    view: View,
+    community: Community,
+    store: StoreState,
+    token: Option<token::Token>,
+    watched: Watched,
+) -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
     let (access, password) = Access::generate().unwrap();
@@ -48,6 +58,7 @@ async fn serve_all(
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
+        watched: watch::channel(Arc::new(watched)).1,
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
         clock: Clock::new(1.0),
@@ -415,3 +426,5 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
     assert!(style.body.len() + script.body.len() < 30_000);
     served.end().await;
 }
+
+mod models;

@@ -431,15 +431,18 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
 
 mod calendar;
 mod clocks;
+mod coarse;
 mod lapses;
 mod learning;
 mod places;
 mod reloads;
 mod restarts;
+mod statistics;
 mod together;
 mod trials;
 mod verdicts;
 mod warning;
+mod withdrawn;
 
 mod properties {
     use super::*;
