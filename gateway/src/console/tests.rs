@@ -343,6 +343,9 @@ async fn metrics_have_our_names_base_units_and_bounded_labels() {
         "gatehouse_outbox_waiting 5",
         "gatehouse_stored_sequence 41",
         "gatehouse_clock_synced 1",
+        "gatehouse_budget_held_back_total{scene=\"odd-air\"} 2",
+        "gatehouse_budget_events_per_second{scene=\"odd-air\"} 0.000005",
+        "gatehouse_budget_correction{scene=\"odd-air\"} 0.25",
     ] {
         assert!(answer.body.lines().any(|l| l == line), "{line} in:\n{}", answer.body);
     }

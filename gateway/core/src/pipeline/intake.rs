@@ -133,6 +133,9 @@ impl Pipeline {
                 &mut scratch.features,
                 at,
             );
+            if let Some(budget) = &mut self.budgets[compiled.scene] {
+                budget.note_held_back(std::mem::take(&mut bound.held_back));
+            }
             bound.timer = bound.phase.due(compiled.delays);
             changes.extend(change.map(|change| (position, change)));
             if let Some(model) = compiled.model().filter(|_| !scratch.asks.is_empty()) {

@@ -188,7 +188,7 @@ impl Pipeline {
             if let (Some(now), Some(before)) = (now, before)
                 && let Some(budget) = &mut self.budgets[now]
             {
-                budget.recall(before.state());
+                budget.inherit(&before);
             }
         }
         let before_silence =

@@ -129,6 +129,7 @@ impl Detector {
             asked: None,
             forecast: None,
             opened: (ago != u16::MAX).then(|| count.saturating_sub(u64::from(ago))),
+            wanted: None,
         })
     }
 }

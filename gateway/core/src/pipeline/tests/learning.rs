@@ -195,11 +195,16 @@ fn a_scene_with_a_budget_raises_no_more_than_it_may() {
     let count = |scene: &str, weeks: i64| {
         let mut night = Night::new(watched(scene));
         night.watch(0..weeks * 2_016, wild);
-        night.opened()
+        (night.opened(), night.pipeline.view(night.now).budgets)
     };
 
-    let (free, bounded) = (count(ODD, 1), count(&scene, 4));
+    let ((free, none), (bounded, budgets)) = (count(ODD, 1), count(&scene, 4));
 
     assert!(bounded <= 5, "{bounded} in four weeks");
     assert!(4 * free > bounded, "{free} a week without, {bounded} in four with");
+    let [budget] = &budgets[..] else { panic!("{budgets:?}") };
+    assert!(
+        none.is_empty() && budget.scene == "odd" && (budget.rate * 604_800.0 - 1.0).abs() < 1e-9
+    );
+    assert!(budget.held_back >= 3, "what it held back is not counted: {budget:?}");
 }
