@@ -18,8 +18,8 @@
 //! 14. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
-//! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
-//! words), and `resident` (what the process holds of the memory).
+//! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
+//! the memory).
 
 pub mod bundle;
 pub mod cli;
@@ -31,7 +31,6 @@ pub mod engine;
 pub mod infer;
 pub mod journal;
 pub mod pace;
-mod reasons;
 mod resident;
 pub mod retry;
 #[cfg(test)]

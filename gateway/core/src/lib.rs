@@ -18,7 +18,8 @@
 //! 10. [`story`]: a scene's worked examples, played through it,
 //! 11. [`view`]: what the console may see of it,
 //! 12. [`command`]: what the platform may ask for, read and judged by its form,
-//! 13. [`statistics`]: what is kept of the past, to try other rules on.
+//! 13. [`statistics`]: what is kept of the past, to try other rules on,
+//! 14. [`reasons`]: why a frame or a reading was turned away, in words for people.
 
 pub mod admission;
 pub mod command;
@@ -29,6 +30,7 @@ pub mod detect;
 pub mod event;
 pub mod pipeline;
 pub mod reading;
+pub mod reasons;
 pub mod statistics;
 pub mod story;
 pub mod view;

@@ -19,7 +19,7 @@ use super::page::{self, Here, ago, is_heard, translated};
 use super::terms;
 use super::words::Words;
 use super::{Console, Snapshot};
-use crate::reasons;
+use gatehouse_core::reasons;
 
 /// What to leave out.
 #[derive(Debug, Default, Deserialize)]

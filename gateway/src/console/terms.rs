@@ -8,7 +8,7 @@ use gatehouse_core::reading::{Quality, TimeQuality};
 
 use super::figures::{count, percent};
 use super::words::Words;
-use crate::reasons;
+use gatehouse_core::reasons;
 
 pub(super) fn state(language: Language, state: State) -> &'static str {
     let (zh, en) = match state {

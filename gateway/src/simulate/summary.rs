@@ -11,7 +11,7 @@ use super::plan::Verdict;
 use super::platform::Platform;
 use super::play::Sent;
 use super::telling::{pad, roman, span};
-use crate::reasons;
+use gatehouse_core::reasons;
 
 /// The numbers from all ends: devices, gateway, platform, plan.
 #[derive(Debug)]

@@ -110,7 +110,7 @@ impl Series {
 
     /// Goes on from what was learnt under an earlier configuration.
     pub fn inherit(&mut self, before: Self) {
-        *self = Self { every: self.every, ..before };
+        *self = Self { point: self.point, every: self.every, ..before };
     }
 
     /// The clock that times the samples was set.

@@ -135,7 +135,8 @@ impl Together {
 
     /// Goes on from what was learnt of the same points under an earlier configuration.
     pub fn inherit(&mut self, before: Self) {
-        *self = Self { every: self.every, ..before };
+        let points = std::mem::take(&mut self.points);
+        *self = Self { points, every: self.every, ..before };
     }
 
     /// The clock that times the rows was set.

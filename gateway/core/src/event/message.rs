@@ -140,7 +140,8 @@ pub struct EventData {
     pub tier: Tier,
     /// The area's id.
     pub area: String,
-    /// The device's id; for an event of a whole line, broker, feeder or area, the first one's.
+    /// The device's id; for an event of a whole line, broker, feeder or area, that of the first
+    /// that is concerned; it changes when that one is over and others are not.
     pub device: String,
     pub location: Text,
     /// When the condition began (RFC 3339).

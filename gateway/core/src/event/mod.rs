@@ -6,10 +6,12 @@
 //! and stays; one whose findings are all gone is *cleared*, and reopened when they come back soon.
 //!
 //! 1. [`identity`]: ids and sequences,
-//! 2. [`message`]: what leaves the box,
-//! 3. [`verdict`]: what people say of it afterwards.
+//! 2. `life`: what becomes of one event,
+//! 3. [`message`]: what leaves the box,
+//! 4. [`verdict`]: what people say of it afterwards.
 
 pub mod identity;
+mod life;
 pub mod message;
 pub mod verdict;
 
@@ -18,16 +20,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::community::quantity::Text;
 use crate::detect::Evidence;
 use crate::detect::rule::GradeQuestion;
 use crate::reading::Timestamp;
-use message::{Cause, Certainty, EventData, Grading, Review, State, Transition, Urgency};
-
-/// Between two `updated` messages of one event, unless it becomes more urgent.
-const CALM: Duration = Duration::from_secs(10);
-
-/// How often an open event is graded anew, since "how long" grows by itself.
-const REGRADE: Duration = Duration::from_mins(1);
+use message::{EventData, Review, State, Transition};
 
 /// What makes two findings one event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,6 +65,13 @@ pub struct Live {
     kept: BTreeSet<String>,
     /// What the last message said.
     told: Told,
+    /// Its `opened` went out: what becomes of it goes out, too. What is on disk has been heard of.
+    #[serde(default = "heard_of")]
+    pub is_heard_of: bool,
+}
+
+fn heard_of() -> bool {
+    true
 }
 
 /// What the last message said, as far as it decides whether another one is due.
@@ -77,12 +81,22 @@ struct Told {
     level: u8,
     speakers: BTreeSet<String>,
     affected: BTreeSet<String>,
+    #[serde(default)]
+    device: String,
     at: Timestamp,
     #[serde(default)]
     review: Review,
 }
 
-/// What a new event is about; fixed for its life.
+/// Where a device stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The area's id.
+    pub area: String,
+    pub location: Text,
+}
+
+/// What a new event is about; but for the device and its place fixed for its life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Concern {
     /// With `event`, `level`, `state`, `started`, `detected`, `cause` and `affected` still to be filled.
@@ -127,10 +141,19 @@ impl Book {
         self.live.insert(key, live);
     }
 
-    /// Gives an event its id.
-    pub fn name(&mut self, key: &Key, id: &str) {
+    /// Gives an event its id, and notes whether the world has heard of it.
+    pub fn name(&mut self, key: &Key, id: &str, is_heard_of: bool) {
         if let Some(live) = self.live.get_mut(key) {
             id.clone_into(&mut live.data.event);
+            live.is_heard_of = is_heard_of;
+        }
+    }
+
+    /// Brings up once more what the world has not heard of: its scene may be live now.
+    pub fn bring_up_unheard(&mut self) {
+        for (key, live) in self.live.iter_mut().filter(|(_, live)| !live.is_heard_of) {
+            live.kept.clear();
+            self.dirty.insert(key.clone());
         }
     }
 
@@ -169,6 +192,7 @@ impl Book {
                 kept: BTreeSet::new(),
                 findings: BTreeMap::new(),
                 told: Told::default(),
+                is_heard_of: false,
             }
         });
         if live.findings.is_empty() {
@@ -257,12 +281,14 @@ impl Book {
         self.next
     }
 
-    /// What has changed since the last call. `grade` gives the level of a scene's event.
+    /// What has changed since the last call. `grade` gives the level of a scene's event, `place` says
+    /// where a device stands.
     ///
     /// Events whose time to reopen has passed are forgotten; their keys stand in `over`.
     pub fn poll_changes(
         &mut self,
         grade: impl Fn(&str, &GradeQuestion) -> u8,
+        place: impl Fn(&str) -> Option<Place>,
         over: &mut Vec<Key>,
         now: Timestamp,
     ) -> Vec<Change> {
@@ -277,7 +303,7 @@ impl Book {
         let mut changes = Vec::new();
         for key in std::mem::take(&mut self.dirty) {
             let Some(live) = self.live.get_mut(&key) else { continue };
-            live.judge(|question| grade(&key.scene, question), now);
+            live.judge(|question| grade(&key.scene, question), &place, now);
             let transition = live.transition(now);
             if transition.is_some() {
                 live.tell(now);
@@ -301,149 +327,6 @@ impl Book {
 /// The name of a detector on a device within an event.
 fn speaker(device: &str, detector: &str) -> String {
     format!("{device}/{detector}")
-}
-
-impl Live {
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.values()
-    }
-
-    fn is_kept(&self) -> bool {
-        self.findings.len() == self.kept.len() && self.findings.keys().eq(self.kept.iter())
-    }
-
-    /// Whether it is over for good at `now`: cleared, and too long ago to reopen.
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.cleared.is_some_and(|at| now >= at + self.reopen_within)
-    }
-
-    /// When it wants to be looked at again, if nothing happens to it.
-    fn due(&self) -> Timestamp {
-        match self.cleared {
-            Some(at) => at + self.reopen_within,
-            None if self.has_news() => self.told.at + CALM,
-            None => self.judged + REGRADE,
-        }
-    }
-
-    /// Brings level, state and cause up to what the findings say.
-    fn judge(&mut self, grade: impl Fn(&GradeQuestion) -> u8, now: Timestamp) {
-        self.judged = now;
-        let Some(leading) = self
-            .findings
-            .values()
-            .max_by(|a, b| f64::total_cmp(&a.evidence.over, &b.evidence.over))
-        else {
-            self.data.state = State::Cleared;
-            self.data.urgency = Urgency::Past;
-            self.cleared.get_or_insert(now);
-            return;
-        };
-        if self.cleared.take().is_some() {
-            self.started = self.findings.values().map(|f| f.since).min().unwrap_or(now);
-            self.told.level = 5;
-            self.data.detected = now.rfc3339();
-        }
-        let affected: BTreeSet<String> = self
-            .findings
-            .values()
-            .flat_map(|f| std::iter::once(&f.device).chain(&f.affected))
-            .cloned()
-            .collect();
-        let certainty = self.findings.values().map(|f| f.evidence.certainty).fold(0.0, f64::max);
-        let grading = Grading {
-            over: leading.evidence.over,
-            lasted: now.since(self.started).as_secs_f64(),
-            people: self.people,
-            certainty,
-            devices: u32::try_from(affected.len()).unwrap_or(u32::MAX),
-        };
-        let question = GradeQuestion {
-            over: grading.over,
-            lasted: grading.lasted,
-            people: f64::from(grading.people),
-            certainty,
-            devices: f64::from(grading.devices),
-            detectors: self.findings.values().map(|f| f.evidence.detector.clone()).collect(),
-        };
-        // An event keeps the worst level that it has had while it lasts.
-        let level = grade(&question).clamp(1, 4);
-        self.data.level = if self.told.level == 0 { level } else { level.min(self.told.level) };
-        let all_silent = self.findings.values().all(|f| f.is_silent);
-        self.data.state = if all_silent { State::Unknown } else { State::Open };
-        self.data.urgency = match self.data.level {
-            1 | 2 => Urgency::Immediate,
-            _ => Urgency::Expected,
-        };
-        self.data.certainty = match certainty {
-            c if all_silent || c < 0.5 => Certainty::Possible,
-            c if c < 0.9 => Certainty::Likely,
-            _ => Certainty::Observed,
-        };
-        let shares = self.findings.len() as f64;
-        let evidence = leading.evidence.clone();
-        self.data.cause = Cause {
-            detector: evidence.detector,
-            model: evidence.model,
-            score: evidence.score,
-            threshold: evidence.threshold,
-            false_alarms_per_week: None,
-            why: evidence.why,
-            contributions: self
-                .findings
-                .values()
-                .flat_map(|f| f.evidence.contributions.iter().map(|c| (&f.device, c)))
-                .map(|(device, c)| message::Contribution {
-                    device: device.clone(),
-                    share: c.share / shares,
-                    ..c.clone()
-                })
-                .collect(),
-            grading,
-            quality: evidence.quality,
-        };
-        self.data.started = self.started.rfc3339();
-        self.data.affected = affected.into_iter().collect();
-    }
-
-    /// What the world should hear, if anything, and if it may be told already.
-    fn transition(&self, now: Timestamp) -> Option<Transition> {
-        let is_reviewed = self.data.review != self.told.review;
-        match (self.told.state, self.data.state) {
-            // Raised and dropped within one step: nobody needs to know.
-            (None, State::Cleared) => None,
-            (Some(State::Cleared), State::Cleared) => is_reviewed.then_some(Transition::Updated),
-            (None, State::Open | State::Unknown) => Some(Transition::Opened),
-            (Some(State::Cleared), State::Open | State::Unknown) => Some(Transition::Reopened),
-            (Some(State::Open | State::Unknown), State::Cleared) => Some(Transition::Cleared),
-            (Some(State::Open), State::Unknown) => Some(Transition::Unknown),
-            (Some(State::Unknown), State::Open) => Some(Transition::Updated),
-            (Some(_), State::Open | State::Unknown) => {
-                let is_worse = self.data.level < self.told.level;
-                let may_tell = now >= self.told.at + CALM;
-                (is_worse || is_reviewed || self.has_news() && may_tell)
-                    .then_some(Transition::Updated)
-            }
-        }
-    }
-
-    /// More devices or detectors speak than the last message named.
-    fn has_news(&self) -> bool {
-        self.cleared.is_none()
-            && (self.findings.keys().any(|speaker| !self.told.speakers.contains(speaker))
-                || self.data.affected.iter().any(|device| !self.told.affected.contains(device)))
-    }
-
-    fn tell(&mut self, now: Timestamp) {
-        self.told = Told {
-            state: Some(self.data.state),
-            level: self.data.level,
-            speakers: self.findings.keys().cloned().collect(),
-            affected: self.data.affected.iter().cloned().collect(),
-            at: now,
-            review: self.data.review.clone(),
-        };
-    }
 }
 
 #[cfg(test)]

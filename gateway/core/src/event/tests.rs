@@ -3,7 +3,7 @@
 use super::*;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
-use crate::event::message::Review;
+use crate::event::message::{Cause, Certainty, Grading, Review, Urgency};
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp(0) + Duration::from_secs(seconds)
@@ -91,7 +91,7 @@ impl Night {
     /// What is told at that second: transition and level.
     fn told(&mut self, when: u64) -> Vec<String> {
         let mut over = Vec::new();
-        let changes = self.book.poll_changes(grade, &mut over, at(when));
+        let changes = self.book.poll_changes(grade, |_| None, &mut over, at(when));
         changes
             .iter()
             .filter_map(|c| Some(format!("{} {}", c.transition?.word(), c.data.level)))
@@ -124,7 +124,7 @@ fn two_triggers_two_milliseconds_apart_are_one_event() {
     assert_eq!(night.told(0), ["opened 3"]);
     night.raise("g2", "lel", 0.5, 0);
     let mut over = Vec::new();
-    let soon = night.book.poll_changes(grade, &mut over, Timestamp(2));
+    let soon = night.book.poll_changes(grade, |_| None, &mut over, Timestamp(2));
     let told: Vec<_> = soon.iter().filter_map(|c| c.transition).collect();
     assert_eq!(told, [], "no second event, and not yet another message");
     assert_eq!(soon.len(), 1, "but what is known is kept");

@@ -9,8 +9,8 @@ use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
 use crate::detect::rule::{GradeQuestion, Grades};
 use crate::detect::soon::SUFFIX;
-use crate::event::Concern;
 use crate::event::message::{Cause, Certainty, EventData, Review, State, Urgency};
+use crate::event::{Concern, Place};
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// The level of a scene's event, by its grading table.
@@ -67,7 +67,7 @@ pub(super) fn health_concern(
 
 fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> Concern {
     let device = community.device(index);
-    let area = &community.areas[device.area];
+    let Place { area, location } = place_of(community, index);
     let data = EventData {
         event: String::new(),
         scene: String::new(),
@@ -78,9 +78,9 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         certainty: Certainty::Possible,
         state: State::Open,
         tier: Tier::Grid,
-        area: area.id.clone(),
+        area,
         device: device.id.clone(),
-        location: device.location.clone().unwrap_or_else(|| area.title.clone()),
+        location,
         started: String::new(),
         detected: now.rfc3339(),
         cause: Cause::default(),
@@ -91,5 +91,14 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         drill: false,
         echo: BTreeMap::new(),
     };
-    Concern { data, people: area.people, reopen_within: Duration::from_mins(10) }
+    let people = community.areas[device.area].people;
+    Concern { data, people, reopen_within: Duration::from_mins(10) }
+}
+
+/// Where a device stands: where its file says, else in its area.
+pub(super) fn place_of(community: &Community, index: DeviceIndex) -> Place {
+    let device = community.device(index);
+    let area = &community.areas[device.area];
+    let location = device.location.clone().unwrap_or_else(|| area.title.clone());
+    Place { area: area.id.clone(), location }
 }

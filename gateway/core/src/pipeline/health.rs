@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::boundary::Damage;
-use crate::community::quantity::Text;
+use crate::community::quantity::{Language, Text};
 use crate::community::scene::Tier;
 use crate::detect::Evidence;
+use crate::reasons;
 
 /// A scene that the gateway brings along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,13 +174,16 @@ impl Health {
 /// How many were refused, for which reasons, most frequent first.
 pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
     let total: u64 = by_reason.values().sum();
-    let mut reasons: Vec<_> = by_reason.iter().collect();
-    reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let list: Vec<String> = reasons.iter().map(|(word, n)| format!("{word} {n}")).collect();
-    let list = list.join(", ");
+    let mut most: Vec<_> = by_reason.iter().collect();
+    most.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let list = |language, comma| {
+        let told = most.iter().map(|(word, n)| format!("{} {n}", reasons::told(language, word)));
+        told.collect::<Vec<_>>().join(comma)
+    };
+    let (zh, en) = (list(Language::Zh, "、"), list(Language::En, ", "));
     Text::new(
-        format!("拒收 {total} 条数据：{list}"),
-        format!("{total} frames or readings were refused: {list}"),
+        format!("拒收 {total} 条数据：{zh}"),
+        format!("{total} frames or readings were refused: {en}"),
     )
 }
 

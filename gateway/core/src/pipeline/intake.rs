@@ -158,9 +158,12 @@ impl Pipeline {
             self.follow(index, &scratch.readings, now);
         }
         self.follow_window(index, now);
+        // One bad frame is one thing that is wrong, however many points it has.
+        let mut is_fault = was_heard;
         for reading in &scratch.readings {
             if reading.quality != Quality::Good {
-                self.count_refused(index, reading.quality.word(), was_heard, now);
+                self.count_refused(index, reading.quality.word(), is_fault, now);
+                is_fault = false;
             }
         }
         self.scratch = scratch;

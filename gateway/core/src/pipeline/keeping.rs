@@ -52,7 +52,7 @@ impl Pipeline {
             }
             bound.kept.running = running;
             let scene = &self.community.scenes[compiled.scene].head.id;
-            let key = format!("armed/{}/{scene}/{}", device.id, compiled.id);
+            let key = key(&device.id, scene, &compiled.id);
             let json = running.and_then(|running| serde_json::to_vec(&running).ok());
             self.batch.states.push((key, json));
             is_written = true;
@@ -102,4 +102,9 @@ impl Pipeline {
         }
         is_taken
     }
+}
+
+/// Where a detector's delay is kept.
+pub(super) fn key(device: &str, scene: &str, detector: &str) -> String {
+    format!("armed/{device}/{scene}/{detector}")
 }

@@ -11,7 +11,8 @@
 //! 5. `health`: the gateway's own scenes,
 //! 6. `telling`, `own_events` and `concern`: findings to events to records,
 //! 7. `settling`: which frames may be acknowledged,
-//! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
+//! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced
+//!    (`inheriting`),
 //! 9. `verdicts`: what people say of events,
 //! 10. `recording`: what is kept of readings, to try other rules on,
 //! 11. `viewing`: a snapshot for the console.
@@ -22,6 +23,7 @@ mod budgeting;
 mod concern;
 mod device;
 mod health;
+mod inheriting;
 mod intake;
 mod keeping;
 mod own_events;

@@ -31,7 +31,8 @@ impl Pipeline {
             if self.devices[index.0].refusals.handle_timeout(now) {
                 self.refusing.remove(&index);
                 self.drop_health(Health::DeviceRefused, &self.community.device(index).id.clone());
-            } else {
+            } else if !self.devices[index.0].refusals.by_reason().is_empty() {
+                // After a restart nobody knows the reasons yet: what was told stands.
                 self.raise_refusals(index, now);
             }
         }

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use super::boundary::Restored;
 use super::health::Health;
-use super::{Pipeline, TICK, remembering};
+use super::{Pipeline, TICK, inheriting, keeping, remembering};
 use crate::community::Community;
-use crate::community::scene::Scene;
-use crate::detect::bound::Bound;
 use crate::detect::condition::{Phase, Running};
 use crate::detect::silence::{Silence, Subject};
 use crate::event::{Finding, Key, Live};
@@ -68,6 +66,7 @@ impl Pipeline {
             }
         }
         self.forget_unknown(true);
+        self.raise_homeless(now);
         self.learn_verdicts(now);
     }
 
@@ -200,24 +199,33 @@ impl Pipeline {
         self.went_back.clear();
         self.asking.clear();
         self.replace_sources(&before_community, &before_silence);
-        let models_match = before_community.models == self.community.models;
         for (was, mut state) in before_devices.into_iter().enumerate() {
             let before = &before_community.devices[was];
             let Some(index) = self.community.find_device(&before.id) else {
                 self.batch.states.push((remembering::key(&before.id), None));
+                for bound in state.bounds.iter().filter(|bound| bound.kept.running.is_some()) {
+                    let compiled = &before_compiled[bound.detector];
+                    let scene = &before_community.scenes[compiled.scene].head.id;
+                    let key = keeping::key(&before.id, scene, &compiled.id);
+                    self.batch.states.push((key, None));
+                }
                 continue;
             };
-            let same_points = before.device_type == self.community.device(index).device_type;
+            let device_type = Arc::clone(&self.community.device(index).device_type);
+            let places = inheriting::places(&before.device_type, &device_type);
+            let same_points = places.iter().copied().eq((0..device_type.points.len()).map(Some));
             self.silence.inherit(index, &before_silence, DeviceIndex(was));
             state.give_up_questions();
             let before_bounds = std::mem::take(&mut state.bounds);
+            let gate = inheriting::moved(&state.gate, &places, &device_type);
             self.devices[index.0].inherit(state, same_points);
-            if same_points && models_match {
-                for before in before_bounds {
-                    let compiled = &before_compiled[before.detector];
-                    let scene = &before_community.scenes[compiled.scene];
-                    self.inherit_bound(index, scene, &compiled.id, before);
-                }
+            if !same_points {
+                self.devices[index.0].gate = gate;
+            }
+            for before in before_bounds {
+                let compiled = &before_compiled[before.detector];
+                let scene = &before_community.scenes[compiled.scene];
+                self.inherit_bound(index, scene, compiled, &places, before);
             }
             self.set_timer(index);
         }
@@ -230,6 +238,8 @@ impl Pipeline {
         for (key, finding) in findings {
             self.restore_finding(&key, &finding, now);
         }
+        self.raise_homeless(now);
+        self.book.bring_up_unheard();
         self.learn_verdicts(now);
         self.tick.get_or_insert(now + TICK);
     }
@@ -255,27 +265,6 @@ impl Pipeline {
             }
         }
         self.settling.renumber(|was| moved.get(was.0).copied().flatten());
-    }
-
-    /// A detector whose scene says what it said goes on from where it stood; of another on the same
-    /// points stays what was learnt of them.
-    fn inherit_bound(&mut self, index: DeviceIndex, scene: &Scene, detector: &str, before: Bound) {
-        for position in self.positions(index, &scene.head.id, detector) {
-            let bound = &mut self.devices[index.0].bounds[position];
-            let is_same = *self.community.scenes[self.compiled[bound.detector].scene] == *scene;
-            if bound.points != before.points {
-                continue;
-            }
-            if is_same {
-                *bound = Bound { detector: bound.detector, ..before };
-            } else {
-                bound.series.iter_mut().zip(before.series).for_each(|(now, was)| now.inherit(was));
-                if let (Some(now), Some(was)) = (&mut bound.together, before.together) {
-                    now.inherit(was);
-                }
-            }
-            return;
-        }
     }
 
     /// The wall clock was set forward: what was timed by it moves along, so that no delay passes and

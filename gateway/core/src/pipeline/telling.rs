@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::boundary::{Batch, Output};
-use super::concern::{level_of, scene_concern};
+use super::concern::{level_of, place_of, scene_concern};
 use super::health::Health;
 use super::{Pipeline, TICK};
 use crate::community::quantity::Text;
@@ -13,7 +13,7 @@ use crate::detect::condition::Phase;
 use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
 use crate::event::identity::Kind;
-use crate::event::message::{EventData, Message, Record, Transition};
+use crate::event::message::{EventData, Message, Record, State, Transition};
 use crate::event::{Change, Finding, Key};
 use crate::reading::{DeviceIndex, Quality, Reading, Ticket, Timestamp};
 
@@ -256,7 +256,8 @@ impl Pipeline {
             let grade = |scene: &str, question: &GradeQuestion| {
                 level_of(community, grades, scene, question)
             };
-            self.book.poll_changes(grade, &mut over, now)
+            let place = |device: &str| Some(place_of(community, community.find_device(device)?));
+            self.book.poll_changes(grade, place, &mut over, now)
         };
         for change in changes {
             self.tell(change, now);
@@ -282,15 +283,20 @@ impl Pipeline {
 
     fn tell(&mut self, change: Change, now: Timestamp) {
         let Change { key, transition, mut data, mut live } = change;
-        let is_told = self.is_told(&key.scene);
-        if transition == Some(Transition::Opened) {
+        // Who heard the beginning hears the rest, whatever becomes of the scene; an event whose scene
+        // becomes live while it lasts begins then.
+        let begins = !live.is_heard_of && data.state != State::Cleared && self.is_told(&key.scene);
+        let transition = if begins { Some(Transition::Opened) } else { transition };
+        live.is_heard_of |= begins;
+        let is_told = live.is_heard_of;
+        if data.event.is_empty() {
             // What is withheld takes no sequence, so its ids count down from the other end.
             self.withheld += u64::from(!is_told);
             let number = if is_told { self.mint.next() } else { u64::MAX - self.withheld };
             data.event = self.mint.id(Kind::Event, number, now);
             live.data.event.clone_from(&data.event);
-            self.book.name(&key, &data.event);
         }
+        self.book.name(&key, &data.event, is_told);
         if !matches!(transition, Some(Transition::Opened | Transition::Reopened)) {
             data.echo.clear();
         }

@@ -299,14 +299,14 @@ fn a_thousand_bad_payloads_make_one_event_and_intake_goes_on() {
 
     assert_eq!(
         night.transcript,
-        "00:00:00  opened 4 Device sends bad data: 5 frames or readings were refused: not-json 3, \
-         out-of-range 2\n"
+        "00:00:00  opened 4 Device sends bad data: 5 frames or readings were refused: not JSON 3, \
+         out of range 2\n"
     );
     assert_eq!(view.devices[0].refused["not-json"], 500);
     assert_eq!(view.devices[0].refused["out-of-range"], 500);
     assert_eq!(view.devices[0].points[0].0, Some(21.0));
     night.talk(1_200, 21.0);
-    assert!(night.transcript.ends_with("cleared 4 Device sends bad data: 1000 frames or readings were refused: not-json 500, out-of-range 500\n"), "{}", night.transcript);
+    assert!(night.transcript.ends_with("cleared 4 Device sends bad data: 1000 frames or readings were refused: not JSON 500, out of range 500\n"), "{}", night.transcript);
 }
 
 #[test]
@@ -435,9 +435,12 @@ mod coarse;
 mod grounds;
 mod lapses;
 mod learning;
+mod places;
+mod reloads;
 mod restarts;
 mod statistics;
 mod together;
+mod trials;
 mod verdicts;
 mod warning;
 mod withdrawn;

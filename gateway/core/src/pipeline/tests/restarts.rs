@@ -1,6 +1,7 @@
 //! Stories of power cuts: what was ending ends, what was beginning begins, and nothing counts twice.
 
 use super::*;
+use crate::community::device_type::Point;
 
 fn slow() -> String {
     HEAT.replace("> 10.0", "> 1000.0")
@@ -238,4 +239,43 @@ mod replacing {
 
         assert!(night.transcript.contains("00:02:00  cleared 3 too hot"), "{}", night.transcript);
     }
+}
+
+#[test]
+fn bad_data_before_a_restart_is_told_with_its_reasons_to_its_end() {
+    let mut before = Night::new(Night::with_scenes(&[]));
+    for _ in 0..5 {
+        before.frame(0, "{nonsense").wait(1);
+    }
+    let opened = before.messages().remove(0).data.cause.why;
+    assert_eq!(opened.zh, "拒收 5 条数据：不是 JSON 5");
+    assert_eq!(opened.en, "5 frames or readings were refused: not JSON 5");
+
+    let mut after = Night::resumed(Night::with_scenes(&[]), before.restored(), before.now);
+    after.talk(700, 20.0);
+
+    let told: Vec<_> = after.messages().into_iter().map(|message| message.data.cause.why).collect();
+    assert_eq!(told, [opened]);
+}
+
+#[test]
+fn one_frame_of_many_bad_points_is_one_thing_that_is_wrong() {
+    let mut community = Night::with_scenes(&[]);
+    let mut device_type = (*community.devices[0].device_type).clone();
+    device_type.points =
+        (0..6).map(|i| Point { name: format!("t{i}"), ..device_type.points[0].clone() }).collect();
+    let device_type = Arc::new(device_type);
+    for device in &mut community.devices {
+        device.device_type = Arc::clone(&device_type);
+    }
+    let mut night = Night::new(Community { device_types: vec![device_type], ..community });
+
+    for _ in 0..4 {
+        night.frame(0, r#"{"t": 900}"#).wait(1);
+    }
+    assert_eq!(night.transcript, "");
+    assert_eq!(night.pipeline.view(night.now).devices[0].refused["out-of-range"], 24);
+    night.frame(0, r#"{"t": 900}"#);
+
+    assert!(night.transcript.contains("5 frames or readings were refused"), "{}", night.transcript);
 }

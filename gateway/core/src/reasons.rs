@@ -1,13 +1,14 @@
-//! Why a frame or a reading was turned away, in words for people: the console's and the summary's.
+//! Why a frame or a reading was turned away, in words for people: those of events, the console and the
+//! summary.
 //!
-//! The words under which the core counts ([`gatehouse_core::admission::Refusal::word`],
-//! [`gatehouse_core::reading::Quality::word`]) are for machines.
+//! The words under which they are counted ([`crate::admission::Refusal::word`],
+//! [`crate::reading::Quality::word`]) are for machines.
 
-use gatehouse_core::community::quantity::Language;
+use crate::community::quantity::Language;
 
 /// Why a frame or a reading was turned away. A word that is not listed here is shown as it is: new
 /// reasons reach the page before their translation does.
-pub(crate) fn told(language: Language, word: &'static str) -> &'static str {
+pub fn told(language: Language, word: &'static str) -> &'static str {
     let (zh, en) = match word {
         "good" => ("正常", "good"),
         "out-of-range" => ("超出量程", "out of range"),
@@ -21,6 +22,7 @@ pub(crate) fn told(language: Language, word: &'static str) -> &'static str {
         "exception" => ("设备报错", "exception"),
         "garbled" => ("报文损坏", "garbled"),
         "empty" => ("空报文", "empty"),
+        "not-utf8" => ("不是 UTF-8", "not UTF-8"),
         "not-json" => ("不是 JSON", "not JSON"),
         "too-deep" => ("嵌套过深", "nested too deeply"),
         "not-an-object" => ("不是 JSON 对象", "not a JSON object"),
