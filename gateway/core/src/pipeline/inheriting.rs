@@ -72,6 +72,10 @@ impl Pipeline {
             bound.timer = if was.delays == compiled.delays { before.timer } else { due };
             bound.phase = before.phase;
             bound.kept = before.kept;
+            bound.explains = before.explains;
+            if let Some(grounds) = before.grounds.iter().map(place).collect() {
+                bound.grounds = grounds;
+            }
             bound.outlook = before.outlook;
         } else if let (Some(now), Some(seen)) =
             (&mut bound.outlook, before.outlook.as_ref().and_then(Outlook::remember))
