@@ -322,15 +322,17 @@ impl Shared {
         drop(self.db.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Takes over what was read from the disk; what was confirmed meanwhile stays confirmed.
+    /// Takes over what was read from the disk; what was confirmed meanwhile stays confirmed, and what
+    /// was given up waits again.
     fn replace(&self, mut fresh: Book, db: sled::Db) {
         let mut book = self.book();
-        for (_, sequence) in std::mem::take(&mut book.confirmed) {
-            fresh.confirm(sequence);
+        for gone in book.gone.iter().filter(|gone| gone.is_confirmed) {
+            fresh.confirm(gone.sequence);
         }
         *book = fresh;
         drop(book);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        self.arrived.notify_one();
     }
 
     fn set_fault(&self, why: Option<String>) {
@@ -348,7 +350,7 @@ impl Drop for Shared {
         let book = self.book.get_mut().unwrap_or_else(PoisonError::into_inner);
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(mut disk) = held.disk.take() else { return };
-        if book.confirmed.is_empty() && !book.is_gap_changed {
+        if book.gone.is_empty() && !book.is_gap_changed {
             return;
         }
         let mut batch = sled::Batch::default();

@@ -103,7 +103,7 @@ impl Opened {
         batch.insert(META_BOOT, &self.boot.to_be_bytes());
         self.book.clear_up(&mut batch);
         self.disk.commit(batch, true)?;
-        self.book.confirmed.clear();
+        self.book.gone.clear();
         self.book.is_gap_changed = false;
         self.marks
             .set(self.boot, self.sequence)

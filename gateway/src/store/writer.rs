@@ -284,7 +284,7 @@ impl Writer {
                 None => batch.remove(state_key(key)),
             }
         }
-        let (confirmed, through) = {
+        let (gone, through) = {
             let mut book = shared.book();
             if !group.given_up.is_empty() {
                 book.open_gap().merge(group.given_up.clone());
@@ -296,13 +296,13 @@ impl Writer {
             });
             book.clear_up(&mut batch);
             book.is_gap_changed = false;
-            (book.confirmed.len(), book.last)
+            (book.gone.len(), book.last)
         };
         let durable = group.through.is_some() || !group.given_up.is_empty();
         disk.commit(batch, durable)?;
         {
             let mut book = shared.book();
-            book.confirmed.drain(..confirmed);
+            book.gone.drain(..gone);
             book.visible = book.visible.max(through);
         }
         if durable && let Err(error) = self.marks.set(self.boot, through.max(self.marks.sequence)) {
