@@ -111,19 +111,28 @@ impl StoreError {
         }
     }
 
-    /// Whether the bytes are to blame, and not the disk or its rights.
+    /// Whether the bytes are certainly to blame. A system out of files, a disk that does not answer
+    /// or one without rights is no reason to set a store aside; a supervisor starts us again.
     fn is_damage(&self) -> bool {
+        use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+
         if self.is_full() {
             return false;
         }
         match self {
-            Self::Database(sled::Error::Io(error)) => !matches!(
+            // `Other` is what sled says of its own. A file of its own that is not there, and a place in
+            // a file that cannot be, come of what it read.
+            Self::Database(sled::Error::Io(error)) => matches!(
                 error.kind(),
-                io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::ReadOnlyFilesystem
-                    | io::ErrorKind::OutOfMemory
+                InvalidData | InvalidInput | NotFound | Other | UnexpectedEof
             ),
-            Self::Database(_) | Self::Broken(_) | Self::Unreadable => true,
+            // Where sled does not expect an error of the system, it breaks down on it.
+            Self::Broken(text) => {
+                !text.contains("Os { code")
+                    || text.contains("InvalidInput")
+                    || text.contains("NotFound")
+            }
+            Self::Database(_) | Self::Unreadable => true,
             // sled left out a file of its own.
             Self::Folder { error, .. } => error.kind() == io::ErrorKind::NotFound,
             Self::InUse(_)

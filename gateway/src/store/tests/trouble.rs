@@ -38,3 +38,35 @@ fn what_a_failed_write_would_have_given_up_waits_again_and_what_was_confirmed_do
     let bench = Bench::open(folder.path());
     assert_eq!(bench.order(), [(7, 1), (8, 1), (9, 1), (4, 4), (5, 4), (6, 4)]);
 }
+
+#[test]
+fn trouble_of_the_system_is_no_damage() {
+    let of = |kind: io::ErrorKind| StoreError::Database(sled::Error::Io(kind.into()));
+    let os = |code| StoreError::Database(sled::Error::Io(io::Error::from_raw_os_error(code)));
+    let panic = |text: &str| StoreError::Broken(text.to_owned());
+
+    // Out of files here, in the whole system; the device does not answer; too busy.
+    for code in [24, 23, 5, 16] {
+        assert!(!os(code).is_damage(), "{}", os(code));
+    }
+    let text = "Io(Os { code: 24, kind: Uncategorized, message: \"Too many open files\" })";
+    assert!(!panic(text).is_damage());
+    assert!(of(io::ErrorKind::UnexpectedEof).is_damage());
+    assert!(of(io::ErrorKind::InvalidData).is_damage());
+    assert!(StoreError::Database(sled::Error::Corruption { at: None, bt: () }).is_damage());
+    assert!(panic("index out of bounds: the len is 3 but the index is 77").is_damage());
+}
+
+#[test]
+fn a_database_that_another_program_has_locked_is_left_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    Bench::open(folder.path()).put(vec![record(1, 1, "a")]);
+    let theirs = std::fs::File::open(folder.path().join("store-1/db")).unwrap();
+    theirs.lock().unwrap();
+
+    let Err(error) = Bench::try_open(folder.path()) else { panic!("opened a locked one") };
+
+    assert!(matches!(error, StoreError::InUse(_)), "{error}");
+    drop(theirs);
+    assert_eq!(Bench::open(folder.path()).order(), [(1, 1)]);
+}
