@@ -6,6 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,7 +44,7 @@ pub(super) struct Opened {
 
 /// Opens the store for the program that owns it, and counts the start.
 pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
-    std::fs::create_dir_all(folder).map_err(|e| StoreError::folder(folder, e))?;
+    create(folder).map_err(|e| StoreError::folder(folder, e))?;
     let lock = lock(folder)?;
     let on_folder = |e| StoreError::folder(folder, e);
     let marks = Marks::open(folder).map_err(on_folder)?;
@@ -112,6 +113,21 @@ impl Opened {
     }
 }
 
+/// Makes sure of a folder that is closed to others: who came and went is in it. An existing one that
+/// lets in none but a group was made so on purpose.
+fn create(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut rights = folder.metadata()?.permissions();
+    if rights.mode() & 0o007 != 0 {
+        rights.set_mode(0o700);
+        if let Err(error) = std::fs::set_permissions(folder, rights) {
+            tracing::warn!(folder = %folder.display(), %error,
+                "others on this box can read the store; close its folder to them (`chmod 700`)");
+        }
+    }
+    Ok(())
+}
+
 /// Opens what is there for somebody who only looks: nothing is created, counted or repaired.
 pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     let name = folder
@@ -131,7 +147,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
 
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.map_err(|e| StoreError::folder(&path, e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -1,6 +1,8 @@
 //! What happens around a write that failed, a store that another program holds, and one that others
 //! may read.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 #[test]
@@ -69,4 +71,22 @@ fn a_database_that_another_program_has_locked_is_left_where_it_is() {
     assert!(matches!(error, StoreError::InUse(_)), "{error}");
     drop(theirs);
     assert_eq!(Bench::open(folder.path()).order(), [(1, 1)]);
+}
+
+#[test]
+fn the_store_is_closed_to_others_also_when_it_was_open_to_them_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+    let set = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    drop(Bench::open(&path));
+    assert_eq!(mode(), 0o700);
+
+    set(0o755);
+    drop(Bench::open(&path));
+    assert_eq!(mode(), 0o700);
+
+    set(0o750);
+    drop(Bench::open(&path));
+    assert_eq!(mode(), 0o750, "the group was let in on purpose");
 }
