@@ -49,9 +49,10 @@ use crate::config::StoreConfig;
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Ask the running gateway instead.
+    /// Ask the running gateway instead, or end what reads.
     #[error(
-        "the store in {} is in use: a gateway is running on it; ask its console or API, or stop it first",
+        "the store in {} is in use: a gateway is running on it (ask its console or API, or stop it \
+         first), or a command still reads it, such as `gatehouse events export` in a pager (end it)",
         .0.display()
     )]
     InUse(PathBuf),

@@ -90,3 +90,21 @@ fn the_store_is_closed_to_others_also_when_it_was_open_to_them_before() {
     drop(Bench::open(&path));
     assert_eq!(mode(), 0o750, "the group was let in on purpose");
 }
+
+#[test]
+fn a_gateway_waits_for_a_reader_that_is_about_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    Bench::open(folder.path()).put(vec![record(1, 1, "a")]);
+    let reader = Store::open_to_read(folder.path()).unwrap();
+    let (go, started) = std::sync::mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        started.recv().unwrap();
+        assert_eq!(reader.journal(0..=u64::MAX).count(), 1);
+    });
+
+    go.send(()).unwrap();
+    let opened = Bench::try_open(folder.path()).map(|bench| bench.order());
+
+    assert_eq!(opened.unwrap(), [(1, 1)]);
+    reading.join().unwrap();
+}
