@@ -108,3 +108,19 @@ fn a_gateway_waits_for_a_reader_that_is_about_to_end() {
     assert_eq!(opened.unwrap(), [(1, 1)]);
     reading.join().unwrap();
 }
+
+#[test]
+fn a_journal_that_loses_its_old_end_while_it_is_verified_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(folder.path());
+    for s in 1..=20 {
+        bench.put(vec![record(s, 3, "e")]);
+    }
+    let before = bench.store.anchor().unwrap();
+    bench.put((21..=40).map(|s| record(s, 3, "e")).collect());
+
+    let verdict = bench.store.verify_from(before).unwrap();
+
+    assert_eq!(before.0, 5);
+    assert_eq!(verdict, Verdict::Whole { entries: 15, first: 26, last: 40, holes: Vec::new() });
+}
