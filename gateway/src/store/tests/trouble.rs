@@ -2,6 +2,7 @@
 //! may read.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use super::*;
 
@@ -123,4 +124,18 @@ fn a_journal_that_loses_its_old_end_while_it_is_verified_is_whole() {
 
     assert_eq!(before.0, 5);
     assert_eq!(verdict, Verdict::Whole { entries: 15, first: 26, last: 40, holes: Vec::new() });
+}
+
+#[test]
+fn a_disk_that_goes_on_failing_is_logged_once_a_minute() {
+    let start = std::time::Instant::now();
+    let mut logged = None;
+    let mut is_news =
+        |second, why| writer::is_news(&mut logged, why, start + Duration::from_secs(second));
+
+    let full = (0..=120).filter(|second| is_news(*second, "full")).count();
+
+    assert_eq!(full, 3);
+    assert!(is_news(121, "gone"));
+    assert!(!is_news(122, "gone"));
 }
