@@ -114,6 +114,11 @@ impl Clock {
     }
 }
 
+/// What the box's wall clock shows, right or wrong; for commands that are done in a moment.
+pub fn wall() -> Timestamp {
+    Timestamp(wall_ms())
+}
+
 fn wall_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::infer::Inference;
 use crate::pace::Pace;
+use crate::shadow::feed::Feed;
 use crate::source::mqtt::Settler;
 use crate::store::BatchSender;
 
@@ -46,6 +47,8 @@ pub struct Effects {
     pub view: watch::Sender<Arc<View>>,
     /// Answers to what people say of events.
     pub rulings: mpsc::Sender<Ruling>,
+    /// Shows a candidate what comes in, and its watch what goes out.
+    pub feed: Feed,
     /// What comes with each [`Input::Config`]; left here before that is sent.
     pub changes: mpsc::Receiver<Change>,
     /// Of the thread that this runs on.
@@ -57,6 +60,7 @@ pub struct Change {
     /// By the new positions of the sources.
     pub settlers: Vec<Option<Settler>>,
     pub inference: Option<Inference>,
+    pub feed: Feed,
 }
 
 /// Batches that were handed to the store and not yet asked to be written.
@@ -127,6 +131,7 @@ pub async fn run(
                         effects.carry_out(&mut pipeline, &clock, &mut gathering);
                         effects.change();
                     }
+                    effects.feed.input(&input, now);
                     pipeline.handle(input, now);
                 }
                 is_view_old = true;
@@ -154,6 +159,9 @@ pub async fn run(
 impl Effects {
     fn carry_out(&mut self, pipeline: &mut Pipeline, clock: &Clock, gathering: &mut Gathering) {
         while let Some(output) = pipeline.poll_output() {
+            if let Output::Store(batch) = &output {
+                self.feed.records(&batch.records, clock.now());
+            }
             match output {
                 Output::Store(batch) if batch.records.iter().any(|r| r.level <= URGENT) => {
                     self.batches.send(batch);
@@ -182,9 +190,10 @@ impl Effects {
     }
 
     fn change(&mut self) {
-        if let Ok(Change { settlers, inference }) = self.changes.try_recv() {
+        if let Ok(Change { settlers, inference, feed }) = self.changes.try_recv() {
             self.settlers = settlers;
             self.inference = inference;
+            self.feed = feed;
         }
     }
 

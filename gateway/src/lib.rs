@@ -12,9 +12,10 @@
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people,
 //! 10. [`bundle`]: signed models and configuration,
-//! 11. [`service`]: the world built from all of these, and its end,
-//! 12. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 13. [`cli`]: one file per command.
+//! 11. [`shadow`]: a candidate bundle beside the live one,
+//! 12. [`service`]: the world built from all of these, and its end,
+//! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 14. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `reasons` (what was turned away, in
@@ -36,6 +37,7 @@ pub mod retry;
 #[cfg(test)]
 mod sample;
 pub mod service;
+pub mod shadow;
 pub mod simulate;
 pub mod source;
 pub mod store;

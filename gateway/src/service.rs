@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
@@ -31,6 +32,8 @@ use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Shelves};
 use crate::journal::serve as journal;
 use crate::pace::Pace;
+use crate::shadow::watch::{self as shadow, Reports};
+use crate::shadow::{Verdict, Watched};
 use crate::store::Store;
 use crate::uplink;
 use sources::{Ground, Started};
@@ -42,6 +45,10 @@ const INPUTS: usize = 1_024;
 /// What the uplink may take after the engine has ended; it gives up by itself a little before.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// Verdicts that may wait: a configuration gives two at most, and one that is lost is given again at the
+/// next start.
+const VERDICTS: usize = 8;
+
 /// How often the wall clock is compared with ours.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
 
@@ -52,6 +59,10 @@ pub struct Setup {
     pub community: Arc<Community>,
     /// Where its models lie.
     pub models: Shelves,
+    /// What is laid over the configuration.
+    pub bundle: Option<Layer>,
+    /// What runs beside it and tells nobody; why not, when it cannot.
+    pub candidate: Option<Result<Box<Setup>, String>>,
 }
 
 /// A gateway that runs.
@@ -70,6 +81,8 @@ pub struct Running {
     changes: mpsc::Sender<Change>,
     community: watch::Sender<Arc<Community>>,
     configuration: watch::Sender<Configuration>,
+    reports: Reports,
+    verdicts: Option<mpsc::Receiver<Verdict>>,
     tasks: Tasks,
 }
 
@@ -77,6 +90,7 @@ struct Tasks {
     watch_clock: JoinHandle<()>,
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
+    shadow: Option<std::thread::JoinHandle<()>>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
@@ -97,12 +111,17 @@ pub async fn start(
     if let Some(damage) = store.damage() {
         tracing::error!(?damage, "the store was damaged; it was set aside and a fresh one begun");
     }
+    let states = setup.candidate.as_ref().map(|_| restored.states.clone()).unwrap_or_default();
     let pipeline =
         Pipeline::new(Arc::clone(&setup.community), Settings::default(), restored, clock.now())?;
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
     let inference = start_inference(&setup, &inputs);
-    let Setup { config, community, models: _ } = setup;
+    let (watched, watched_seen) = watch::channel(Arc::default());
+    let (to_judge, verdicts) = mpsc::channel(VERDICTS);
+    let reports = Reports { watched, verdicts: to_judge };
+    let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
+    let Setup { config, community, models: _, bundle, candidate: _ } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -122,24 +141,28 @@ pub async fn start(
         settlers,
         view: view_sender,
         rulings,
+        feed,
         changes: to_engine,
         pace,
     };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (community, community_seen) = watch::channel(community);
-    let configuration = Configuration { engine: engine_name, ..Configuration::default() };
+    let bundle = bundle.map(|layer| layer.title);
+    let configuration = Configuration { engine: engine_name, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
     let shown = Shown {
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
+        watched: watched_seen,
         store: store.clone(),
         desk: Arc::clone(&desk),
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
-    let tasks = Tasks { watch_clock, engine, writer, uplink, journal, console: console_task };
+    let tasks =
+        Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
     Ok(Running {
         console,
         view,
@@ -151,6 +174,8 @@ pub async fn start(
         changes,
         community,
         configuration,
+        reports,
+        verdicts: Some(verdicts),
         tasks,
     })
 }
@@ -158,13 +183,18 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, uplink, journal, console } = self.tasks;
+        let Tasks { watch_clock, engine, writer, shadow, uplink, journal, console } = self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
         let written = tokio::task::spawn_blocking(move || writer.join()).await;
         if !matches!(written, Ok(Ok(()))) {
             tracing::error!("the store's thread broke down");
+        }
+        let watched =
+            tokio::task::spawn_blocking(move || shadow.map(std::thread::JoinHandle::join)).await;
+        if !matches!(watched, Ok(None | Some(Ok(())))) {
+            tracing::error!("the thread that watches the models broke down");
         }
         if let Some((task, stop)) = uplink {
             stop.cancel();
@@ -176,6 +206,19 @@ impl Running {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
+        }
+    }
+
+    /// What becomes of the models, for who runs the gateway; once.
+    pub fn take_verdicts(&mut self) -> Option<mpsc::Receiver<Verdict>> {
+        self.verdicts.take()
+    }
+
+    /// Tells the pipeline something about the gateway itself.
+    pub async fn tell(&self, input: Input) {
+        if let Some(inputs) = self.inputs.upgrade() {
+            // The engine has gone: nobody is left to tell.
+            drop(inputs.send(input).await);
         }
     }
 
@@ -265,6 +308,7 @@ struct Shown {
     view: watch::Receiver<Arc<View>>,
     community: watch::Receiver<Arc<Community>>,
     configuration: watch::Receiver<Configuration>,
+    watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
 }
@@ -283,11 +327,12 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, store, desk } = shown;
+    let Shown { view, community, configuration, watched, store, desk } = shown;
     let sources = console::Sources {
         view,
         community,
         configuration,
+        watched,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

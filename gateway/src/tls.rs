@@ -75,6 +75,21 @@ pub enum AccessError {
     Unusable { path: PathBuf, error: rustls::Error },
 }
 
+impl AccessError {
+    /// The file that it is about.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::NotPem { path, .. }
+            | Self::Unusable { path, .. } => Some(path),
+            Self::Url(_)
+            | Self::NoAuthority(_)
+            | Self::HalfACertificate
+            | Self::PasswordWithoutUser => None,
+        }
+    }
+}
+
 fn detail(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!(" ({why})") }
 }

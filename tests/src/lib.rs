@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod modbus;
@@ -20,5 +22,7 @@ mod power;
 mod reload;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod shadow;
 #[cfg(test)]
 mod whole;

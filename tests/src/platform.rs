@@ -204,7 +204,7 @@ impl Bench {
             event: format!("event {sequence}"),
             json: json!({ "sequence": sequence }).to_string().into_bytes(),
         });
-        self.sender.send(Batch { number: 1, records: records.collect(), states: Vec::new() });
+        self.sender.send(Batch { number: 1, records: records.collect(), ..Batch::default() });
         let report = timeout(PATIENCE, self.reports.lock().await.recv()).await.unwrap();
         assert!(matches!(report, Some(Input::Stored { .. })), "{report:?}");
     }

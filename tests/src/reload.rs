@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
 use crate::peers::{PATIENCE, gatehouse};
 
-const TYPE: &str = r#"
+pub(crate) const TYPE: &str = r#"
 [device-type]
 id = "thermometer"
 title = { zh = "温度计", en = "thermometer" }
@@ -32,7 +32,7 @@ payload = '{"t": 21.5}'
 expect = { temperature = 21.5 }
 "#;
 
-fn heat(limit: &str) -> String {
+pub(crate) fn heat(limit: &str) -> String {
     format!(
         "[scene]\nid = \"heat\"\ntitle = {{ zh = \"高温\", en = \"heat\" }}\ncategory = \"facility\"\n\
          reopen-within = \"0 s\"\nadvice = {{ zh = \"去看\", en = \"go and look\" }}\n\
@@ -41,7 +41,7 @@ fn heat(limit: &str) -> String {
 }
 
 /// The devices in this order; the positions of all change when one comes first.
-fn community(devices: &[&str]) -> String {
+pub(crate) fn community(devices: &[&str]) -> String {
     let mut text = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
          [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n"
         .to_owned();
@@ -55,17 +55,17 @@ fn community(devices: &[&str]) -> String {
 }
 
 /// A gateway with its configuration, brokers, and a sensor.
-struct Site {
-    folder: tempfile::TempDir,
-    gateway: Child,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) gateway: Child,
     console: u16,
     platform: Subscriber,
-    sensor: Sensor,
-    brokers: [Mosquitto; 2],
+    pub(crate) sensor: Sensor,
+    pub(crate) brokers: [Mosquitto; 2],
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let brokers = [Mosquitto::plain(), Mosquitto::plain()];
         let console = free_port();
@@ -99,14 +99,14 @@ impl Site {
     }
 
     /// Tells the gateway to load its configuration anew, and waits until it has judged it.
-    fn reload(&self, judged: &str) {
+    pub(crate) fn reload(&self, judged: &str) {
         let before = self.metric(judged);
         let sent = Command::new("kill").args(["-HUP", &self.gateway.id().to_string()]).status();
         assert!(sent.unwrap().success());
         self.until(judged, before + 1);
     }
 
-    fn until(&self, metric: &str, expected: u64) {
+    pub(crate) fn until(&self, metric: &str, expected: u64) {
         let end = Instant::now() + PATIENCE;
         loop {
             let found = self.metric(metric);
@@ -119,7 +119,7 @@ impl Site {
     }
 
     /// A number of `/metrics`; 0 while the gateway does not answer.
-    fn metric(&self, name: &str) -> u64 {
+    pub(crate) fn metric(&self, name: &str) -> u64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.console);
         let header = "Authorization: Bearer 0123456789abcdef0123456789abcdef";
         let answer = Command::new("curl").args(["-s", "-H", header, &url]).output().unwrap();
@@ -128,16 +128,31 @@ impl Site {
         line.map_or(0, |number| number.trim().parse().unwrap())
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// The next message about an event: its transition and its device.
     async fn told(&mut self) -> (String, String) {
-        let Some(payload) = self.platform.soon().await else { panic!("silence\n{}", self.log()) };
-        let message: Value = serde_json::from_slice(&payload).unwrap();
+        let message = self.message().await;
         let transition = message["type"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
         (transition, message["data"]["device"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Site {
+    pub(crate) async fn message(&mut self) -> Value {
+        let Some(payload) = self.platform.soon().await else { panic!("silence\n{}", self.log()) };
+        serde_json::from_slice(&payload).unwrap()
+    }
+
+    /// Ends the gateway, and starts another one with what is in the folder by then.
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let ended = Command::new("kill").arg(self.gateway.id().to_string()).status().unwrap();
+        assert!(ended.success() && self.gateway.wait().unwrap().success());
+        meanwhile(self);
+        self.gateway = run(self.folder.path());
+        self.until("gatehouse_source_up{source=\"sensors\"}", 1);
     }
 }
 
@@ -157,21 +172,21 @@ fn run(folder: &Path) -> Child {
         .unwrap()
 }
 
-fn write(folder: &Path, name: &str, text: &str) {
+pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// All thermometers on one connection.
-struct Sensor {
+pub(crate) struct Sensor {
     client: AsyncClient,
     confirmed: mpsc::Receiver<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Sensor {
-    fn connect(port: u16, name: &str) -> Self {
+    pub(crate) fn connect(port: u16, name: &str) -> Self {
         let (client, mut events) = AsyncClient::new(MqttOptions::new(name, "127.0.0.1", port), 64);
         let (sender, confirmed) = mpsc::channel(1_024);
         let task = tokio::spawn(async move {
@@ -184,8 +199,12 @@ impl Sensor {
         Self { client, confirmed, task }
     }
 
-    async fn say(&mut self, device: &str, temperature: f64) {
-        let (topic, text) = (format!("sense/c/{device}"), format!("{{\"t\": {temperature}}}"));
+    pub(crate) async fn say(&mut self, device: &str, temperature: f64) {
+        self.send(device, format!("{{\"t\": {temperature}}}")).await;
+    }
+
+    pub(crate) async fn send(&mut self, device: &str, text: String) {
+        let topic = format!("sense/c/{device}");
         self.client.publish(topic, QoS::AtLeastOnce, false, text).await.unwrap();
         tokio::time::timeout(PATIENCE, self.confirmed.recv()).await.unwrap().unwrap();
     }
@@ -197,9 +216,9 @@ impl Drop for Sensor {
     }
 }
 
-const LOADED: &str = "gatehouse_configuration_loaded_total";
+pub(crate) const LOADED: &str = "gatehouse_configuration_loaded_total";
 const REFUSED: &str = "gatehouse_configuration_refused_total";
-const FRAMES: &str = "gatehouse_frames_total";
+pub(crate) const FRAMES: &str = "gatehouse_frames_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_limit_judges_the_next_value_and_an_open_event_stays_open() {
@@ -302,10 +321,7 @@ async fn a_bundle_comes_into_effect_and_one_that_was_changed_on_the_disk_gives_w
     assert!(log.contains("`scenes/heat.toml` is not what was signed"), "{log}");
     site.sensor.say("th-1", 39.0).await;
 
-    let ended = Command::new("kill").arg(site.gateway.id().to_string()).status().unwrap();
-    assert!(ended.success() && site.gateway.wait().unwrap().success());
-    site.gateway = run(&folder);
-    site.until("gatehouse_source_up{source=\"sensors\"}", 1);
+    site.restart(|_| {});
     let log = site.log();
     assert!(log.contains("what was installed before it goes on"), "{log}");
     site.sensor.say("th-2", 50.0).await;

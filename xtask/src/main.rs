@@ -5,6 +5,7 @@
 
 mod checks;
 mod eval;
+mod memory;
 mod peers;
 mod prepare;
 mod step;
@@ -20,6 +21,8 @@ usage: cargo xtask <chore>
   eval     the detectors by the field's own yardsticks, on recordings of yours:
            cargo xtask eval [--data FOLDER] [--program PATH] [--json] [--judge] [nab|skab|budget|all]
   peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
+  memory   what `run` holds of the memory, idle and with 1000 devices of 4 points:
+           cargo xtask memory [--program PATH] [--devices N] [--rounds N]
   prepare  only install what the tests need
 ";
 
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ["deny"] => checks::deny(),
         ["eval", words @ ..] => eval::run(words),
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
+        ["memory", words @ ..] => memory::run(words),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");

@@ -17,7 +17,8 @@
 //! 9. [`pipeline`]: the one state machine that holds all of the above together,
 //! 10. [`story`]: a scene's worked examples, played through it,
 //! 11. [`view`]: what the console may see of it,
-//! 12. [`command`]: what the platform may ask for, read and judged by its form.
+//! 12. [`command`]: what the platform may ask for, read and judged by its form,
+//! 13. [`statistics`]: what is kept of the past, to try other rules on.
 
 pub mod admission;
 pub mod command;
@@ -28,6 +29,7 @@ pub mod detect;
 pub mod event;
 pub mod pipeline;
 pub mod reading;
+pub mod statistics;
 pub mod story;
 pub mod view;
 pub mod window;

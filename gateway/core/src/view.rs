@@ -20,6 +20,8 @@ pub struct View {
     pub scenes: Vec<SceneView>,
     pub devices: Vec<DeviceView>,
     pub sources: Vec<SourceView>,
+    /// Of the scenes that have one.
+    pub budgets: Vec<BudgetView>,
     pub counts: Counts,
 }
 
@@ -63,6 +65,18 @@ pub struct SourceView {
     pub down: Option<String>,
     /// Frames that it had to let go, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
+}
+
+/// A scene's budget of false alarms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetView {
+    pub scene: String,
+    /// Events a second.
+    pub rate: f64,
+    /// Powers of ten that its thresholds lie above where normal recordings would have them.
+    pub correction: f64,
+    /// What would have raised events without a budget, since start.
+    pub held_back: u64,
 }
 
 /// Counts since start.

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod pack;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,14 @@ pub enum BundleError {
     NothingBefore,
     #[error("{0} is installed already")]
     InUse(String),
+    /// Most often the wrong file.
+    #[error(
+        "{new} is older than {old}, which is installed; `--older` installs it all the same, and \
+         `gatehouse bundle rollback` goes back to what was there before"
+    )]
+    Older { new: String, old: String },
+    #[error("there is no candidate; `gatehouse bundle install --shadow FILE` brings one")]
+    NoCandidate,
     #[error("{0}")]
     Refused(String),
 }

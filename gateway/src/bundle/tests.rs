@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::contents::{Contents, Item, Wrong, has_place};
 use super::head::Head;
-use super::installed::{Installed, Layer};
+use super::installed::{Installed, Layer, Terms};
 use super::keys::{Signer, Trust};
 use super::*;
 
@@ -57,7 +57,7 @@ impl Site {
     }
 
     fn install(&self, file: &Path) -> Result<Layer, BundleError> {
-        self.installed().install(file, &self.trust(), |_| Ok(()))
+        self.installed().install(file, &self.trust(), Terms::default(), |_| Ok(()))
     }
 
     fn current(&self) -> Option<String> {
@@ -95,9 +95,11 @@ fn going_back_from_the_first_bundle_leaves_none() {
     assert!(matches!(back(&site), Err(BundleError::NothingBefore)));
 
     site.install(&site.sign("1.0")).unwrap();
+    assert!(site.installed().has_current());
 
     assert_eq!(back(&site).unwrap(), None);
     assert_eq!(site.current(), None);
+    assert!(!site.installed().has_current(), "it is kept, and does not stand");
 }
 
 #[test]
@@ -106,7 +108,8 @@ fn a_bundle_that_is_judged_bad_changes_nothing() {
     site.install(&site.sign("1.0")).unwrap();
     let refuse = |_: &Layer| Err(BundleError::Refused("a scene cannot work".to_owned()));
 
-    let refused = site.installed().install(&site.sign("2.0"), &site.trust(), refuse);
+    let refused =
+        site.installed().install(&site.sign("2.0"), &site.trust(), Terms::default(), refuse);
 
     assert_eq!(refused.unwrap_err().to_string(), "a scene cannot work");
     assert_eq!(site.current().as_deref(), Some("air 1.0"));
@@ -153,7 +156,9 @@ fn a_stranger_and_an_empty_list_of_keys_are_told_apart() {
     keys::generate(&site.path("other")).unwrap();
     let other = Trust::read(&[site.path("other.pub")]).unwrap();
 
-    let refusal = |trust: &Trust| site.installed().install(&file, trust, |_| Ok(())).unwrap_err();
+    let refusal = |trust: &Trust| {
+        site.installed().install(&file, trust, Terms::default(), |_| Ok(())).unwrap_err()
+    };
 
     assert!(matches!(refusal(&other), BundleError::Stranger(key) if key.len() == 64));
     assert!(matches!(refusal(&Trust::default()), BundleError::NobodyTrusted));
@@ -249,3 +254,5 @@ proptest! {
         prop_assert!(Head::read(&mut bytes.as_slice(), &Trust::default()).is_err());
     }
 }
+
+mod candidates;

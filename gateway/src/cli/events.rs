@@ -17,8 +17,8 @@ use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::event::message::{EventData, Message, State};
 use gatehouse_core::reading::Timestamp;
 
+use super::{INVALID, check};
 use crate::clock::Clock;
-use crate::config::GatewayConfig;
 use crate::journal::Line;
 use crate::journal::ask::Journal;
 use crate::store::Verdict;
@@ -105,7 +105,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { config, store, action } = args;
     let path = match store {
         Some(path) => path,
-        None => configured(&config)?,
+        None => match check::load_gateway(&config) {
+            Ok(gateway) => gateway.config.store.path,
+            Err(faults) => {
+                faults.print();
+                eprintln!("help: `--store` names a store without its configuration");
+                return Ok(ExitCode::from(INVALID));
+            }
+        },
     };
     let journal = Journal::open(&path)?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -132,16 +139,6 @@ fn now() -> Timestamp {
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     io.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn configured(folder: &std::path::Path) -> anyhow::Result<PathBuf> {
-    let file = folder.join("gateway.toml");
-    let text = std::fs::read_to_string(&file).with_context(|| {
-        format!("cannot read {}; --store names a store directly", file.display())
-    })?;
-    let config: GatewayConfig =
-        toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))?;
-    Ok(config.store.path)
 }
 
 /// A journal entry, read as a message.

@@ -1,5 +1,6 @@
 //! One file per command. Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+pub mod backtest;
 pub mod bundle;
 pub mod check;
 pub mod demo;
@@ -32,6 +33,7 @@ pub enum Command {
     Check(check::Args),
     Simulate(simulate::Args),
     Replay(replay::Args),
+    Backtest(backtest::Args),
     Events(events::Args),
     Models(models::Args),
     Bundle(bundle::Args),
@@ -47,6 +49,7 @@ impl Command {
             | Self::Check(_)
             | Self::Simulate(_)
             | Self::Replay(_)
+            | Self::Backtest(_)
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
@@ -63,6 +66,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Simulate(args) => simulate::run(args).await,
         Command::Replay(args) => replay::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),

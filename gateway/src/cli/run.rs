@@ -1,21 +1,25 @@
 //! `gatehouse run`: the gateway, until SIGTERM or Ctrl-C. A second signal ends it at once. SIGHUP loads
-//! the configuration anew; one with faults changes nothing.
+//! the configuration anew; one with faults changes nothing. A promoted bundle that breaks its budget of
+//! false alarms is taken back here.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use gatehouse_core::community::quantity::Text;
+use gatehouse_core::pipeline::{Input, Withdrawn};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::check::{Faults, Loaded, Over};
-use super::{INVALID, check};
+use super::{INVALID, bundle, check};
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
+use crate::shadow::Verdict;
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -37,7 +41,8 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     if let Some(Layer { title, signer, .. }) = &loaded.bundle {
         tracing::info!(signer, "the bundle {title} is laid over the configuration");
     }
-    let setup = loaded.into_setup();
+    let mut setup = loaded.into_setup();
+    setup.candidate = check::load_candidate(&args.config, &setup.config);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut stopped = pin!(stop_signal());
     let mut running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;
@@ -45,13 +50,18 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
         tracing::info!("console on http://{address}/, password of this start: {password}");
     }
     tracing::info!("running");
+    let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
     loop {
-        tokio::select! {
+        let verdict = tokio::select! {
             signal = &mut stopped => break signal?,
             () = running.broke_down() => bail!("a part of the gateway broke down; see the log"),
-            Some(()) = hangup.recv() => {}
+            Some(()) = hangup.recv() => None,
+            Some(verdict) = verdicts.recv() => Some(verdict),
+        };
+        match verdict {
+            None => reload(&mut running, &args.config).await,
+            Some(verdict) => carry_out(&mut running, &args.config, verdict).await,
         }
-        reload(&mut running, &args.config).await;
     }
     tracing::info!("stopping; a second signal ends at once");
     stop.cancel();
@@ -67,7 +77,9 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
 /// The configuration with the installed bundle; where that cannot be used, with the one before it.
 fn load(folder: &Path) -> Result<Loaded, Faults> {
     check::load(folder).or_else(|faults| {
-        let Ok(before) = check::load_with(folder, Over::Previous) else { return Err(faults) };
+        // Without a bundle over it, the configuration itself has to be mended.
+        let before = check::has_bundle(folder).then(|| check::load_with(folder, Over::Previous));
+        let Some(Ok(before)) = before else { return Err(faults) };
         for line in faults.plain().lines() {
             tracing::error!("{line}");
         }
@@ -81,7 +93,9 @@ async fn reload(running: &mut Running, folder: &Path) {
     let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         let loaded = check::load_all(&folder, Over::Installed).map_err(|f| f.plain())?;
-        Opened::new(loaded.into_setup()).map_err(|error| format!("{:#}", anyhow::Error::new(error)))
+        let mut setup = loaded.into_setup();
+        setup.candidate = check::load_candidate(&folder, &setup.config);
+        Opened::new(setup).map_err(|error| format!("{:#}", anyhow::Error::new(error)))
     });
     let refused = match opened.await {
         Ok(Ok(opened)) => running.reload(opened).await.err().map(|error| format!("{error:#}")),
@@ -96,6 +110,35 @@ async fn reload(running: &mut Running, folder: &Path) {
                 tracing::error!("{line}");
             }
             tracing::error!("the new configuration is refused; the old one goes on");
+        }
+    }
+}
+
+/// Goes back from what broke its budget, and tells it as an event. A candidate has been stopped.
+async fn carry_out(running: &mut Running, folder: &Path, verdict: Verdict) {
+    let why = verdict.why();
+    let Verdict { was_live, bundle: id, .. } = verdict;
+    let then = if was_live { take_back(running, folder, id).await } else { Text::default() };
+    let why = Text::new(why.zh + &then.zh, why.en + &then.en);
+    running.tell(Input::Withdrawn(Withdrawn { was_live, why })).await;
+}
+
+/// Goes back to what was installed before; says what came of it.
+async fn take_back(running: &mut Running, folder: &Path, id: String) -> Text {
+    let from = folder.to_owned();
+    let back = tokio::task::spawn_blocking(move || bundle::withdraw(&from, &id));
+    match back.await.map_err(anyhow::Error::from).flatten() {
+        Ok(title) => {
+            tracing::warn!("{title} is back");
+            reload(running, folder).await;
+            Text::new(format!("；已恢复 {title}"), format!("; {title} is back"))
+        }
+        Err(error) => {
+            tracing::error!("going back failed: {error:#}");
+            Text::new(
+                format!("；自动回退失败：{error:#}"),
+                format!("; going back failed: {error:#}"),
+            )
         }
     }
 }

@@ -119,7 +119,23 @@ impl Figures {
         sheet.gauge("stored_sequence", "The last sequence on disk.", store.sequence)?;
         sheet.count("model_asked", "Windows that models were asked about.", counts.asked)?;
         sheet.count("model_answered", "Windows that they answered.", counts.answered)?;
-        sheet.count("model_unanswered", "Windows given up on.", counts.unanswered)
+        sheet.count("model_unanswered", "Windows given up on.", counts.unanswered)?;
+        let budgets = &view.budgets;
+        sheet.counts(
+            "budget_held_back",
+            "What would have raised an event if its scene had no budget of false alarms.",
+            budgets.iter().map(|b| (vec![("scene", &*b.scene)], b.held_back)),
+        )?;
+        sheet.fractions(
+            "budget_events_per_second",
+            "Events that a scene may raise.",
+            budgets.iter().map(|b| (vec![("scene", &*b.scene)], b.rate)),
+        )?;
+        sheet.fractions(
+            "budget_correction",
+            "Powers of ten that a scene's thresholds are raised; 1 for each event, less by time.",
+            budgets.iter().map(|b| (vec![("scene", &*b.scene)], b.correction)),
+        )
     }
 
     fn state(&self, sheet: &mut Sheet) -> fmt::Result {
@@ -190,6 +206,20 @@ impl Sheet<'_> {
         rows: impl IntoIterator<Item = Row<'a>>,
     ) -> fmt::Result {
         self.family(name, help, MetricType::Gauge, rows)
+    }
+
+    fn fractions<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (Vec<(&'static str, &'a str)>, f64)>,
+    ) -> fmt::Result {
+        let name = format!("gatehouse_{name}");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 
     fn family<'a>(

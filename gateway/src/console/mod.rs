@@ -7,7 +7,7 @@
 //! 2. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
 //!    and sessions; [`token`]: the token of scripts; [`failure`]: what is said to those who may not),
 //! 3. [`login`]: the way in and out,
-//! 4. [`events`], [`devices`]: the two pages and their JSON (with [`page`]: what stands around them;
+//! 4. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 5. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 6. [`stream`]: the open events, live,
@@ -27,6 +27,7 @@ mod health;
 mod judging;
 mod login;
 mod metrics;
+mod models;
 mod page;
 #[cfg(test)]
 mod sample;
@@ -56,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::shadow::Watched;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -72,6 +74,8 @@ pub struct Sources {
     pub community: watch::Receiver<Arc<Community>>,
     /// Where that came from, and what became of others.
     pub configuration: watch::Receiver<Configuration>,
+    /// The candidate beside it, and what became of the last one.
+    pub watched: watch::Receiver<Arc<Watched>>,
     /// Asked on every page and scrape; must return at once.
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// Where people's verdicts go.
@@ -91,6 +95,8 @@ pub struct Configuration {
     pub refused: u64,
     /// `onnxruntime` or `tract`; `None` while no model is asked.
     pub engine: Option<&'static str>,
+    /// The bundle that is laid over the configuration's own files.
+    pub bundle: Option<String>,
 }
 
 /// What the store says of itself.
@@ -149,12 +155,14 @@ fn router(console: Arc<Console>) -> Router {
         .route("/", get(events::page))
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
+        .route("/models", get(models::page))
         .route("/login", get(login::form).post(login::login))
         .route("/logout", axum::routing::post(login::logout))
         .route("/live", get(stream::fragments))
         .route("/api/v1/events", get(events::list))
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/devices", get(devices::list))
+        .route("/api/v1/models", get(models::list))
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -188,6 +196,7 @@ impl Console {
             view: Arc::clone(&self.sources.view.borrow()),
             community: Arc::clone(&self.sources.community.borrow()),
             configuration: self.sources.configuration.borrow().clone(),
+            watched: Arc::clone(&self.sources.watched.borrow()),
             store: (self.sources.store)(),
             now: self.sources.clock.now(),
             speed: speed(&self.sources.clock),
@@ -206,6 +215,7 @@ struct Snapshot {
     view: Arc<View>,
     community: Arc<Community>,
     configuration: Configuration,
+    watched: Arc<Watched>,
     store: StoreState,
     now: Timestamp,
     speed: f64,

@@ -20,6 +20,7 @@ use super::words::Words;
 pub(super) enum Here {
     Events,
     Devices,
+    Models,
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
@@ -32,6 +33,7 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
     let (title, path) = match here {
         Here::Events => (words.events, "/"),
         Here::Devices => (words.devices, "/devices"),
+        Here::Models => (words.models, "/models"),
     };
     let community = translated(&snapshot.community.title, language);
     let body = html! {
@@ -44,6 +46,9 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 a href="/" aria-current=[(here == Here::Events).then_some("page")] { (words.events) }
                 a href="/devices" aria-current=[(here == Here::Devices).then_some("page")] {
                     (words.devices)
+                }
+                a href="/models" aria-current=[(here == Here::Models).then_some("page")] {
+                    (words.models)
                 }
             }
             div .tools {
@@ -84,7 +89,7 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
     let words = Words::of(language);
     let feed = here.map(|here| match here {
         Here::Events => "/live",
-        Here::Devices => "",
+        Here::Devices | Here::Models => "",
     });
     html! {
         (DOCTYPE)

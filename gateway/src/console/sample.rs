@@ -12,7 +12,7 @@ use gatehouse_core::event::message::{
     Cause, Certainty, Contribution, EventData, Grading, Review, State, Urgency,
 };
 use gatehouse_core::reading::{Quality, SourceIndex, TimeQuality, Timestamp};
-use gatehouse_core::view::{Counts, DeviceView, EventView, SourceView, View};
+use gatehouse_core::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
 const AIR: &str = r#"
 device-type = { id = "air-z2m", title = { zh = "空气站", en = "Air station" }, via = "mqtt" }
@@ -114,6 +114,12 @@ pub(super) fn quiet() -> View {
         sources: ["sensors", "pump-room", "meters"]
             .map(|id| SourceView { id: id.into(), down: None, dropped: BTreeMap::new() })
             .into(),
+        budgets: vec![BudgetView {
+            scene: "odd-air".into(),
+            rate: 0.000_005,
+            correction: 0.25,
+            held_back: 2,
+        }],
         counts: Counts { frames: 9_600, readings: 18_240, ..Counts::default() },
     }
 }

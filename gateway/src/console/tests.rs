@@ -39,6 +39,16 @@ async fn serve_all(
     store: StoreState,
     token: Option<token::Token>,
 ) -> Served {
+    serve_watched(view, community, store, token, Watched::default()).await
+}
+
+async fn serve_watched(
+    view: View,
+    community: Community,
+    store: StoreState,
+    token: Option<token::Token>,
+    watched: Watched,
+) -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
     let (access, password) = Access::generate().unwrap();
@@ -49,6 +59,7 @@ async fn serve_all(
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
+        watched: watch::channel(Arc::new(watched)).1,
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
         clock: Clock::new(1.0),
@@ -333,6 +344,9 @@ async fn metrics_have_our_names_base_units_and_bounded_labels() {
         "gatehouse_outbox_waiting 5",
         "gatehouse_stored_sequence 41",
         "gatehouse_clock_synced 1",
+        "gatehouse_budget_held_back_total{scene=\"odd-air\"} 2",
+        "gatehouse_budget_events_per_second{scene=\"odd-air\"} 0.000005",
+        "gatehouse_budget_correction{scene=\"odd-air\"} 0.25",
     ] {
         assert!(answer.body.lines().any(|l| l == line), "{line} in:\n{}", answer.body);
     }
@@ -416,3 +430,5 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
     assert!(style.body.len() + script.body.len() < 30_000);
     served.end().await;
 }
+
+mod models;

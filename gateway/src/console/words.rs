@@ -4,6 +4,8 @@
 //! What the core's own words mean to a person stands in [`super::terms`]; titles, reasons and advice
 //! come from the configuration and the events themselves.
 
+pub(super) mod models;
+
 use gatehouse_core::community::quantity::Language;
 
 /// The texts of one language.
@@ -15,6 +17,7 @@ pub(super) struct Words {
     pub pages: &'static str,
     pub events: &'static str,
     pub devices: &'static str,
+    pub models: &'static str,
     /// The other language, in its own words.
     pub other: (&'static str, &'static str),
     pub leave: &'static str,
@@ -129,6 +132,7 @@ static EN: Words = Words {
     pages: "Pages",
     events: "Events",
     devices: "Devices",
+    models: "Models",
     other: ("zh", "中文"),
     leave: "Sign out",
     lost: "No connection to the gateway. What you see may be out of date; trying again.",
@@ -208,6 +212,7 @@ static ZH: Words = Words {
     pages: "页面",
     events: "事件",
     devices: "设备",
+    models: "模型",
     other: ("en", "English"),
     leave: "退出",
     lost: "与网关的连接已断开，页面内容可能已过时，正在重试。",

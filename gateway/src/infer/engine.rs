@@ -17,9 +17,9 @@ use std::thread;
 use std::time::Duration;
 
 use ort::environment::Environment;
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{Outlet, TensorElementType, TensorRef};
+use ort::session::{OutputSelector, RunOptions, Session};
+use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::{
     Framework, InferenceModelExt, IntoRunnable, Tensor, TractResult, TypedRunnableModel, tvec,
@@ -107,7 +107,10 @@ impl Network {
             return Ok(Vec::new());
         }
         let numbers = match &mut self.runner {
-            Runner::Session(session) => ask_session(session, features, rows, window)?,
+            Runner::Session(session) => {
+                ask_session(session, features, [rows, window], [rows, outputs])
+                    .map_err(|e| first_line(&e))?
+            }
             Runner::Plan(plan) => {
                 ask_plan(plan, features, rows, window).map_err(|e| first_line(&e))?
             }
@@ -139,16 +142,21 @@ impl Network {
     }
 }
 
+/// The answer's room is ours: what ONNX Runtime makes room for by itself, `ort` asks the type of and
+/// keeps that for ever.
 fn ask_session(
     session: &mut Session,
     features: &[f32],
-    rows: usize,
-    window: usize,
-) -> Result<Vec<f32>, String> {
-    let input = TensorRef::from_array_view(([rows, window], features));
-    let input = input.map_err(|e| first_line(&e))?;
-    let answers = session.run(ort::inputs![input]).map_err(|e| first_line(&e))?;
-    let (_, numbers) = answers[0].try_extract_tensor::<f32>().map_err(|e| first_line(&e))?;
+    input: [usize; 2],
+    output: [usize; 2],
+) -> ort::Result<Vec<f32>> {
+    let name = session.outputs()[0].name().to_owned();
+    let room = OrtTensor::from_array((output, vec![0.0_f32; output[0] * output[1]]))?;
+    let options =
+        RunOptions::new()?.with_outputs(OutputSelector::default().preallocate(name, room));
+    let input = TensorRef::from_array_view((input, features))?;
+    let answers = session.run_with_options(ort::inputs![input], &options)?;
+    let (_, numbers) = answers[0].try_extract_tensor::<f32>()?;
     Ok(numbers.to_vec())
 }
 

@@ -194,7 +194,7 @@ impl Served {
             event: format!("e-{}", sequence % 2),
             json: json(sequence, bytes).into_bytes(),
         });
-        sender.send(Batch { number: 1, records: records.collect(), states: Vec::new() });
+        sender.send(Batch { number: 1, records: records.collect(), ..Batch::default() });
         reports.recv().await.unwrap();
         drop(sender);
         spawn_blocking(move || writer.join().unwrap()).await.unwrap();

@@ -16,6 +16,7 @@ use super::{Running, Setup};
 use crate::config::GatewayConfig;
 use crate::engine::Change;
 use crate::infer::{InferError, Inference, Models};
+use crate::shadow::watch::{self as shadow, States};
 
 /// A configuration whose models answer.
 pub struct Opened {
@@ -35,7 +36,7 @@ impl Opened {
 }
 
 /// The models that the scenes of a configuration name; `None` when they name none.
-pub(super) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
+pub(crate) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
     let names = model_names(&setup.community);
     let library = setup.config.models.onnxruntime.as_deref();
     (!names.is_empty()).then(|| Models::open(&setup.models, names, library)).transpose()
@@ -52,20 +53,26 @@ impl Running {
     /// # Errors
     /// It cannot be used while running; then nothing has changed.
     pub async fn reload(&mut self, opened: Opened) -> anyhow::Result<()> {
-        let Opened { setup: Setup { config, community, models: _ }, models } = opened;
-        if config.gateway.id != self.config.gateway.id
-            || config.gateway.township != self.config.gateway.township
-        {
+        let Opened { setup, models } = opened;
+        let identity =
+            |config: &GatewayConfig| (config.gateway.id.clone(), config.gateway.township.clone());
+        if identity(&setup.config) != identity(&self.config) {
             bail!("`gateway.id` and `gateway.township` cannot change while the gateway runs");
         }
         let inputs = self.inputs.upgrade().context("the gateway is about to end")?;
-        let mut ready = self.ground.prepare(&config, &community, &inputs)?;
+        let mut ready = self.ground.prepare(&setup.config, &setup.community, &inputs)?;
         let start = |models| Inference::start(models, inputs.downgrade());
         let inference = models.map(start).transpose()?;
         let engine = inference.as_ref().map(Inference::engine_name);
 
         self.sources.end().await;
-        let change = Change { settlers: ready.settlers(), inference };
+        let states = self.states(&setup).await;
+        let (reports, before) = (self.reports.clone(), self.tasks.shadow.take());
+        let (feed, shadow) =
+            shadow::start(&setup, states, reports, before, self.ground.clock.now());
+        self.tasks.shadow = shadow;
+        let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+        let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;
@@ -78,11 +85,25 @@ impl Running {
         self.configuration.send_modify(|c| {
             c.loaded += 1;
             c.engine = engine;
+            c.bundle = bundle.map(|layer| layer.title);
         });
         // The store and what else was opened at start stays with what it was opened with.
         let GatewayConfig { store, uplink, console, .. } = self.config.clone();
         self.config = GatewayConfig { store, uplink, console, ..config };
         Ok(())
+    }
+
+    /// What a candidate is to begin with.
+    async fn states(&self, setup: &Setup) -> States {
+        if setup.candidate.is_none() {
+            return States::new();
+        }
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || store.states()).await;
+        read.map_err(anyhow::Error::from).and_then(|states| Ok(states?)).unwrap_or_else(|error| {
+            tracing::warn!("the candidate begins without what is known: {error:#}");
+            States::new()
+        })
     }
 
     /// Notes that a configuration was bad and the old one goes on.

@@ -56,7 +56,8 @@ impl Marks {
     }
 }
 
-fn check(bytes: &[u8]) -> [u8; 8] {
+/// A checksum.
+pub(super) fn check(bytes: &[u8]) -> [u8; 8] {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let mut sum = [0; 8];
     sum.copy_from_slice(&digest[..8]);

@@ -11,11 +11,12 @@
 //! a record twice, never not at all.
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
-//! durable), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`opening`],
-//! [`writer`].
+//! durable), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
+//! of the past, beside the database), [`opening`], [`writer`].
 
 mod book;
 mod disk;
+pub mod kept;
 mod layout;
 mod marks;
 mod opening;
@@ -154,6 +155,8 @@ struct Shared {
     /// Folder of the database that counts.
     database: PathBuf,
     limits: Limits,
+    /// Days of statistics that are kept.
+    statistics_days: usize,
     /// `None` while the writer opens it anew.
     db: RwLock<Option<sled::Db>>,
     book: Mutex<Book>,
@@ -190,7 +193,7 @@ impl Store {
             }
             other => other,
         };
-        let opened = opened.map_err(|error| {
+        let mut opened = opened.map_err(|error| {
             if error.is_full() {
                 StoreError::Full { path: config.path.clone(), why: error.to_string() }
             } else {
@@ -201,26 +204,27 @@ impl Store {
         let restored = Restored {
             sequence: opened.sequence,
             boot: opened.boot,
-            states: opened.states.clone(),
+            states: std::mem::take(&mut opened.states),
             damage: opened.damage.clone(),
         };
         let limits = Limits {
             waiting: config.max_waiting.max(1),
             journal: u64::try_from(config.max_journal.max(config.max_waiting)).unwrap_or(u64::MAX),
         };
-        Ok((Self::new(opened, limits), restored))
+        Ok((Self::new(opened, limits, config.statistics_days), restored))
     }
 
     /// Opens an existing store to look at it, while no gateway runs on it.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let limits = Limits { waiting: usize::MAX, journal: u64::MAX };
-        Ok(Self::new(opening::open_to_read(path)?, limits))
+        Ok(Self::new(opening::open_to_read(path)?, limits, 0))
     }
 
-    fn new(opened: opening::Opened, limits: Limits) -> Self {
+    fn new(opened: opening::Opened, limits: Limits, statistics_days: usize) -> Self {
         Self(Arc::new(Shared {
             database: opened.disk.folder.clone(),
             limits,
+            statistics_days,
             db: RwLock::new(Some(opened.disk.db.clone())),
             book: Mutex::new(opened.book),
             queue: Arc::default(),
@@ -251,6 +255,10 @@ impl Store {
             disk,
             marks,
             short_since: None,
+            shelf: kept::Shelf::new(
+                shared.database.parent().unwrap_or(&shared.database),
+                shared.statistics_days,
+            ),
             queue: Arc::clone(&queue),
             inputs,
             shared,

@@ -269,14 +269,20 @@ pub(super) fn load(db: &sled::Db) -> Result<Loaded, StoreError> {
         book.gaps = gaps;
     }
     load_waiting(db, &mut book)?;
+    let states = states(db)?;
+    let starts = meta(META_BOOT)?.and_then(|v| number(&v)).unwrap_or(0);
+    Ok(Loaded { book, boot: starts, states })
+}
+
+/// Every kept state, in key order.
+pub(super) fn states(db: &sled::Db) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
     let mut states = Vec::new();
     let mut rows = db.scan_prefix(b"s");
     while let Some((key, value)) = guarded(|| rows.next().transpose())? {
         let key = String::from_utf8(key[1..].to_vec()).map_err(|_| StoreError::Unreadable)?;
         states.push((key, value.to_vec()));
     }
-    let starts = meta(META_BOOT)?.and_then(|v| number(&v)).unwrap_or(0);
-    Ok(Loaded { book, boot: starts, states })
+    Ok(states)
 }
 
 fn load_waiting(db: &sled::Db, book: &mut Book) -> Result<(), StoreError> {

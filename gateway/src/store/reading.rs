@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::guarded;
 use super::layout::{Entry, Hash, META_ANCHOR, anchor_of, event_prefix, journal_key, number};
+use super::opening::states;
 use super::{Store, StoreError};
 
 /// Entries read at once while the journal is walked.
@@ -72,6 +73,11 @@ impl Store {
             Some(Waiting { sequence, level, json })
         };
         ready.take(limit).map(of).collect()
+    }
+
+    /// Every state that the pipeline keeps, as it was last written.
+    pub fn states(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        states(&self.0.db()?)
     }
 
     /// One entry of the journal.

@@ -36,6 +36,7 @@ impl Bench {
             path: path.to_owned(),
             max_waiting: MAX_WAITING,
             max_journal: MAX_JOURNAL,
+            ..StoreConfig::default()
         };
         let (store, restored) = Store::open(&config)?;
         let (inputs, reports) = mpsc::channel(64);
@@ -54,7 +55,7 @@ impl Bench {
     /// Sends without waiting.
     fn send(&mut self, records: Vec<Record>, states: Vec<(String, Option<Vec<u8>>)>) {
         self.batch += 1;
-        let batch = Batch { number: self.batch, records, states };
+        let batch = Batch { number: self.batch, records, states, ..Batch::default() };
         self.sender.as_ref().unwrap().send(batch);
     }
 
@@ -328,7 +329,8 @@ fn batches_that_the_disk_does_not_take_gather_within_bounds() {
     for number in 1..=12_000 {
         let level = if number < 6_000 { 2 } else { 4 };
         let states = vec![("key".to_owned(), Some(number.to_string().into_bytes()))];
-        sender.send(Batch { number, records: vec![record(number, level, "e")], states });
+        let records = vec![record(number, level, "e")];
+        sender.send(Batch { number, records, states, ..Batch::default() });
     }
     drop(sender);
 

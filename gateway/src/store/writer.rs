@@ -13,17 +13,20 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::event::message::Record;
-use gatehouse_core::pipeline::{Batch, Input};
+use gatehouse_core::pipeline::{Batch, Input, Kept};
 use tokio::sync::mpsc::WeakSender;
 
 use super::book::enter_loss;
 use super::disk::{Disk, guarded};
+use super::kept::Shelf;
 use super::layout::{Entry, journal_key, state_key};
 use super::marks::Marks;
 use super::{Shared, StoreError, opening, reserve};
 
 /// Batches that wait apart; later ones are drawn into the last.
 const MAX_BATCHES: usize = 1_024;
+/// While more batches than this wait, the disk is in trouble and nothing is kept of readings.
+const FEW_BATCHES: usize = 512;
 /// Records in memory that the disk has not taken.
 const MAX_RECORDS: usize = 10_000;
 /// One group stops growing at this many records or bytes.
@@ -96,6 +99,7 @@ struct Group {
     through: Option<u64>,
     records: Vec<Record>,
     states: BTreeMap<String, Option<Vec<u8>>>,
+    kept: Vec<Kept>,
     given_up: Gap,
 }
 
@@ -104,8 +108,11 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, batch: Batch) {
+    fn push(&self, mut batch: Batch) {
         let mut waiting = self.lock();
+        if waiting.batches.len() > FEW_BATCHES {
+            batch.kept.clear();
+        }
         waiting.records += batch.records.len();
         let is_full = waiting.batches.len() >= MAX_BATCHES;
         match waiting.batches.back_mut().filter(|_| is_full) {
@@ -173,6 +180,7 @@ impl Waiting {
             group.through = Some(batch.number);
             group.records.extend(batch.records);
             group.states.extend(batch.states);
+            group.kept.extend(batch.kept);
         }
         group
     }
@@ -220,6 +228,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     /// When room for the next start was last looked for in vain.
     pub(super) short_since: Option<Instant>,
+    pub(super) shelf: Shelf,
     pub(super) inputs: WeakSender<Input>,
 }
 
@@ -248,6 +257,7 @@ impl Writer {
             }
             self.shared.set_fault(None);
             self.look_for_room();
+            self.keep(&group.kept);
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }
@@ -256,6 +266,18 @@ impl Writer {
             }
         }
         self.shared.held().disk = self.disk.take();
+    }
+
+    /// Puts aside what is kept of readings; it is the first that is let go.
+    fn keep(&mut self, kept: &[Kept]) {
+        if self.short_since.is_some() {
+            return;
+        }
+        for kept in kept {
+            if let Err(error) = self.shelf.put(kept) {
+                tracing::warn!(%error, "readings of the past were not kept; events are not concerned");
+            }
+        }
     }
 
     /// A start on a full disk needs the reserve: while there is none, the disk counts as full. It is

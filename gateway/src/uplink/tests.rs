@@ -157,7 +157,9 @@ impl Bench {
 
     async fn prepare(seed: u64, manners: Manners, max_waiting: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig { path: folder.path().into(), max_waiting, max_journal: 100_000 };
+        let path = folder.path().into();
+        let config =
+            StoreConfig { path, max_waiting, max_journal: 100_000, ..StoreConfig::default() };
         let (store, _) = Store::open(&config).unwrap();
         let (inputs, reports) = mpsc::channel(64);
         let (sender, writer) = store.spawn_writer(inputs.downgrade()).unwrap();
@@ -207,7 +209,7 @@ impl Bench {
     }
 
     async fn send(&self, records: Vec<Record>) {
-        self.sender.send(Batch { number: 1, records, states: Vec::new() });
+        self.sender.send(Batch { number: 1, records, ..Batch::default() });
         assert!(matches!(self.reports.lock().await.recv().await, Some(Input::Stored { .. })));
     }
 

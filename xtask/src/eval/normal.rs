@@ -1,4 +1,4 @@
-//! Recordings of ordinary life, one point each: what the false-alarm budget is counted on.
+//! Recordings of ordinary life, by device and by point: what the false-alarm budget is counted on.
 //!
 //! Every folder has its own form, so each has its own reader. A value that is missing stays a row
 //! without a value: the gateway must live with gaps. Labels and running counters are no points here; of
@@ -12,12 +12,13 @@ use anyhow::{Context, Result};
 use super::files::{self, Table};
 use super::time;
 
-/// One point over time.
+/// The points of one device over time.
 pub(super) struct Recording {
     /// The folder that it comes from.
     pub(super) set: &'static str,
-    pub(super) point: String,
-    pub(super) rows: Vec<(i64, Option<f64>)>,
+    pub(super) points: Vec<String>,
+    /// A value for each point.
+    pub(super) rows: Vec<(i64, Vec<Option<f64>>)>,
 }
 
 /// How a folder's rows are read.
@@ -110,11 +111,11 @@ pub(super) fn recordings(data: &Path) -> Result<Vec<Recording>> {
             tables.push(Table::read(path, ',')?);
         }
         if form.is_one {
-            found.extend(form.split(&tables, None)?);
+            found.push(form.read(&tables, None)?);
         } else {
             for (path, table) in paths.iter().zip(tables) {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                found.extend(form.split(&[table], Some(&name))?);
+                found.push(form.read(&[table], Some(&name))?);
             }
         }
     }
@@ -122,8 +123,8 @@ pub(super) fn recordings(data: &Path) -> Result<Vec<Recording>> {
 }
 
 impl Form {
-    /// A recording for each column; `name` tells files apart that are recordings of their own.
-    fn split(&self, tables: &[Table], name: Option<&str>) -> Result<Vec<Recording>> {
+    /// A device with a point for each column; `name` tells files apart that are recordings of their own.
+    fn read(&self, tables: &[Table], name: Option<&str>) -> Result<Recording> {
         let first = tables.first().with_context(|| format!("no file in `{}`", self.set))?;
         let points: Vec<&str> =
             self.points.iter().copied().filter(|point| first.column(point).is_ok()).collect();
@@ -143,16 +144,23 @@ impl Form {
                 rows.insert(at, columns.iter().map(value).collect());
             }
         }
-        let recording = |(i, point): (usize, &&str)| Recording {
-            set: self.set,
-            point: name.map_or_else(|| (*point).to_owned(), |name| format!("{name} {point}")),
-            rows: rows.iter().map(|(at, values)| (*at, values[i])).collect(),
-        };
-        Ok(points.iter().enumerate().map(recording).collect())
+        let named = |point: &&str| name.map_or((*point).into(), |name| format!("{name} {point}"));
+        let points = points.iter().map(named).collect();
+        Ok(Recording { set: self.set, points, rows: rows.into_iter().collect() })
     }
 }
 
 impl Recording {
+    /// A recording for each point.
+    pub(super) fn split(&self) -> impl Iterator<Item = Self> + '_ {
+        let alone = |(i, point): (usize, &String)| Self {
+            set: self.set,
+            points: vec![point.clone()],
+            rows: self.rows.iter().map(|(at, values)| (*at, vec![values[i]])).collect(),
+        };
+        self.points.iter().enumerate().map(alone)
+    }
+
     /// Seconds from one row to the next, as a rule.
     pub(super) fn step(&self) -> i64 {
         let mut steps: Vec<i64> = self.rows.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
@@ -177,13 +185,16 @@ mod tests {
             &["3/10/2004,18:00:00,13.6", ",,", "3/10/2004,19:00:00,-200", "3/10/2004,20:00:00,12"],
         );
 
-        let recordings = FORMS[2].split(&[air], None).unwrap();
+        let recording = FORMS[2].read(&[air], None).unwrap();
 
-        assert_eq!(recordings.len(), 1);
         let start = time::parse("2004-03-10 18:00:00").unwrap();
-        let expected = [(start, Some(13.6)), (start + 3600, None), (start + 7200, Some(12.0))];
-        assert_eq!((recordings[0].point.as_str(), recordings[0].step()), ("T", 3600));
-        assert_eq!(recordings[0].rows, expected);
+        let expected = [
+            (start, vec![Some(13.6)]),
+            (start + 3600, vec![None]),
+            (start + 7200, vec![Some(12.0)]),
+        ];
+        assert_eq!((recording.points.join(" ").as_str(), recording.step()), ("T", 3600));
+        assert_eq!(recording.rows, expected);
     }
 
     #[test]
@@ -191,9 +202,9 @@ mod tests {
         let early = table("Date,CO2", &["2015-02-02 14:19:00,749.2"]);
         let late = table("Date,CO2", &["2015-02-04 17:51:00,721.25"]);
 
-        let recordings = FORMS[3].split(&[late, early], None).unwrap();
+        let recording = FORMS[3].read(&[late, early], None).unwrap().split().next().unwrap();
 
-        let values: Vec<_> = recordings[0].rows.iter().map(|(_, value)| *value).collect();
+        let values: Vec<_> = recording.rows.iter().map(|(_, values)| values[0]).collect();
         assert_eq!(values, [Some(749.2), Some(721.25)]);
     }
 }

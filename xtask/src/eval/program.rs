@@ -31,7 +31,7 @@ pub(super) struct Said {
     pub(super) scores: Vec<f64>,
     /// Whether an event opens at the row.
     pub(super) opens: Vec<bool>,
-    /// From when to when each event was open, in seconds of Unix time.
+    /// From when to when each event of the scene was open, in seconds of Unix time.
     pub(super) open: Vec<(i64, i64)>,
     /// Start of the process to its end.
     pub(super) took: Duration,
@@ -126,14 +126,15 @@ impl Drop for Program {
     }
 }
 
-/// From event messages, a JSON object a line: when each event was open. One that never cleared is open
-/// until the end of time.
+/// From event messages, a JSON object a line: when each event of the scene was open. One that never
+/// cleared is open until the end of time. Empty cells are told of by the gateway's own scenes.
 fn spans(messages: &str) -> Result<Vec<(i64, i64)>> {
     let mut spans: Vec<(String, i64, i64)> = Vec::new();
     for line in messages.lines() {
         let message: Value = serde_json::from_str(line).context("an event message is no JSON")?;
         let text = |key: &str| message[key].as_str().unwrap_or_default();
-        let Some(at) = time::parse(text("time")) else { continue };
+        let is_meant = message["data"]["scene"] == SCENE;
+        let Some(at) = time::parse(text("time")).filter(|_| is_meant) else { continue };
         let event = text("subject");
         match text("type").trim_start_matches("gatehouse.event.") {
             "opened" | "reopened" => spans.push((event.to_owned(), at, i64::MAX)),
@@ -157,14 +158,16 @@ mod tests {
     #[test]
     fn an_event_is_open_from_its_opening_to_its_clearing() {
         let message = |word: &str, subject: &str, second: u8| {
+            let scene = if subject == "other" { "device-refused" } else { SCENE };
             format!(
                 "{{\"type\":\"gatehouse.event.{word}\",\"subject\":\"{subject}\",\
-                 \"time\":\"1970-01-01T00:00:{second:02}.000Z\"}}\n"
+                 \"time\":\"1970-01-01T00:00:{second:02}.000Z\",\"data\":{{\"scene\":\"{scene}\"}}}}\n"
             )
         };
         let messages = message("opened", "a", 1)
             + &message("updated", "a", 2)
             + &message("opened", "b", 3)
+            + &message("opened", "other", 3)
             + &message("cleared", "a", 4)
             + &message("reopened", "a", 6)
             + &message("cleared", "a", 7);

@@ -214,6 +214,7 @@ impl Compiled {
             timer: None,
             kept: Kept::default(),
             lesson: None,
+            held_back: 0,
         })
     }
 
@@ -292,6 +293,8 @@ pub struct Bound {
     pub kept: Kept,
     /// What people's verdicts have taught it.
     pub lesson: Option<Box<Lesson>>,
+    /// What the budget held back since this was last asked.
+    pub held_back: u64,
 }
 
 /// What the disk says of a detector's running delay.
@@ -384,17 +387,21 @@ impl Bound {
                     asks.extend(asked.map(|sample| (index, sample)));
                     is_sample = true;
                     opens |= series.verdict.is_some_and(|v| v.judgement.opens);
+                    self.held_back += u64::from(series.was_held_back(abnormality_of(*threshold)));
                 }
                 let is_row = self.together.as_mut().is_some_and(|t| t.handle(readings, at));
                 if !is_sample && !is_row {
                     return None;
                 }
-                opens |= self.together.as_ref().is_some_and(|t| compiled.may_raise(t, shift));
+                if let Some(together) = &mut self.together {
+                    let raises = compiled.may_raise(together, shift);
+                    self.held_back += u64::from(is_row && together.was_held_back(raises));
+                    opens |= raises;
+                }
                 let goes_on = self.together.as_ref().is_some_and(Together::is_open)
-                    || self.series.iter().any(|series| {
-                        let limit = compiled.limit(*threshold, series, shift);
-                        let limit = limit.min(abnormality_of(*threshold));
-                        series.verdict.is_some_and(|v| v.judgement.abnormality >= limit)
+                    || self.series.iter().filter_map(|series| series.verdict).any(|verdict| {
+                        // Not the budget's limit: that sinks while the event lasts.
+                        verdict.judgement.abnormality >= abnormality_of(*threshold)
                     });
                 opens || goes_on && self.phase != Phase::Normal
             }

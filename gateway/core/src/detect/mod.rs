@@ -8,10 +8,13 @@
 //! 4. [`silence`]: who has fallen silent, alone or with its whole wire,
 //! 5. [`joint`] and [`together`]: whether a device's points fit each other,
 //! 6. [`warning`]: and [`soon`]: how sure it is that a point passes its limit soon,
-//! 7. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say.
+//! 7. [`bound`]: a scene's detectors fastened to one device, with their state; `explain`: what they say,
+//! 8. [`coarse`]: what they tell from a quarter of an hour; `bytes`: numbers for the disk.
 
 pub mod anomaly;
 pub mod bound;
+mod bytes;
+pub mod coarse;
 pub mod condition;
 mod explain;
 pub mod joint;

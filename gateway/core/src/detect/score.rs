@@ -65,6 +65,11 @@ impl Series {
         Some(asks.then(|| self.detector.samples()))
     }
 
+    /// Whether an event that `fixed` would have let open was held back, told once and afterwards.
+    pub fn was_held_back(&mut self, fixed: f64) -> bool {
+        self.verdict.is_some_and(|v| self.detector.was_held_back(&v.judgement, fixed))
+    }
+
     /// Takes the model's quantiles of the sample after number `asked_at`.
     pub fn handle_answer(&mut self, asked_at: u64, quantiles: &[f32]) -> bool {
         self.detector.answer(asked_at, quantiles)
@@ -101,6 +106,11 @@ impl Series {
         self.last = detector.last();
         self.detector = detector;
         true
+    }
+
+    /// Goes on from what was learnt under an earlier configuration.
+    pub fn inherit(&mut self, before: Self) {
+        *self = Self { every: self.every, ..before };
     }
 
     /// The clock that times the samples was set.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::anomaly::UNOPENED;
+use super::bytes::Bytes;
 use super::joint::{Joint, Judgement};
 use crate::reading::{Quality, Reading, Timestamp};
 
@@ -26,6 +27,8 @@ pub struct Together {
     /// The usual distance of rows.
     usual: Option<Duration>,
     joint: Joint,
+    /// Whether the episode that is open has raised something.
+    has_raised: Option<bool>,
     /// What the newest row came to.
     pub judgement: Option<Judgement>,
 }
@@ -39,6 +42,7 @@ impl Together {
             last: None,
             usual: None,
             joint: Joint::new(points.len(), None),
+            has_raised: None,
             judgement: None,
         }
     }
@@ -68,6 +72,15 @@ impl Together {
         true
     }
 
+    /// Notes whether the newest row raises something; true when an episode is over in which none did.
+    pub fn was_held_back(&mut self, raises: bool) -> bool {
+        if self.is_open() {
+            self.has_raised = Some(raises || self.has_raised == Some(true));
+            return false;
+        }
+        self.has_raised.take() == Some(false)
+    }
+
     /// Whether the points do not fit each other at present.
     pub fn is_open(&self) -> bool {
         self.judgement.as_ref().is_some_and(|judgement| judgement.is_open)
@@ -79,16 +92,41 @@ impl Together {
         if judgement.is_open { judgement.score.max(0.5) } else { judgement.score.min(UNOPENED) }
     }
 
-    /// How rare the newest row is, in powers of ten: the tail of its normal deviate.
+    /// How rare rows like the newest are on this device, in powers of ten.
     pub fn powers(&self) -> f64 {
-        let deviate = self.judgement.as_ref().map_or(0.0, |judgement| judgement.deviate).max(0.0);
-        let tail = deviate * deviate / 2.0 + (deviate.max(0.5) * 2.5066).ln();
-        tail / std::f64::consts::LN_10
+        self.judgement.as_ref().map_or(0.0, |judgement| judgement.powers)
     }
 
     /// The usual distance of rows, in seconds; 0 until known.
     pub fn interval(&self) -> f64 {
         self.usual.map_or(0.0, |usual| usual.as_secs_f64())
+    }
+
+    /// What it knows, as bytes for the disk; `None` before the first row.
+    pub fn remember(&self) -> Option<Vec<u8>> {
+        let last = self.last.filter(|_| self.judgement.is_some())?;
+        let usual = u64::try_from(self.usual.unwrap_or_default().as_millis()).ok()?;
+        let mut bytes = last.0.to_le_bytes().to_vec();
+        bytes.extend(usual.to_le_bytes());
+        bytes.extend(self.joint.remember());
+        Some(bytes)
+    }
+
+    /// Goes on from what was kept; false when it cannot be read.
+    pub fn recall(&mut self, bytes: &[u8]) -> bool {
+        let mut from = Bytes(bytes);
+        let times = from.array().map(i64::from_le_bytes).zip(from.array().map(u64::from_le_bytes));
+        let joint = Joint::recall(self.points.len(), from.0);
+        let (Some((last, usual)), Some(joint)) = (times, joint) else { return false };
+        self.last = Some(Timestamp(last));
+        self.usual = (usual > 0).then(|| Duration::from_millis(usual));
+        self.joint = joint;
+        true
+    }
+
+    /// Goes on from what was learnt of the same points under an earlier configuration.
+    pub fn inherit(&mut self, before: Self) {
+        *self = Self { every: self.every, ..before };
     }
 
     /// The clock that times the rows was set.
@@ -137,6 +175,30 @@ mod tests {
         together.handle(&good(900.0), Timestamp(30 * 86_400_000));
 
         assert!(together.judgement.as_ref().unwrap().is_learning && !together.is_open());
+    }
+
+    #[test]
+    fn no_deviation_is_too_rare_for_a_budget_and_what_it_held_back_is_told_when_it_is_over() {
+        let good = |t, h| [reading(0, t, Quality::Good), reading(1, h, Quality::Good)];
+        let mut together = Together::new(&[0, 1], Duration::ZERO);
+        let (mut most, mut episodes, mut told) = (0.0_f64, 0, 0);
+        for second in 0..3_000 {
+            let calm = f64::from(second * 7919 % 101) / 100.0;
+            let bad = if second > 1_000 && second % 50 == 0 { 4e6 } else { 0.0 };
+            let was_open = together.is_open();
+            together.handle(&good(calm, calm + bad), Timestamp(i64::from(second) * 1_000));
+            if together.is_open() {
+                most = most.max(together.powers());
+                episodes += i32::from(!was_open);
+            }
+            told += i32::from(together.was_held_back(episodes == 2));
+        }
+
+        assert!((10.0..15.0).contains(&most), "{most}");
+        assert!(
+            told > 1 && told == episodes - 1 - i32::from(together.is_open()),
+            "{told} of {episodes}"
+        );
     }
 
     #[test]

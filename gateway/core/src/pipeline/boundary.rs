@@ -9,7 +9,7 @@ use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::event::message::{EventData, Record};
 use crate::event::verdict::{Opinion, Verdict};
-use crate::reading::{DeviceIndex, Frame, SourceIndex, Ticket, TimeQuality};
+use crate::reading::{DeviceIndex, Frame, SourceIndex, Ticket, TimeQuality, Timestamp};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub enum Input {
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.
     ClockStepped { by_ms: i64 },
+    /// A bundle raised more than its budget of false alarms makes likely, and is not asked any more.
+    Withdrawn(Withdrawn),
     /// A new configuration; state is kept where ids match. Positions in what comes after it are those
     /// of the new one.
     Config(Arc<Community>),
@@ -84,12 +86,23 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Values to keep (`Some`) or forget (`None`), by key.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+    /// What is kept of readings. Nothing depends on it: it is let go when there is no room.
+    pub kept: Vec<Kept>,
 }
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.states.is_empty()
+        self.records.is_empty() && self.states.is_empty() && self.kept.is_empty()
     }
+}
+
+/// What is kept of readings, to try other rules on. It is never read back here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    /// Quarters of an hour of many devices ([`crate::statistics::page`]), written at that time.
+    Statistics { at: Timestamp, page: Vec<u8> },
+    /// The readings of a device around an event, from that time on ([`crate::statistics::window`]).
+    Window { at: Timestamp, device: String, bytes: Vec<u8> },
 }
 
 /// Windows that a model is to look at.
@@ -108,6 +121,14 @@ pub struct Answer {
     pub question: u64,
     /// `rows * outputs` numbers.
     pub outputs: Result<Vec<f32>, String>,
+}
+
+/// A bundle that broke its budget. Worth an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// It had been promoted, and the one before is back; else it ran beside the live one.
+    pub was_live: bool,
+    pub why: Text,
 }
 
 /// What was on disk at start.

@@ -10,6 +10,8 @@ use crate::community::{Community, Device};
 use crate::decode::Decoder;
 use crate::detect::bound::{Bound, Sight};
 use crate::reading::Timestamp;
+use crate::statistics::ledger::Ledger;
+use crate::statistics::window::Around;
 use crate::window::Recent;
 
 /// This many refusals within [`REFUSALS_WITHIN`] are worth one event.
@@ -37,6 +39,10 @@ pub(super) struct DeviceState {
     /// Since start, by the reason's word.
     pub(super) refused: BTreeMap<&'static str, u64>,
     pub(super) refusals: Refusals,
+    /// What its points were in each quarter of an hour.
+    pub(super) ledger: Ledger,
+    /// What it said lately, and around an event.
+    pub(super) around: Around,
 }
 
 impl DeviceState {
@@ -54,6 +60,8 @@ impl DeviceState {
             frames: 0,
             refused: BTreeMap::new(),
             refusals: Refusals::default(),
+            ledger: Ledger::default(),
+            around: Around::default(),
         }
     }
 
@@ -67,6 +75,7 @@ impl DeviceState {
         self.refusals = before.refusals;
         if same_points {
             self.gate = before.gate;
+            self.around = before.around;
             if before.recent.len() == self.recent.len() {
                 self.recent = before.recent;
             }

@@ -1,4 +1,5 @@
-//! The gateway's own scenes: silent devices and wires, refused readings, a disk that fails.
+//! The gateway's own scenes: silent devices and wires, refused readings, a disk that fails, models that
+//! were taken back.
 //!
 //! They need no file: every community has them.
 
@@ -11,7 +12,7 @@ use crate::community::scene::Tier;
 use crate::detect::Evidence;
 
 /// A scene that the gateway brings along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Health {
     DeviceSilent,
     SourceSilent,
@@ -20,10 +21,12 @@ pub(super) enum Health {
     ClockWentBack,
     StoreFailed,
     StoreDamaged,
+    CandidateStopped,
+    BundleWithdrawn,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
@@ -31,6 +34,8 @@ impl Health {
         Self::ClockWentBack,
         Self::StoreFailed,
         Self::StoreDamaged,
+        Self::CandidateStopped,
+        Self::BundleWithdrawn,
     ];
 
     /// The scene's id in its events.
@@ -43,6 +48,8 @@ impl Health {
             Self::ClockWentBack => "clock-went-back",
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
+            Self::CandidateStopped => "candidate-stopped",
+            Self::BundleWithdrawn => "bundle-withdrawn",
         }
     }
 
@@ -59,6 +66,8 @@ impl Health {
             Self::ClockWentBack => Text::new("设备时钟回拨", "Device clock went back"),
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
             Self::StoreDamaged => Text::new("网关存储曾损坏", "Gateway storage was damaged"),
+            Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
+            Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
         }
     }
 
@@ -92,25 +101,57 @@ impl Health {
                 "逐一核对平台上此前未结束的事件，网关不再跟踪它们；检查存储卡和供电，再次发生则更换；被隔离的目录可交维护人员查看，不需要时可删除。",
                 "Go through the events that the platform still shows as open: the gateway no longer follows those from before. Check the storage card and its power; replace it when this happens again. What was set aside may be looked at, and deleted when nobody needs it.",
             ),
+            Self::CandidateStopped => Text::new(
+                "现用模型照常运行，无需处理；请将 `gatehouse models compare` 的结果交给模型提供方。",
+                "Nothing to do: the live models go on. Give what `gatehouse models compare` prints to whoever made the candidate.",
+            ),
+            Self::BundleWithdrawn => Text::new(
+                "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将 `gatehouse models compare` 的结果交给提供方。",
+                "What was installed before is back. Doubt the alerts of the time in between, and give what `gatehouse models compare` prints to whoever made the bundle.",
+            ),
         }
     }
 
     pub(super) fn tier(self) -> Tier {
         match self {
             Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => Tier::Grid,
-            Self::SourceSilent | Self::FeederSilent | Self::StoreFailed | Self::StoreDamaged => {
-                Tier::Community
-            }
+            Self::SourceSilent
+            | Self::FeederSilent
+            | Self::StoreFailed
+            | Self::StoreDamaged
+            | Self::CandidateStopped
+            | Self::BundleWithdrawn => Tier::Community,
         }
     }
 
     pub(super) fn level(self) -> u8 {
         match self {
-            Self::DeviceSilent | Self::DeviceRefused | Self::ClockWentBack => 4,
-            Self::SourceSilent | Self::FeederSilent => 3,
+            Self::DeviceSilent
+            | Self::DeviceRefused
+            | Self::ClockWentBack
+            | Self::CandidateStopped => 4,
+            Self::SourceSilent | Self::FeederSilent | Self::BundleWithdrawn => 3,
             Self::StoreFailed => 1,
             Self::StoreDamaged => 2,
         }
+    }
+
+    /// Whether it happened and is over, and is only told for a while.
+    pub(super) fn has_happened(self) -> bool {
+        match self {
+            Self::StoreDamaged | Self::CandidateStopped | Self::BundleWithdrawn => true,
+            Self::DeviceSilent
+            | Self::SourceSilent
+            | Self::FeederSilent
+            | Self::DeviceRefused
+            | Self::ClockWentBack
+            | Self::StoreFailed => false,
+        }
+    }
+
+    /// Whether it is about the gateway itself; everything else has a device to go to.
+    pub(super) fn is_of_the_gateway(self) -> bool {
+        self == Self::StoreFailed || self.has_happened()
     }
 
     /// Evidence that is a sentence and nothing else.

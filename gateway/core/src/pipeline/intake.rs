@@ -111,6 +111,11 @@ impl Pipeline {
         let knows_time = !self.settings.is_live
             || self.time_quality != TimeQuality::Unknown
             || at > CERTAINLY_WRONG;
+        if self.settings.is_live && knows_time {
+            let points = device.device_type.points.len();
+            state.ledger.note(points, &scratch.readings, at);
+            state.around.note(points, &scratch.readings, at);
+        }
         let mut changes = Vec::new();
         let mut bounds = std::mem::take(&mut state.bounds);
         for (position, bound) in bounds.iter_mut().enumerate() {
@@ -128,6 +133,9 @@ impl Pipeline {
                 &mut scratch.features,
                 at,
             );
+            if let Some(budget) = &mut self.budgets[compiled.scene] {
+                budget.note_held_back(std::mem::take(&mut bound.held_back));
+            }
             bound.timer = bound.phase.due(compiled.delays);
             changes.extend(change.map(|change| (position, change)));
             if let Some(model) = compiled.model().filter(|_| !scratch.asks.is_empty()) {
@@ -149,6 +157,7 @@ impl Pipeline {
         if self.speaking.contains(&index) {
             self.follow(index, &scratch.readings, now);
         }
+        self.follow_window(index, now);
         for reading in &scratch.readings {
             if reading.quality != Quality::Good {
                 self.count_refused(index, reading.quality.word(), was_heard, now);
@@ -302,6 +311,7 @@ impl Pipeline {
         match change {
             Change::Raised { since } => {
                 self.note_against_budget(index, position, now);
+                self.begin_window(index, now);
                 self.raise(index, position, since, now);
             }
             Change::Dropped => self.drop_finding(index, position),

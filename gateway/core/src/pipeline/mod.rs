@@ -13,7 +13,8 @@
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced,
 //! 9. `verdicts`: what people say of events,
-//! 10. `viewing`: a snapshot for the console.
+//! 10. `recording`: what is kept of readings, to try other rules on,
+//! 11. `viewing`: a snapshot for the console.
 
 mod asking;
 mod boundary;
@@ -24,6 +25,7 @@ mod health;
 mod intake;
 mod keeping;
 mod own_events;
+mod recording;
 mod remembering;
 mod restoring;
 mod settling;
@@ -48,8 +50,11 @@ use crate::event::verdict::Ledger;
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
-pub use boundary::{Answer, Batch, Damage, Input, Output, Question, Restored, Ruling, Shift};
+pub use boundary::{
+    Answer, Batch, Damage, Input, Kept, Output, Question, Restored, Ruling, Shift, Withdrawn,
+};
 use device::DeviceState;
+use health::Health;
 use settling::Settling;
 
 /// How often what lasts is looked at again while something is open.
@@ -82,14 +87,16 @@ pub struct Pipeline {
     timers: BTreeSet<(Timestamp, DeviceIndex)>,
     /// Devices with a detector that counts.
     speaking: BTreeSet<DeviceIndex>,
+    /// Devices whose readings are put aside, one by one.
+    windows: BTreeSet<DeviceIndex>,
     /// Devices whose refusals are an event.
     refusing: BTreeSet<DeviceIndex>,
     /// Devices whose clock went back, and when we learnt it.
     went_back: BTreeMap<DeviceIndex, Timestamp>,
     /// The disk is full, and not only the last write failed.
     is_disk_full: bool,
-    /// Since when it is told that the store was damaged.
-    damaged: Option<Timestamp>,
+    /// Since when it is told what happened to the gateway itself.
+    happened: BTreeMap<Health, Timestamp>,
     /// By position of the scene; `None` for scenes without a budget.
     budgets: Vec<Option<Budget>>,
     silence: Silence,
@@ -162,10 +169,11 @@ impl Pipeline {
             devices: Vec::new(),
             timers: BTreeSet::new(),
             speaking: BTreeSet::new(),
+            windows: BTreeSet::new(),
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,
-            damaged: None,
+            happened: BTreeMap::new(),
             book: Book::default(),
             ledger: Ledger::default(),
             rulings: VecDeque::new(),
@@ -227,6 +235,7 @@ impl Pipeline {
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
+            Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
             Input::Config(community) => self.replace(community, now),
             Input::Verdict { opinion, journal } => self.handle_verdict(&opinion, journal, now),
         }
@@ -265,7 +274,7 @@ impl Pipeline {
     pub fn handle_stop(&mut self, now: Timestamp) {
         self.unkept = Some(now);
         self.keep_what_waited(now);
-        self.checkpoint_now();
+        self.checkpoint_now(now);
         self.finish(None, now);
     }
 
@@ -343,12 +352,14 @@ impl Pipeline {
             .devices
             .iter()
             .map(|device| {
-                let bounds: Vec<_> = self
+                let mut bounds: Vec<_> = self
                     .compiled
                     .iter()
                     .enumerate()
                     .filter_map(|(i, c)| c.bind(i, &community.scenes[c.scene], &device.device_type))
                     .collect();
+                // Room for three more would be left, in each of a thousand devices.
+                bounds.shrink_to_fit();
                 let looks_back = bounds.iter().any(|b| self.compiled[b.detector].looks_back());
                 let decoder = Arc::clone(&decoders[device.device_type.head.id.as_str()]);
                 let mut state = DeviceState::new(device, decoder, looks_back);

@@ -1,12 +1,12 @@
 //! The gateway's own events: when they begin, and when they are over.
 //!
 //! Refusals and clocks come from [`super::intake`], silences from [`super::telling`], the store's
-//! troubles from the shell. What has no end of its own (a damage that happened, a clock that was set)
-//! ends after a while.
+//! troubles and withdrawn bundles from the shell. What has no end of its own (a damage that happened, a
+//! clock that was set) ends after a while.
 
 use std::time::Duration;
 
-use super::boundary::Damage;
+use super::boundary::{Damage, Withdrawn};
 use super::concern::health_concern;
 use super::health::{Health, told_damage, told_refusals, told_span};
 use super::{Pipeline, TICK};
@@ -17,12 +17,12 @@ use crate::reading::{DeviceIndex, Timestamp};
 /// A clock that went back is told for this long.
 const CLOCK_TOLD_FOR: Duration = Duration::from_mins(10);
 
-/// A store that was damaged is told for this long, over restarts.
-const DAMAGE_TOLD_FOR: Duration = Duration::from_hours(24);
+/// What happened to the gateway itself is told for this long, over restarts.
+const TOLD_FOR: Duration = Duration::from_hours(24);
 
 impl Pipeline {
     pub(super) fn has_own_events(&self) -> bool {
-        !self.refusing.is_empty() || !self.went_back.is_empty() || self.damaged.is_some()
+        !self.refusing.is_empty() || !self.went_back.is_empty() || !self.happened.is_empty()
     }
 
     /// Ends what has been quiet for long enough.
@@ -43,8 +43,13 @@ impl Pipeline {
         for index in over {
             self.drop_health(Health::ClockWentBack, &self.community.device(index).id.clone());
         }
-        if self.damaged.take_if(|since| now >= *since + DAMAGE_TOLD_FOR).is_some() {
-            self.drop_health(Health::StoreDamaged, &self.community.gateway.clone());
+        let told: Vec<Health> = self
+            .happened
+            .extract_if(.., |_, since| now >= *since + TOLD_FOR)
+            .map(|(health, _)| health)
+            .collect();
+        for health in told {
+            self.drop_health(health, &self.community.gateway.clone());
         }
     }
 
@@ -106,14 +111,26 @@ impl Pipeline {
 
     /// The store had lost something before this start.
     pub(super) fn raise_damage(&mut self, damage: &Damage, now: Timestamp) {
+        self.raise_happened(Health::StoreDamaged, told_damage(damage), now);
+    }
+
+    /// A bundle broke its budget.
+    pub(super) fn handle_withdrawn(
+        &mut self,
+        Withdrawn { was_live, why }: Withdrawn,
+        now: Timestamp,
+    ) {
+        let health = if was_live { Health::BundleWithdrawn } else { Health::CandidateStopped };
+        self.raise_happened(health, why, now);
+    }
+
+    fn raise_happened(&mut self, health: Health, why: Text, now: Timestamp) {
         if self.community.devices.is_empty() {
             return;
         }
-        self.damaged = Some(now);
+        self.happened.insert(health, now);
         self.tick.get_or_insert(now + TICK);
-        let why = told_damage(damage);
         let subject = self.community.gateway.clone();
-        let health = Health::StoreDamaged;
         self.raise_health(health, &subject, DeviceIndex(0), Vec::new(), why, now, now);
     }
 
@@ -129,14 +146,10 @@ impl Pipeline {
         now: Timestamp,
     ) {
         let key = Key { scene: health.id().to_owned(), subject: subject.to_owned() };
-        // The disk is the gateway's own; everything else has a device to go to.
-        let device = match health {
-            Health::StoreFailed | Health::StoreDamaged => self.community.gateway.clone(),
-            Health::DeviceSilent
-            | Health::SourceSilent
-            | Health::FeederSilent
-            | Health::DeviceRefused
-            | Health::ClockWentBack => self.community.device(at_device).id.clone(),
+        let device = if health.is_of_the_gateway() {
+            self.community.gateway.clone()
+        } else {
+            self.community.device(at_device).id.clone()
         };
         let finding = Finding {
             device: device.clone(),
@@ -148,7 +161,7 @@ impl Pipeline {
         let community = &self.community;
         self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
             let mut concern = health_concern(community, at_device, health, now);
-            if matches!(health, Health::StoreFailed | Health::StoreDamaged) {
+            if health.is_of_the_gateway() {
                 concern.data.location = Text::new("网关", "the gateway");
             }
             concern.data.device = device;

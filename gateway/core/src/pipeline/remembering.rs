@@ -15,14 +15,19 @@
 //!
 //! `learnt/<device>/<scene>/<detector>/<point>` is what a model's point knows of its past
 //! ([`crate::detect::anomaly`]): written at a stop, and device by device every four hours.
+//! `together/<device>/<scene>/<detector>` is what is known of its points as a whole
+//! ([`crate::detect::joint`]), after a fingerprint of their names, in that order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Pipeline;
-use crate::admission::{Memory, OwnClock};
+use crate::admission::{Memory, OwnClock, fingerprint};
+use crate::community::device_type::DeviceType;
+use crate::detect::together::Together;
 use crate::detect::warning::Outlook;
 use crate::reading::{DeviceIndex, Timestamp};
 
@@ -32,6 +37,10 @@ const CHECKPOINT: Duration = Duration::from_mins(15);
 /// What points have learnt is some 2 kB each and grows old slowly: at each checkpoint one device of so
 /// many writes it, so that a device's turn comes every four hours.
 const TURNS: usize = 16;
+
+/// Statistics are written with every third checkpoint: with the quarter that was open at the last, a
+/// power cut costs at most an hour of them.
+const STATISTICS_EVERY: usize = 3;
 
 /// A device's memory, as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +105,11 @@ impl Pipeline {
                 let key = format!("learnt/{}/{scene}/{}/{point}", device.id, compiled.id);
                 self.batch.states.push((key, Some(series.remember())));
             }
+            if let Some(bytes) = bound.together.as_ref().and_then(Together::remember) {
+                let key = format!("together/{}/{scene}/{}", device.id, compiled.id);
+                let names = names_of(&device.device_type, &bound.points);
+                self.batch.states.push((key, Some([&names[..], &bytes].concat())));
+            }
             let seen = bound.outlook.as_ref().and_then(Outlook::remember);
             if let (Some(json), Some(point)) = (seen, bound.points.first()) {
                 let point = &device.device_type.points[*point].name;
@@ -126,6 +140,23 @@ impl Pipeline {
         is_taken
     }
 
+    /// Takes up what is known of a device's points as a whole; false when it cannot be read, the points
+    /// are others, or nobody is meant.
+    pub(super) fn restore_together(
+        &mut self,
+        [device, scene, detector]: [&str; 3],
+        bytes: &[u8],
+    ) -> bool {
+        let Some(index) = self.community.find_device(device) else { return false };
+        let Some((names, bytes)) = bytes.split_first_chunk() else { return false };
+        let device_type = Arc::clone(&self.community.device(index).device_type);
+        self.positions(index, scene, detector).into_iter().any(|position| {
+            let bound = &mut self.devices[index.0].bounds[position];
+            let is_same = names_of(&device_type, &bound.points) == *names;
+            bound.together.as_mut().is_some_and(|together| is_same && together.recall(bytes))
+        })
+    }
+
     /// Writes down everything that was heard, when it is time.
     pub(super) fn keep_all_heard(&mut self, now: Timestamp) {
         if self.checkpoint.take_if(|due| *due <= now).is_some() {
@@ -134,13 +165,19 @@ impl Pipeline {
             self.keep_everything(|index| index.0 % TURNS == turn);
             // What people said fades.
             self.learn_verdicts(now);
+            self.follow_windows(now);
+            if self.turn.is_multiple_of(STATISTICS_EVERY) {
+                self.write_statistics(now, false);
+            }
         }
     }
 
     /// Writes down everything, at a stop.
-    pub(super) fn checkpoint_now(&mut self) {
+    pub(super) fn checkpoint_now(&mut self, now: Timestamp) {
         if self.settings.is_live {
             self.keep_everything(|_| true);
+            self.write_statistics(now, true);
+            self.close_windows();
         }
     }
 
@@ -169,6 +206,13 @@ impl Pipeline {
         }
         true
     }
+}
+
+/// Tells these points from others, and from the same in another order.
+fn names_of(device_type: &DeviceType, points: &[usize]) -> [u8; 8] {
+    let names: Vec<&str> =
+        points.iter().map(|point| device_type.points[*point].name.as_str()).collect();
+    fingerprint(names.join("/").as_bytes()).to_le_bytes()
 }
 
 /// Where a device's memory is kept.

@@ -4,6 +4,7 @@
 //! their records), delays that were running ([`super::keeping`]), and what was heard of each device
 //! ([`super::remembering`]).
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,27 +21,43 @@ use crate::reading::{DeviceIndex, SourceIndex, Timestamp};
 
 impl Pipeline {
     pub(super) fn restore(&mut self, restored: Restored, now: Timestamp) {
+        // One block for all of it, which is given back as a whole: what it came in is room on the heap
+        // for what is made of it.
+        let mut block = Vec::with_capacity(restored.states.iter().map(|(_, v)| v.len()).sum());
+        let states: Vec<(String, Range<usize>)> = restored
+            .states
+            .into_iter()
+            .map(|(key, value)| {
+                let from = block.len();
+                block.extend(value);
+                (key, from..block.len())
+            })
+            .collect();
         // A delay goes on from where the events stand.
         let (delays, others): (Vec<_>, Vec<_>) =
-            restored.states.into_iter().partition(|(key, _)| key.starts_with("armed/"));
-        for (key, value) in others.into_iter().chain(delays) {
+            states.into_iter().partition(|(key, _)| key.starts_with("armed/"));
+        for (key, range) in others.into_iter().chain(delays) {
+            let value = &block[range];
             let parts: Vec<&str> = key.split('/').collect();
             let taken = match parts.as_slice() {
                 ["event", scene, subject] => {
-                    serde_json::from_slice::<Live>(&value).is_ok_and(|live| {
+                    serde_json::from_slice::<Live>(value).is_ok_and(|live| {
                         let key =
                             Key { scene: (*scene).to_owned(), subject: (*subject).to_owned() };
                         self.restore_event(key, live, now);
                         true
                     })
                 }
-                ["heard", device] => self.restore_heard(device, &value),
-                ["raised", _] => self.restore_raised(&value),
-                ["budget", scene] => self.restore_budget(scene, &value),
+                ["heard", device] => self.restore_heard(device, value),
+                ["raised", _] => self.restore_raised(value),
+                ["budget", scene] => self.restore_budget(scene, value),
                 ["learnt", device, scene, detector, point] => {
-                    self.restore_learnt([device, scene, detector, point], &value)
+                    self.restore_learnt([device, scene, detector, point], value)
                 }
-                ["armed", device, scene, detector] => serde_json::from_slice::<Running>(&value)
+                ["together", device, scene, detector] => {
+                    self.restore_together([device, scene, detector], value)
+                }
+                ["armed", device, scene, detector] => serde_json::from_slice::<Running>(value)
                     .is_ok_and(|running| {
                         self.restore_armed([device, scene, detector], running, now)
                     }),
@@ -64,8 +81,8 @@ impl Pipeline {
 
     fn restore_finding(&mut self, key: &Key, finding: &Finding, now: Timestamp) {
         let health = Health::from_id(&key.scene);
-        if health == Some(Health::StoreDamaged) {
-            self.damaged = Some(finding.since);
+        if let Some(health) = health.filter(|health| health.has_happened()) {
+            self.happened.insert(health, finding.since);
         }
         let Some(index) = self.community.find_device(&finding.device) else { return };
         match health {
@@ -99,7 +116,12 @@ impl Pipeline {
             Some(Health::ClockWentBack) => {
                 self.went_back.insert(index, now);
             }
-            Some(Health::StoreFailed | Health::StoreDamaged) => {}
+            Some(
+                Health::StoreFailed
+                | Health::StoreDamaged
+                | Health::CandidateStopped
+                | Health::BundleWithdrawn,
+            ) => {}
         }
     }
 
@@ -123,7 +145,7 @@ impl Pipeline {
             match (Health::from_id(&key.scene), device) {
                 // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
-                (Some(Health::StoreDamaged), _) => true,
+                (Some(health), _) if health.has_happened() => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {
                     has(Box::new(self.community.sources.iter().map(|s| &s.id)))
@@ -146,6 +168,9 @@ impl Pipeline {
     /// Takes a new configuration; state is kept where ids match. A configuration with a scene that
     /// cannot work changes nothing (the shell checks before it sends one).
     pub(super) fn replace(&mut self, community: Arc<Community>, now: Timestamp) {
+        // Points may have other places from here on.
+        self.write_statistics(now, true);
+        self.close_windows();
         let before_community = std::mem::replace(&mut self.community, community);
         let before_compiled = std::mem::take(&mut self.compiled);
         let before_grades = std::mem::take(&mut self.grades);
@@ -164,7 +189,7 @@ impl Pipeline {
             if let (Some(now), Some(before)) = (now, before)
                 && let Some(budget) = &mut self.budgets[now]
             {
-                budget.recall(before.state());
+                budget.inherit(&before);
             }
         }
         let before_silence =
@@ -232,15 +257,24 @@ impl Pipeline {
         self.settling.renumber(|was| moved.get(was.0).copied().flatten());
     }
 
-    /// A detector whose scene says what it said goes on from where it stood.
+    /// A detector whose scene says what it said goes on from where it stood; of another on the same
+    /// points stays what was learnt of them.
     fn inherit_bound(&mut self, index: DeviceIndex, scene: &Scene, detector: &str, before: Bound) {
         for position in self.positions(index, &scene.head.id, detector) {
             let bound = &mut self.devices[index.0].bounds[position];
             let is_same = *self.community.scenes[self.compiled[bound.detector].scene] == *scene;
-            if is_same && bound.points == before.points {
-                *bound = Bound { detector: bound.detector, ..before };
-                return;
+            if bound.points != before.points {
+                continue;
             }
+            if is_same {
+                *bound = Bound { detector: bound.detector, ..before };
+            } else {
+                bound.series.iter_mut().zip(before.series).for_each(|(now, was)| now.inherit(was));
+                if let (Some(now), Some(was)) = (&mut bound.together, before.together) {
+                    now.inherit(was);
+                }
+            }
+            return;
         }
     }
 
@@ -256,7 +290,9 @@ impl Pipeline {
             for budget in self.budgets.iter_mut().flatten() {
                 budget.shift(|at| if at <= before { at + by } else { at });
             }
-            self.damaged = self.damaged.map(|at| if at <= before { at + by } else { at });
+            for at in self.happened.values_mut().filter(|at| **at <= before) {
+                *at = *at + by;
+            }
             self.tick = self.tick.map(|due| if due <= now { due + by } else { due });
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 let has_own_time = self.community.device(index).device_type.head.time.is_some();

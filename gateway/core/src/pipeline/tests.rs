@@ -431,11 +431,15 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
 
 mod calendar;
 mod clocks;
+mod coarse;
 mod lapses;
 mod learning;
 mod restarts;
+mod statistics;
+mod together;
 mod verdicts;
 mod warning;
+mod withdrawn;
 
 mod properties {
     use super::*;

@@ -1,10 +1,14 @@
 //! A snapshot for the console.
 
+use std::sync::Arc;
+
 use super::Pipeline;
 use crate::community::Community;
+use crate::community::scene::Scene;
+use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
 use crate::reading::{DeviceIndex, Quality, Timestamp};
-use crate::view::{Counts, DeviceView, EventView, SourceView, View};
+use crate::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
 /// Events that are over, shown so that somebody may judge them.
 const CLOSED: usize = 20;
@@ -42,11 +46,26 @@ impl Pipeline {
                     dropped: state.dropped.clone(),
                 })
                 .collect(),
+            budgets: self.budgets_view(),
             counts: Counts {
                 unstored: self.batches.saturating_sub(self.stored),
                 ..self.counts.clone()
             },
         }
+    }
+
+    fn budgets_view(&self) -> Vec<BudgetView> {
+        let scenes = self.community.scenes.iter().zip(&self.budgets);
+        let view = |(scene, budget): (&Arc<Scene>, &Option<Budget>)| {
+            let budget = budget.as_ref()?;
+            Some(BudgetView {
+                scene: scene.head.id.clone(),
+                rate: budget.rate(),
+                correction: budget.correction(),
+                held_back: budget.held_back(),
+            })
+        };
+        scenes.filter_map(view).collect()
     }
 
     fn device_view(&self, index: DeviceIndex, now: Timestamp) -> DeviceView {

@@ -17,11 +17,12 @@ use anyhow::Context;
 use super::check::{Over, load_all};
 use super::{INVALID, check};
 use crate::bundle::head::Head;
-use crate::bundle::installed::{Installed, Layer};
+use crate::bundle::installed::{Installed, Layer, Terms};
 use crate::bundle::keys::{self, Signer, Trust};
 use crate::bundle::{BundleError, pack};
 use crate::config::GatewayConfig;
 use crate::infer::{Models, Shelves};
+use crate::shadow::misfit;
 use crate::simulate::scratch::Scratch;
 
 /// Signed bundles of models and configuration
@@ -60,10 +61,22 @@ pub enum Action {
         key: Option<PathBuf>,
     },
     /// Check a bundle with all that it will work with, and put it in the place of the one before
-    Install { file: PathBuf },
+    Install {
+        file: PathBuf,
+        /// As a candidate: it runs beside the one that stands, tells nobody, and is compared
+        /// (`gatehouse models compare`) until it is promoted or dropped
+        #[arg(long)]
+        shadow: bool,
+        /// Though it is an older version of what is installed
+        #[arg(long)]
+        older: bool,
+    },
     /// Go back to what was installed before; once more undoes that
     Rollback,
 }
+
+/// What installing does not do.
+pub(super) const THEN: &str = "takes effect when the gateway is started or gets SIGHUP";
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let told = match &args.action {
@@ -103,14 +116,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json::Value> {
     let trust = Trust::read(&config.bundles.trusted_keys)?;
     let installed = Installed::below(&config.store.path);
-    let then = "takes effect when the gateway is started or gets SIGHUP";
+    let then = THEN;
     Ok(match &args.action {
-        Action::Install { file } => {
-            let judge = |layer: &Layer| judge(&args.config, Some(layer));
+        Action::Install { file, shadow, older } => {
+            let terms = Terms { beside: *shadow, may_be_older: *older };
+            let judge = |layer: &Layer| {
+                judge(&args.config, Some(layer))?;
+                if *shadow { judge_beside(&args.config, layer) } else { Ok(()) }
+            };
             let refused = || format!("{} is refused; nothing has changed", file.display());
-            let layer = installed.install(file, &trust, judge).with_context(refused)?;
+            let layer = installed.install(file, &trust, terms, judge).with_context(refused)?;
+            let place = if *shadow { "candidate" } else { "installed" };
             serde_json::json!({
-                "installed": layer.title, "signed-by": layer.signer, "folder": layer.folder, "note": then
+                place: layer.title, "signed-by": layer.signer, "folder": layer.folder, "note": then
             })
         }
         Action::Rollback => {
@@ -123,8 +141,27 @@ fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json:
     })
 }
 
+/// Goes back from a promoted bundle that broke its budget; gives the name of what is back.
+pub(super) fn withdraw(folder: &Path, id: &str) -> anyhow::Result<String> {
+    let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
+    let trust = Trust::read(&gateway.config.bundles.trusted_keys)?;
+    let installed = Installed::below(&gateway.config.store.path);
+    let layer = installed.withdraw(id, &trust, |layer| judge(folder, layer))?;
+    Ok(layer.map_or_else(|| "no bundle".to_owned(), |layer| layer.title))
+}
+
+/// A candidate must read the same devices as the configuration that runs.
+fn judge_beside(folder: &Path, candidate: &Layer) -> Result<(), BundleError> {
+    let read = |over| check::load_with(folder, over).map_err(|faults| faults.print());
+    let faults = |()| BundleError::Refused("the configuration has the faults above".to_owned());
+    let live = read(Over::Installed).map_err(faults)?;
+    let beside = read(Over::This(Some(candidate))).map_err(faults)?;
+    let why = misfit(&live.built.community, &beside.built.community);
+    why.map_or(Ok(()), |why| Err(BundleError::Refused(why)))
+}
+
 /// The configuration as it would be.
-fn judge(folder: &Path, layer: Option<&Layer>) -> Result<(), BundleError> {
+pub(super) fn judge(folder: &Path, layer: Option<&Layer>) -> Result<(), BundleError> {
     load_all(folder, Over::This(layer)).map(drop).map_err(|faults| {
         faults.print();
         BundleError::Refused("the configuration would have the faults above".to_owned())

@@ -133,3 +133,26 @@ fn a_bundle_that_was_changed_on_the_disk_is_a_fault_of_the_configuration() {
     let expected = "the installed bundle is refused: `scenes/bin-fire.toml` is not what was signed";
     assert_eq!(fault.message, expected);
 }
+
+#[test]
+fn a_candidate_changes_nothing_of_what_stands_and_must_read_the_same_devices() {
+    let site = Site::new();
+    let before = site.title();
+    let scene = site.shipped(SCENE).replacen(&format!("en = \"{before}\""), "en = \"Ours\"", 1);
+    site.run(&["install", "--shadow", &site.bundle("1", SCENE, scene.as_bytes())]).unwrap();
+    assert_eq!(site.title(), before);
+
+    let community = site.shipped("community.toml");
+    let (head, device) = community.split_once("[[device]]").unwrap();
+    let (first, rest) = device.split_once("[[device]]").unwrap();
+    let moved = format!("{head}[[device]]{rest}\n[[device]]{first}");
+    let other = site.bundle("2", "community.toml", moved.as_bytes());
+    let refused = format!("{:#}", site.run(&["install", "--shadow", &other]).unwrap_err());
+
+    assert!(refused.contains("is refused; nothing has changed"), "{refused}");
+    assert!(refused.contains("in another way or place"), "{refused}");
+    let config = site.0.path().join("config");
+    let gateway = check::load_gateway(&config).unwrap();
+    let candidate = check::load_candidate(&config, &gateway.config).unwrap().unwrap();
+    assert_eq!(candidate.bundle.unwrap().title, "site 1", "the one before stays");
+}

@@ -9,8 +9,11 @@ use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
 use crate::bundle::keys;
-use crate::config::{Access, BrokerConfig, GatewayConfig, LineConfig, UplinkConfig};
+use crate::config::{
+    Access, BrokerConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
+};
 use crate::console::token::Token;
+use crate::tls::Credentials;
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -54,6 +57,13 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
     check_models(document, config, folder);
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
+    }
+    if config.store.statistics_days > MOST_STATISTICS_DAYS {
+        let message = format!(
+            "`statistics-days` is {}, expected at most {MOST_STATISTICS_DAYS}",
+            config.store.statistics_days
+        );
+        document.fault("store.statistics-days", message, None);
     }
     if config.store.max_waiting == 0 {
         let message = "`max-waiting` is 0, so no event could ever be delivered";
@@ -127,7 +137,7 @@ fn check_unique<'c>(
 
 fn check_broker(document: &mut Document, path: &str, broker: &BrokerConfig) {
     let is_tls = check_url(document, &format!("{path}.url"), &broker.url);
-    check_access(document, &format!("{path}.access"), &broker.access, is_tls);
+    check_access(document, path, &broker.url, &broker.access, is_tls);
     if !(1..=LONGEST_PACKET).contains(&broker.max_payload_bytes) {
         let message = format!("`max-payload-bytes` is 1 to {LONGEST_PACKET}");
         document.fault(&format!("{path}.max-payload-bytes"), message, None);
@@ -172,7 +182,15 @@ fn is_endpoint(text: &str, has_port: bool) -> bool {
     !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
-fn check_access(document: &mut Document, path: &str, access: &Access, is_tls: Option<bool>) {
+fn check_access(
+    document: &mut Document,
+    of: &str,
+    url: &str,
+    access: &Access,
+    is_tls: Option<bool>,
+) {
+    let path = &format!("{of}.access");
+    let faults_before = document.faults().len();
     let pairs = [
         ("user", access.user.is_some(), "password-file", access.password_file.is_some()),
         ("cert-file", access.cert_file.is_some(), "key-file", access.key_file.is_some()),
@@ -202,6 +220,16 @@ fn check_access(document: &mut Document, path: &str, access: &Access, is_tls: Op
             document.key_fault(&path, message, Some("did you mean `mqtts://`?".to_owned()));
         }
         check_file(document, &path, file);
+    }
+    if is_tls.is_none() || document.faults().len() > faults_before {
+        return;
+    }
+    // All files are there; what is in them?
+    if let Err(error) = Credentials::read(url, access) {
+        let is_in = |file: &&Option<PathBuf>| file.is_some() && file.as_deref() == error.file();
+        let key = files.iter().find(|(_, file, _)| is_in(file)).map(|(key, ..)| key);
+        let place = key.map_or_else(|| format!("{of}.url"), |key| format!("{path}.{key}"));
+        document.fault(&place, error.to_string(), None);
     }
 }
 
@@ -311,7 +339,7 @@ fn check_endpoints(document: &mut Document, config: &GatewayConfig) {
 
 fn check_uplink(document: &mut Document, uplink: &UplinkConfig) {
     let is_tls = check_url(document, "uplink.url", &uplink.url);
-    check_access(document, "uplink.access", &uplink.access, is_tls);
+    check_access(document, "uplink", &uplink.url, &uplink.access, is_tls);
     if let Some(topic) = &uplink.events_topic
         && (topic.is_empty() || topic.contains(['+', '#', '\0']))
     {

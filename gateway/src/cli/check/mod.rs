@@ -66,7 +66,13 @@ pub struct Loaded {
 
 impl Loaded {
     pub fn into_setup(self) -> Setup {
-        Setup { config: self.config, community: self.built.community, models: self.models }
+        Setup {
+            config: self.config,
+            community: self.built.community,
+            models: self.models,
+            bundle: self.bundle,
+            candidate: None,
+        }
     }
 }
 
@@ -101,6 +107,8 @@ pub enum Over<'l> {
     Installed,
     /// What was installed before it.
     Previous,
+    /// The candidate that runs beside it, if any.
+    Candidate,
     /// This one, which may become the installed one, or nothing.
     This(Option<&'l Layer>),
 }
@@ -112,6 +120,31 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
 
 /// Reads and checks a configuration folder with this laid over it.
 pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
+    load_parts(folder, over, None)
+}
+
+/// A configuration with one scene changed.
+pub struct Changed {
+    pub loaded: Loaded,
+    /// The scene's id.
+    pub scene: String,
+    /// Stories that do not go as they say any more.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks a configuration folder with this scene in the place of the one of its id. Its
+/// stories may tell of what it was before, so that they are no faults.
+pub fn load_changed(folder: &Path, scene: &Path) -> Result<Changed, Faults> {
+    let loaded = load_parts(folder, Over::Installed, Some(scene))?;
+    let name = scene.display().to_string();
+    let id = loaded.texts.get(&name).and_then(|text| reader::scene_id(text)).unwrap_or_default();
+    let of_scene = stories(&loaded).into_iter().filter(|fault| fault.file == name).collect();
+    let told = Faults::new(of_scene, loaded.texts.clone()).plain();
+    let warnings = told.lines().map(ToOwned::to_owned).collect();
+    Ok(Changed { scene: id, warnings, loaded })
+}
+
+fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<Loaded, Faults> {
     let mut reader = Reader::default();
     if !folder.is_dir() {
         reader.missing(folder, "there is no such folder");
@@ -133,7 +166,12 @@ pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
     let community = reader.file(&community.unwrap_or_else(|| folder.join("community.toml")));
     let device_types =
         reader.layered(&folder.join("device-types"), over("device-types").as_deref());
-    let scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
+    let mut scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
+    if let Some(file) = changed.and_then(|path| reader.file(path)) {
+        let id = reader::scene_id(&file.text);
+        scenes.retain(|other| id.is_none() || reader::scene_id(&other.text) != id);
+        scenes.push(file);
+    }
     let models = config
         .as_ref()
         .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));
@@ -171,6 +209,13 @@ pub fn load_all(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
     if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }
 }
 
+/// The candidate over the same folder, if there is one, to run beside; why not, when it cannot.
+pub fn load_candidate(folder: &Path, config: &GatewayConfig) -> Option<Result<Box<Setup>, String>> {
+    Installed::below(&config.store.path).run_of_candidate()?;
+    let loaded = load_with(folder, Over::Candidate).map(|loaded| Box::new(loaded.into_setup()));
+    Some(loaded.map_err(|faults| faults.plain()))
+}
+
 /// `gateway.toml` alone, for commands that need no community.
 pub struct Gateway {
     pub config: GatewayConfig,
@@ -198,6 +243,12 @@ pub fn load_gateway(folder: &Path) -> Result<Gateway, Faults> {
     Err(reader.into_faults(document.faults().to_vec()))
 }
 
+/// Whether a bundle lies over the configuration, sound or not.
+pub fn has_bundle(folder: &Path) -> bool {
+    load_gateway(folder)
+        .is_ok_and(|gateway| Installed::below(&gateway.config.store.path).has_current())
+}
+
 fn shelves(config: &GatewayConfig, folder: &Path, over: Option<&Layer>) -> Shelves {
     let over = over.map(|layer| layer.folder.join("models"));
     Shelves::new(over.into_iter().chain([folder.join(&config.models.path)]).collect())
@@ -219,6 +270,7 @@ fn find_layer(config: &GatewayConfig, over: Over<'_>) -> Result<Option<Layer>, B
     match over {
         Over::Installed => installed.current(&trust),
         Over::Previous => installed.previous(&trust),
+        Over::Candidate => installed.candidate(&trust),
         Over::This(layer) => Ok(layer.cloned()),
     }
 }

@@ -126,6 +126,12 @@ impl Reader {
     }
 }
 
+/// The id of a scene, whatever else is wrong in its file.
+pub(super) fn scene_id(text: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    Some(table.get("scene")?.get("id")?.as_str()?.to_owned())
+}
+
 /// What is wrong with a model, at its place in the manifest where it has one.
 pub(super) fn model_fault(
     texts: &mut BTreeMap<String, String>,

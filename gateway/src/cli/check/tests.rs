@@ -140,6 +140,11 @@ fn what_stands_in_sections_of_gateway_toml_is_told_with_what_was_expected() {
         ),
         (
             "[uplink]",
+            "[store]\nstatistics-days = 2000\n[uplink]",
+            "11:19 `statistics-days` is 2000, expected at most 1000",
+        ),
+        (
+            "[uplink]",
             "[models]\npath = \"nowhere\"\n[uplink]",
             "11:8 there is no folder `no-folder/nowhere` (the folder that holds one folder per model, from here: `../models`)",
         ),
@@ -147,6 +152,16 @@ fn what_stands_in_sections_of_gateway_toml_is_told_with_what_was_expected() {
             "[[line]]",
             "[broker.access]\npassword = \"secret\"\nuser = \"u\"\n[[line]]",
             "8:1 unknown key `password` (did you mean `password-file`?)",
+        ),
+        (
+            "mqtt://127.0.0.1:1884",
+            "mqtts://127.0.0.1:1884",
+            "11:7 `mqtts://127.0.0.1:1884` wants TLS, but no `ca-file` says whom to believe",
+        ),
+        (
+            "mqtt://127.0.0.1:1884\"",
+            "mqtts://127.0.0.1:1884\"\n[uplink.access]\nca-file = \"/dev/null\"",
+            "13:11 /dev/null holds no certificate in PEM form",
         ),
         (
             "[uplink]",

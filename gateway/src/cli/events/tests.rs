@@ -175,7 +175,7 @@ impl Made {
         });
         let records: Vec<Record> = records.collect();
         let written = records.iter().map(|r| r.json.clone()).collect();
-        sender.send(Batch { number: 1, records, states: Vec::new() });
+        sender.send(Batch { number: 1, records, ..Batch::default() });
         reports.blocking_recv().unwrap();
         drop(sender);
         writer.join().unwrap();

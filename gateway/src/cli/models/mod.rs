@@ -2,9 +2,12 @@
 //! runs on this box.
 //!
 //! Only `gateway.toml` is read, for the folders and the engine; a fault in a scene keeps nobody from
-//! looking at the models. [`bench`] takes the times.
+//! looking at the models. [`bench`] takes the times; [`compare`] and [`promote`] are about the candidate
+//! that runs beside them.
 
 mod bench;
+mod compare;
+mod promote;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +54,16 @@ pub enum Action {
         #[arg(long, value_name = "N")]
         rows: Option<NonZeroUsize>,
     },
+    /// Compare the candidate with the live one: what each raised, and its budgets of false alarms
+    Compare,
+    /// Put the candidate in the place of what is installed; that is kept for going back
+    Promote {
+        /// Though it broke its budget, or has run for less than a day
+        #[arg(long)]
+        anyway: bool,
+    },
+    /// Remove the candidate
+    DropCandidate,
     /// Print what a model answers to made-up windows, a line each, to compare engines
     #[command(hide = true)]
     Answers {
@@ -76,6 +89,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Action::Verify => verify(&config, &shelves, &bundle)?,
         Action::Bench { rows } => bench::bench(&config, &shelves, *rows)?,
         Action::Answers { model, seed, rows } => answers(&config, &shelves, model, *seed, *rows)?,
+        Action::Compare => compare::compare(&config)?,
+        Action::Promote { anyway } => promote::promote(&args.config, &config, *anyway)?,
+        Action::DropCandidate => promote::drop_candidate(&config)?,
     };
     let mut out = std::io::stdout().lock();
     if args.json {

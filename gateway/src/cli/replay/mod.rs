@@ -7,13 +7,14 @@
 
 mod play;
 mod recording;
-mod stage;
+pub(super) mod stage;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -78,6 +79,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(INVALID));
         }
     };
+    for written in [&args.scores, &args.events].into_iter().flatten() {
+        if is_same_file(written, &args.input) {
+            eprintln!("error: `{}` is the recording itself; name another file", written.display());
+            return Ok(ExitCode::from(INVALID));
+        }
+    }
     let names = stage::models(&community);
     let models = Models::open(&setup.models, names, setup.config.models.onnxruntime.as_deref())?;
     let mut scores = args.scores.as_deref().map(create).transpose()?.map(csv::Writer::from_writer);
@@ -107,6 +114,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         out.write_all(summary.text().as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether both names lead to one file, by whatever way.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino()));
+    file(one).is_some_and(|one| file(other) == Some(one))
 }
 
 /// The recording, and what to call it.

@@ -96,7 +96,7 @@ fn scenes(
     }
 }
 
-fn on_stage(scene: &Scene) -> Arc<Scene> {
+pub(in crate::cli) fn on_stage(scene: &Scene) -> Arc<Scene> {
     let head = SceneHead { status: Status::Live, review: false, ..scene.head.clone() };
     Arc::new(Scene { head, ..scene.clone() })
 }
@@ -116,7 +116,7 @@ pub(super) fn models(community: &Community) -> BTreeSet<&str> {
 }
 
 /// The configured community with nothing in it but the recording's device.
-pub(super) fn one_device(
+pub(in crate::cli) fn one_device(
     device_type: &Arc<DeviceType>,
     scenes: Vec<Arc<Scene>>,
     shipped: &Community,

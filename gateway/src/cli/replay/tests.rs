@@ -79,6 +79,18 @@ proptest! {
 }
 
 #[test]
+fn a_recording_is_known_under_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, link, other] = ["one", "link", "other"].map(|name| folder.path().join(name));
+    std::fs::write(&one, "timestamp,a\n").unwrap();
+    std::fs::write(&other, "timestamp,a\n").unwrap();
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+
+    assert!(is_same_file(&link, &one) && !is_same_file(&other, &one));
+    assert!(!is_same_file(&folder.path().join("none"), Path::new("-")));
+}
+
+#[test]
 fn an_outlier_opens_an_event_in_its_own_row() {
     let noise = (0..600_u32).map(|i| 20.0 + f64::from(i * 7919 % 101) / 100.0);
     let values: Vec<f64> = noise.chain([80.0]).collect();

@@ -253,6 +253,9 @@ fn wrong_filter(filter: &str) -> Option<&'static str> {
     if filter.len() > 65_535 || filter.contains('\0') {
         return Some("it is too long or contains a zero");
     }
+    if filter.starts_with("$share/") {
+        return Some("a shared subscription shares a device's messages out among gateways");
+    }
     if filter.contains('*') {
         return Some(
             "`*` is no wildcard; `+` stands for one level, a last `#` for all that follow",
@@ -268,4 +271,19 @@ fn wrong_filter(filter: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_no_message_comes_by_is_refused() {
+        for filter in ["", "a/#/b", "a/b+", "a/*", "$share/gateways/a/b"] {
+            assert!(wrong_filter(filter).is_some(), "{filter}");
+        }
+        for filter in ["a/b", "+/b", "a/#", "#"] {
+            assert_eq!(wrong_filter(filter), None, "{filter}");
+        }
+    }
 }

@@ -21,9 +21,9 @@ pub(super) enum Tail {
 pub(super) struct Histogram {
     /// In units of `one`.
     counts: [f32; BINS],
-    total: f64,
+    total: f32,
     /// What the newest sample weighs: it grows, which is cheaper than shrinking all the others.
-    one: f64,
+    one: f32,
 }
 
 impl Default for Histogram {
@@ -36,19 +36,20 @@ impl Histogram {
     /// One that remembers samples of those weights, bin by bin.
     #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
     pub(super) fn from_weights(weights: [f64; BINS]) -> Self {
-        Self { counts: weights.map(|weight| weight as f32), total: weights.iter().sum(), one: 1.0 }
+        let total: f64 = weights.iter().sum();
+        Self { counts: weights.map(|weight| weight as f32), total: total as f32, one: 1.0 }
     }
 
     /// What the samples weigh that it remembers.
     pub(super) fn weight(&self) -> f64 {
-        self.total / self.one
+        f64::from(self.total / self.one)
     }
 
     /// Forgets a little, counts `x`.
     #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
     pub(super) fn learn(&mut self, x: f64) {
-        self.one *= (1.0 / TAU).exp();
-        self.counts[bin(x)] += self.one as f32;
+        self.one *= (1.0 / TAU).exp() as f32;
+        self.counts[bin(x)] += self.one;
         self.total += self.one;
         if self.one > 2.0 {
             self.counts = self.counts.map(|count| count / 2.0);
@@ -95,11 +96,11 @@ impl Histogram {
 
     /// What the samples weigh that fell into a bin.
     pub(super) fn count(&self, bin: usize) -> f64 {
-        f64::from(self.counts[bin]) / self.one
+        f64::from(self.counts[bin] / self.one)
     }
 
     fn sum_from(&self, bin: usize) -> f64 {
-        self.counts[bin..].iter().map(|count| f64::from(*count)).sum::<f64>() / self.one
+        self.counts[bin..].iter().map(|count| f64::from(*count)).sum::<f64>() / f64::from(self.one)
     }
 }
 

@@ -3,7 +3,7 @@
 //! They were found on recordings whose figures stand in `models/forecast/card.md`; the golden
 //! recording beside this file fails when one of them changes by accident.
 
-/// Raw samples and blocks of four that are remembered: a day and a half at 5 min, 2 kB each.
+/// Raw samples and blocks of four that are remembered: a day and a half at 5 min, 1.4 kB each.
 pub(super) const RING: usize = 512;
 /// The long median is sorted anew this often: it moves slowly, and sorting is the dearest step.
 pub(super) const MEDIAN_EVERY: u64 = 16;
@@ -87,12 +87,15 @@ pub(super) const QUIET_MOST: f64 = 120.0;
 /// needs: fitted to the first 70 % by time of four normal recordings.
 pub(super) const BUDGET_AT_ONE: f64 = -1.778;
 pub(super) const BUDGET_PER_DECADE: f64 = 1.383;
-/// However generous the budget, no point raises below this: it is not unusual.
-pub(super) const BUDGET_FLOOR: f64 = 1.3;
-/// What an event adds to the threshold, and an expected one takes from it.
-pub(super) const BUDGET_GAIN: f64 = 0.3;
-/// A scene begins with so much on top: young points take much for new, and the budget holds from the first
-/// day on.
-pub(super) const BUDGET_START: f64 = 1.0;
-/// A quiet scene lowers its threshold by this at most.
-pub(super) const BUDGET_LOWEST: f64 = -1.5;
+/// However generous the budget, the more usual half of a point's samples opens nothing (0.3 is one in
+/// two).
+pub(super) const BUDGET_FLOOR: f64 = 0.3;
+/// What an event adds to the threshold, and an expected one takes from it. As the correction is the
+/// integral of the error, any stretch of time brings the expected number and as many more as the
+/// correction rose, divided by this: thresholds move over three or four powers of ten, so 1 keeps the
+/// count within three or four events of the budget. A smaller one carries early debts for months.
+pub(super) const BUDGET_GAIN: f64 = 1.0;
+/// A scene begins as if it had just raised an event: young points take much for new.
+pub(super) const BUDGET_START: f64 = BUDGET_GAIN;
+/// However long a scene was quiet, it saves up three events.
+pub(super) const BUDGET_LOWEST: f64 = -3.0 * BUDGET_GAIN;

@@ -1,7 +1,7 @@
 //! What the network is shown, and what its answer says of the sample that came.
 
 use super::constants::{CLAMP, NARROWEST, NORMAL_SCORES, WINDOW};
-use super::ring::Ring;
+use super::ring::Past;
 use super::{INPUTS, OUTPUTS};
 
 /// Position and scale of a window: what is taken from the samples before the network sees them.
@@ -14,7 +14,7 @@ pub(super) struct Scale {
 /// What the network says of the next sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Forecast {
-    quantiles: [f64; OUTPUTS],
+    quantiles: [f32; OUTPUTS],
     scale: Scale,
 }
 
@@ -22,13 +22,12 @@ pub(super) struct Forecast {
 /// and of the next sample, and how much the profile explains. `None` while there are too few samples.
 #[expect(clippy::cast_possible_truncation, reason = "networks take f32")]
 pub(super) fn inputs(
-    ring: &Ring,
+    past: &Past,
     [now, next]: [f64; 2],
     reliability: f64,
 ) -> Option<(Scale, [f32; INPUTS])> {
-    let skip = ring.len().checked_sub(WINDOW)?;
-    let mut window = [0.0; WINDOW];
-    window.iter_mut().zip(ring.iter().skip(skip)).for_each(|(to, value)| *to = value);
+    let window: [f32; WINDOW] = *past.newest().last_chunk()?;
+    let window = window.map(f64::from);
     let centre = median_of(window);
     let deviations = window.map(|value| (value - centre).abs());
     let mean = deviations.iter().sum::<f64>() / WINDOW as f64;
@@ -51,13 +50,13 @@ impl Forecast {
         // Sums of 32-bit floats may swap neighbours by a hair.
         let is_sound = quantiles.iter().all(|q| q.is_finite())
             && quantiles.windows(2).all(|pair| pair[0] <= pair[1] + 1e-3);
-        is_sound.then(|| Self { quantiles: quantiles.map(f64::from), scale })
+        is_sound.then_some(Self { quantiles, scale })
     }
 
     /// Where the sample lies among the quantiles, as a normal score; beyond them in half bands.
     pub(super) fn normal_score(&self, value: f64) -> f64 {
         let Scale { centre, scale } = self.scale;
-        let (q, z) = (&self.quantiles, &NORMAL_SCORES);
+        let (q, z) = (self.quantiles.map(f64::from), &NORMAL_SCORES);
         let (last, middle) = (OUTPUTS - 1, OUTPUTS / 2);
         let y = ((value - centre) / scale).clamp(-CLAMP, CLAMP);
         if y >= q[last] {
@@ -76,7 +75,7 @@ impl Forecast {
     /// The 5 %, 50 % and 95 % quantiles in the point's own unit.
     pub(super) fn band(&self) -> [f64; 3] {
         let Scale { centre, scale } = self.scale;
-        [1, OUTPUTS / 2, OUTPUTS - 2].map(|i| self.quantiles[i] * scale + centre)
+        [1, OUTPUTS / 2, OUTPUTS - 2].map(|i| f64::from(self.quantiles[i]) * scale + centre)
     }
 }
 
@@ -120,12 +119,12 @@ mod tests {
 
     #[test]
     fn a_constant_window_gives_finite_inputs() {
-        let mut ring = Ring::new(64);
-        (0..31).for_each(|_| ring.push(0.0));
-        assert_eq!(inputs(&ring, [0.0; 2], 0.0), None, "one sample too few");
-        ring.push(0.0);
+        let mut past = Past::default();
+        (0..31).for_each(|_| past.push(0.0));
+        assert_eq!(inputs(&past, [0.0; 2], 0.0), None, "one sample too few");
+        past.push(0.0);
 
-        let (_, inputs) = inputs(&ring, [1e30, -1e30], 1.0).unwrap();
+        let (_, inputs) = inputs(&past, [1e30, -1e30], 1.0).unwrap();
 
         assert!(inputs.iter().all(|x| x.is_finite() && x.abs() <= 20.0), "{inputs:?}");
     }

@@ -9,8 +9,9 @@ use super::Detector;
 use super::calibrate::Histogram;
 use super::constants::{BINS, CELLS, DEVIATION_TAU, RESIDUAL_SIZE, RING, STEP};
 use super::profile::Profile;
-use super::ring::Ring;
+use super::ring::{Past, Ring};
 use super::witness::Witnesses;
+use crate::detect::bytes::{Bytes, put};
 use crate::reading::Timestamp;
 
 /// Bytes of what was learnt: histograms, profile, ten numbers.
@@ -60,10 +61,12 @@ impl Detector {
         }
         put_ring(&mut bytes, w.residuals.iter());
         put_ring(&mut bytes, w.left.iter());
-        let exact = w.raw.len().saturating_sub(EXACT);
-        put_ring(&mut bytes, w.raw.iter().skip(exact));
-        put_share(&mut bytes, w.raw.iter().take(exact), [low, high]);
-        put_share(&mut bytes, w.blocks.iter(), [block_low, block_high]);
+        let mut room = [0.0; RING];
+        let raw = w.raw.values(&mut room);
+        let (older, exact) = raw.split_at(raw.len().saturating_sub(EXACT));
+        put_ring(&mut bytes, exact.iter().map(|value| f64::from(*value)));
+        put_share(&mut bytes, older, [low, high]);
+        put_share(&mut bytes, w.blocks.values(&mut [0.0; RING]), [block_low, block_high]);
         bytes
     }
 
@@ -90,8 +93,8 @@ impl Detector {
         let left = ring(2 * STEP, from.ring()?)?;
         let exact = from.ring()?;
         let older = from.share([low, high])?;
-        let raw = ring(RING, older.into_iter().chain(exact).collect())?;
-        let blocks = ring(RING, from.share([block_low, block_high])?)?;
+        let raw = past(older.into_iter().chain(exact).collect())?;
+        let blocks = past(from.share([block_low, block_high])?)?;
         let weight = DEVIATION_TAU * (1.0 - (1.0 - 1.0 / DEVIATION_TAU).powf(count as f64));
         let hour = usize::from(hour);
         let profile = Profile {
@@ -126,6 +129,7 @@ impl Detector {
             asked: None,
             forecast: None,
             opened: (ago != u16::MAX).then(|| count.saturating_sub(u64::from(ago))),
+            wanted: None,
         })
     }
 }
@@ -179,11 +183,6 @@ fn mean(cell: u8, unit: f64) -> f32 {
     if cell == UNSEEN { 0.0 } else { (f64::from(i8::from_le_bytes([cell])) * unit) as f32 }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
-fn put(bytes: &mut Vec<u8>, number: f64) {
-    bytes.extend((number as f32).to_le_bytes());
-}
-
 fn put_ring(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
     let values: Vec<f64> = values.collect();
     put_length(bytes, values.len());
@@ -193,18 +192,27 @@ fn put_ring(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
 }
 
 /// Values as 256ths of the way from low to high.
-fn put_share(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>, [low, high]: [f64; 2]) {
+fn put_share(bytes: &mut Vec<u8>, values: &[f32], [low, high]: [f64; 2]) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
-    let share = |value: f64| {
-        if high > low { ((value - low) / (high - low) * 255.0).round() as u8 } else { 0 }
+    let share = |value: &f32| {
+        let share = (f64::from(*value) - low) / (high - low) * 255.0;
+        if high > low { share.round() as u8 } else { 0 }
     };
-    let values: Vec<u8> = values.map(share).collect();
     put_length(bytes, values.len());
-    bytes.extend(values);
+    bytes.extend(values.iter().map(share));
 }
 
 fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.extend(u16::try_from(length).unwrap_or(0).to_le_bytes());
+}
+
+fn past(values: Vec<f64>) -> Option<Past> {
+    let fits = values.len() <= RING;
+    let mut past = Past::default();
+    for value in values {
+        past.push(value);
+    }
+    fits.then_some(past)
 }
 
 fn ring(length: usize, values: Vec<f64>) -> Option<Ring> {
@@ -216,29 +224,7 @@ fn ring(length: usize, values: Vec<f64>) -> Option<Ring> {
     fits.then_some(ring)
 }
 
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, left) = self.0.split_at_checked(count)?;
-        self.0 = left;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    /// Finite numbers.
-    fn numbers<const N: usize>(&mut self) -> Option<[f64; N]> {
-        let mut numbers = [0.0; N];
-        for number in &mut numbers {
-            *number = f64::from(f32::from_le_bytes(self.array()?));
-        }
-        numbers.iter().all(|number| number.is_finite()).then_some(numbers)
-    }
-
+impl Bytes<'_> {
     fn length(&mut self) -> Option<usize> {
         Some(usize::from(u16::from_le_bytes(self.array()?)))
     }

@@ -93,6 +93,8 @@ pub struct Detector {
     forecast: Option<Forecast>,
     /// The sample at which an event last opened.
     opened: Option<u64>,
+    /// The sample at which one would have opened without a budget, until it opens or it is too late.
+    wanted: Option<u64>,
 }
 
 /// What a sample came to.
@@ -175,6 +177,21 @@ impl Detector {
     /// The question will not be answered.
     pub fn give_up(&mut self) {
         self.asked = None;
+    }
+
+    /// Whether an event that `fixed` would have let open was held back: told once, when it is clear that
+    /// none opened in its stead.
+    pub fn was_held_back(&mut self, judgement: &Judgement, fixed: f64) -> bool {
+        let (now, quiet) = (self.samples(), self.quiet());
+        let is_lately = |then: u64| (now - then) as f64 <= quiet;
+        let is_too_late = self.wanted.is_some_and(|then| !is_lately(then));
+        if judgement.opens || is_too_late {
+            self.wanted = None;
+        }
+        if judgement.abnormality >= fixed && !self.opened.is_some_and(is_lately) {
+            self.wanted.get_or_insert(now);
+        }
+        is_too_late && !judgement.opens
     }
 
     /// What opened last was nothing; the next one need not wait.

@@ -5,7 +5,7 @@
 //! as none, so that noise has no shape.
 
 use super::constants::{DEAD, RING};
-use super::ring::Ring;
+use super::ring::Past;
 
 /// Where shapes are measured from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,15 +16,17 @@ pub(super) struct Frame {
 }
 
 /// Distance of the last `width` values to the nearest earlier ones that overlap them by less than half.
-pub(super) fn novelty(ring: &Ring, width: usize, frame: Frame) -> f64 {
+pub(super) fn novelty(past: &Past, width: usize, frame: Frame) -> f64 {
     let Frame { median, low, high } = frame;
     let span = (high - low).max(1e-12 * high.abs() + 1e-300);
     let mut shapes = [0.0; RING];
-    for (shape, value) in shapes.iter_mut().zip(ring.iter()) {
-        let deviation = (value - median) / span;
+    let mut room = [0.0; RING];
+    let values = past.values(&mut room);
+    for (shape, value) in shapes.iter_mut().zip(&*values) {
+        let deviation = (f64::from(*value) - median) / span;
         *shape = (deviation - DEAD).max(0.0) + (deviation + DEAD).min(0.0);
     }
-    let shapes = &shapes[..ring.len().min(RING)];
+    let shapes = &shapes[..values.len()];
     let Some(start) = shapes.len().checked_sub(width) else { return 0.0 };
     let newest = &shapes[start..];
     let earlier = shapes.get(..shapes.len().saturating_sub(width / 2 + 2)).unwrap_or_default();
@@ -49,18 +51,18 @@ mod tests {
 
     const FRAME: Frame = Frame { median: 0.0, low: -1.0, high: 1.0 };
 
-    fn ring(values: impl IntoIterator<Item = f64>) -> Ring {
-        let mut ring = Ring::new(RING);
-        values.into_iter().for_each(|value| ring.push(value));
-        ring
+    fn past(values: impl IntoIterator<Item = f64>) -> Past {
+        let mut past = Past::default();
+        values.into_iter().for_each(|value| past.push(value));
+        past
     }
 
     #[test]
     fn a_wave_is_like_itself_and_a_flat_piece_of_it_is_not() {
         let wave = |i: u32| (f64::from(i) / 10.0).sin();
-        let usual = novelty(&ring((0..600).map(wave)), 12, FRAME);
+        let usual = novelty(&past((0..600).map(wave)), 12, FRAME);
         let broken =
-            novelty(&ring((0..600).map(|i| if i < 588 { wave(i) } else { 0.7 })), 12, FRAME);
+            novelty(&past((0..600).map(|i| if i < 588 { wave(i) } else { 0.7 })), 12, FRAME);
 
         assert!(usual < 0.02, "{usual}");
         assert!(broken > 10.0 * usual, "{broken}");
@@ -70,7 +72,7 @@ mod tests {
     fn a_constant_and_a_short_past_have_no_new_shapes() {
         let flat = Frame { median: 5.0, low: 5.0, high: 5.0 };
 
-        assert!(novelty(&ring([5.0; 100]), 12, flat) < 1e-12);
-        assert!(novelty(&ring([5.0, 6.0]), 12, flat) < 1e-12);
+        assert!(novelty(&past([5.0; 100]), 12, flat) < 1e-12);
+        assert!(novelty(&past([5.0, 6.0]), 12, flat) < 1e-12);
     }
 }

@@ -15,7 +15,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 pub(super) struct Profile {
     pub(super) means: [f32; CELLS],
     /// Days that each cell has seen.
-    pub(super) days: [u16; CELLS],
+    pub(super) days: [u8; CELLS],
     /// Squared deviations before and after the profile, fading.
     pub(super) before: f64,
     pub(super) after: f64,

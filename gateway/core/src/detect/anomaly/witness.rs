@@ -5,12 +5,12 @@
 
 use super::constants::{
     BLOCK, BLOCK_SHAPE, DEVIATION_TAU, GAP, HOLD, LARGEST, LONG, MEDIAN_EVERY, READY,
-    RESIDUAL_MEAN, RESIDUAL_SIZE, RING, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
+    RESIDUAL_MEAN, RESIDUAL_SIZE, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
 };
 use super::forecast::{Forecast, Scale, inputs};
 use super::novelty::{Frame, novelty};
 use super::profile::Profile;
-use super::ring::Ring;
+use super::ring::{Past, Ring};
 use super::{INPUTS, WITNESSES};
 use crate::community::calendar::Calendar;
 use crate::reading::Timestamp;
@@ -23,11 +23,11 @@ pub(super) type Statement = [Option<f64>; WITNESSES];
 pub(super) struct Witnesses {
     /// Samples taken.
     pub(super) count: u64,
-    pub(super) raw: Ring,
+    pub(super) raw: Past,
     /// Deviations that the profile does not explain.
     pub(super) left: Ring,
     /// Means of four samples.
-    pub(super) blocks: Ring,
+    pub(super) blocks: Past,
     pub(super) block: f64,
     /// Normal scores of what was forecast.
     pub(super) residuals: Ring,
@@ -49,9 +49,9 @@ impl Default for Witnesses {
     fn default() -> Self {
         Self {
             count: 0,
-            raw: Ring::new(RING),
+            raw: Past::default(),
             left: Ring::new(2 * STEP),
-            blocks: Ring::new(RING),
+            blocks: Past::default(),
             block: 0.0,
             residuals: Ring::new(RESIDUAL_SIZE),
             median: 0.0,
@@ -109,10 +109,13 @@ impl Witnesses {
                 let raw = (self.raw.mean(width, 0) - self.median).abs();
                 0.5 * (raw + self.left.mean(width, 0).abs()) / scale
             };
-            let step = |ring: &Ring| (ring.mean(STEP, 0) - ring.mean(STEP, STEP)).abs();
+            let step = |mean: &dyn Fn(usize) -> f64| (mean(0) - mean(STEP)).abs();
             says[0] = sees(SHORT).then(|| level(SHORT));
             says[1] = sees(LONG).then(|| level(LONG));
-            says[2] = sees(2 * STEP).then(|| 0.5 * (step(&self.raw) + step(&self.left)) / scale);
+            says[2] = sees(2 * STEP).then(|| {
+                let raw = step(&|back| self.raw.mean(STEP, back));
+                0.5 * (raw + step(&|back| self.left.mean(STEP, back))) / scale
+            });
         }
         if self.count > 2 * SHAPE as u64 && sees(SHAPE) {
             says[3] = Some(SHAPE_GAIN * novelty(&self.raw, SHAPE, self.frame(range)));

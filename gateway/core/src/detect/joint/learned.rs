@@ -25,25 +25,25 @@ const UNKNOWN: f64 = 0.03;
 /// State of one device, a few hundred bytes per point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Learned {
-    points: Vec<Point>,
+    pub(super) points: Vec<Point>,
     /// Per scale: second moments of the clipped deviations, row by row.
-    moments: [Vec<f64>; SCALES.len()],
+    pub(super) moments: [Vec<f64>; SCALES.len()],
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Point {
+pub(super) struct Point {
     /// Rows learned; one point may be missing for days.
-    age: u32,
-    reference: f64,
-    last: f64,
+    pub(super) age: u32,
+    pub(super) reference: f64,
+    pub(super) last: f64,
     /// `None` after a gap.
-    forecast: Option<f64>,
+    pub(super) forecast: Option<f64>,
     /// Mean squared difference of neighbours: twice the variance of white noise.
-    difference: f64,
-    smooth: [f64; SCALES.len()],
+    pub(super) difference: f64,
+    pub(super) smooth: [f64; SCALES.len()],
     /// The same as the slowest, of values as they are.
-    level: f64,
-    variance: [f64; SCALES.len()],
+    pub(super) level: f64,
+    pub(super) variance: [f64; SCALES.len()],
 }
 
 /// A row as deviations, per scale and point.

@@ -16,9 +16,12 @@
 mod deviate;
 mod learned;
 mod matrix;
+mod memory;
 
 #[cfg(test)]
 mod tests;
+
+use std::f64::consts::LN_10;
 
 use deviate::{from_chi_square, from_largest, to_student};
 use learned::{Learned, Seen};
@@ -60,6 +63,8 @@ pub struct Judgement {
     pub deviate: f64,
     /// 0..1, 0.5 where an episode begins; 0 while learning.
     pub score: f64,
+    /// How rare it is here that an episode comes so high: rows for one of them, in powers of ten.
+    pub powers: f64,
     pub is_open: bool,
     pub is_learning: bool,
     /// The episode has lasted so long that it is the new normal.
@@ -137,9 +142,8 @@ impl Joint {
         let is_odd = deviate > if self.odd > 0 { EXIT } else { THRESHOLD };
         self.is_open = deviate > if self.is_open { EXIT } else { self.episodes.threshold };
         self.odd = if is_odd { self.odd + 1 } else { 0 };
-        if let Some(rate) = self.rate {
-            self.episodes.count(deviate, rate);
-        }
+        let powers = self.episodes.powers(deviate);
+        self.episodes.count(deviate, self.rate);
         let has_settled = self.odd > RELEARN;
         if has_settled {
             (self.is_open, self.odd) = (false, 0);
@@ -152,7 +156,8 @@ impl Joint {
             self.learned.note(&values);
         }
         let score = deviate.max(0.0) / (deviate.max(0.0) + self.episodes.threshold);
-        Judgement { deviate, score, is_open: self.is_open, is_learning, has_settled, culprit }
+        let is_open = self.is_open;
+        Judgement { deviate, score, powers, is_open, is_learning, has_settled, culprit }
     }
 
     fn sight(&self, scale: usize, seen: &Seen, values: &[Option<f64>]) -> Sight {
@@ -198,6 +203,7 @@ impl Judgement {
         Self {
             deviate: 0.0,
             score: 0.0,
+            powers: 0.0,
             is_open: false,
             is_learning: true,
             has_settled: false,
@@ -207,9 +213,8 @@ impl Judgement {
 }
 
 impl Episodes {
-    /// Counts a row, and sets the threshold to what comes as rarely as the budget allows: episodes come
-    /// at a rate, their peaks exceed [`THRESHOLD`] by an exponential of the mean seen.
-    fn count(&mut self, deviate: f64, rate: f64) {
+    /// Counts a row, and sets the threshold to what comes as rarely as the budget allows.
+    fn count(&mut self, deviate: f64, rate: Option<f64>) {
         self.rows += 1.0 - self.rows / EPISODES;
         self.count -= self.count / EPISODES;
         self.excess -= self.excess / EPISODES;
@@ -220,9 +225,22 @@ impl Episodes {
             self.excess += (self.peak - THRESHOLD).min(PEAK);
             self.peak = 0.0;
         }
-        let mean = (self.excess + 1.0) / (self.count + 1.0);
-        let seen = (self.count + HALF) / self.rows.max(1.0);
-        self.threshold = (THRESHOLD + mean * (seen / rate).ln().max(0.0)).min(HIGHEST);
+        if let Some(rate) = rate {
+            let (mean, seen) = self.tail();
+            self.threshold = (THRESHOLD + mean * (seen / rate).ln().max(0.0)).min(HIGHEST);
+        }
+    }
+
+    /// Rows for one episode as high as that, in powers of ten.
+    fn powers(&self, deviate: f64) -> f64 {
+        let (mean, seen) = self.tail();
+        (deviate - THRESHOLD).clamp(0.0, PEAK) / mean / LN_10 - seen.log10()
+    }
+
+    /// Episodes come at a rate a row, and their peaks exceed [`THRESHOLD`] by an exponential: its mean,
+    /// and the rate.
+    fn tail(&self) -> (f64, f64) {
+        ((self.excess + 1.0) / (self.count + 1.0), (self.count + HALF) / self.rows.max(1.0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ODD: &str = r#"
+pub(super) const ODD: &str = r#"
     [scene]
     id = "odd"
     title = { zh = "异常", en = "unusual" }
@@ -14,7 +14,7 @@ const ODD: &str = r#"
     points = ["temperature"]
 "#;
 
-fn watched(scene: &str) -> Community {
+pub(super) fn watched(scene: &str) -> Community {
     let spec = ModelSpec { name: "forecast".into(), version: "1".into(), window: 35, outputs: 9 };
     let mut community = Community { models: vec![spec], ..Night::with_scenes(&[scene]) };
     community.devices.truncate(1);
@@ -26,7 +26,7 @@ fn watched(scene: &str) -> Community {
 }
 
 /// Degrees at a step of a calm day: a daily wave and a last digit that flickers.
-fn calm(step: i64) -> f64 {
+pub(super) fn calm(step: i64) -> f64 {
     let flicker = (step * 7919 + step / 101 * 31) % 101;
     let day = i32::try_from(step % 288).unwrap();
     20.0 + 4.0 * (f64::from(day) / 288.0 * std::f64::consts::TAU).sin()
@@ -58,7 +58,7 @@ impl Night {
         self
     }
 
-    fn opened(&self) -> usize {
+    pub(super) fn opened(&self) -> usize {
         self.transcript.matches("opened 4 unusual").count()
     }
 }
@@ -195,11 +195,16 @@ fn a_scene_with_a_budget_raises_no_more_than_it_may() {
     let count = |scene: &str, weeks: i64| {
         let mut night = Night::new(watched(scene));
         night.watch(0..weeks * 2_016, wild);
-        night.opened()
+        (night.opened(), night.pipeline.view(night.now).budgets)
     };
 
-    let (free, bounded) = (count(ODD, 1), count(&scene, 4));
+    let ((free, none), (bounded, budgets)) = (count(ODD, 1), count(&scene, 4));
 
     assert!(bounded <= 5, "{bounded} in four weeks");
     assert!(4 * free > bounded, "{free} a week without, {bounded} in four with");
+    let [budget] = &budgets[..] else { panic!("{budgets:?}") };
+    assert!(
+        none.is_empty() && budget.scene == "odd" && (budget.rate * 604_800.0 - 1.0).abs() < 1e-9
+    );
+    assert!(budget.held_back >= 3, "what it held back is not counted: {budget:?}");
 }

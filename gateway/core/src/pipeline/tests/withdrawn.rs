@@ -1,0 +1,32 @@
+//! Bundles that broke their budget are told as the gateway's own events.
+
+use super::*;
+use crate::community::quantity::Text;
+use crate::pipeline::Withdrawn;
+
+fn withdrawn(was_live: bool) -> Input {
+    let why = Text::new("空气 2 报了 9 起", "air 2 raised 9 events");
+    Input::Withdrawn(Withdrawn { was_live, why })
+}
+
+#[test]
+fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_day() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0).handle(withdrawn(false)).handle(withdrawn(true));
+    let told = night.messages();
+    let told: Vec<_> = told
+        .iter()
+        .map(|m| (m.data.scene.as_str(), m.data.level, m.data.device.as_str()))
+        .collect();
+    assert_eq!(told, [("candidate-stopped", 4, "gw"), ("bundle-withdrawn", 3, "gw")]);
+
+    night.talk(3_600, 20.0);
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.talk(22 * 3_600, 20.0);
+    assert_eq!(after.transcript, "", "they stay over a restart");
+    after.handle(Input::Config(Arc::new(Night::with_scenes(&[]))));
+    assert_eq!(after.transcript, "", "and over another configuration");
+    after.talk(2 * 3_600, 20.0);
+    assert!(after.transcript.contains("cleared 4 Candidate models were stopped"));
+    assert!(after.transcript.contains("cleared 3 Models were rolled back"));
+}
