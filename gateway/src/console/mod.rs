@@ -93,6 +93,8 @@ pub struct Configuration {
     pub loaded: u64,
     /// Configurations that were bad, so that the old one went on.
     pub refused: u64,
+    /// Models that scenes name and that did not load at the start.
+    pub missing: Vec<String>,
     /// `onnxruntime` or `tract`; `None` while no model is asked.
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
