@@ -110,10 +110,7 @@ impl Credentials {
     pub fn read(url: &str, access: &Access) -> Result<Self, AccessError> {
         let endpoint: Endpoint = url.parse()?;
         let login = match (&access.user, &access.password_file) {
-            (Some(user), Some(path)) => {
-                warn_if_exposed(path);
-                Some((user.clone(), password(path)?))
-            }
+            (Some(user), Some(path)) => Some((user.clone(), password(path)?)),
             (Some(user), None) => Some((user.clone(), String::new())),
             (None, Some(_)) => return Err(AccessError::PasswordWithoutUser),
             (None, None) => None,
@@ -125,8 +122,9 @@ impl Credentials {
 
 /// A warning only: the gateway's connection is worth more, and others' rights may have been given
 /// on purpose.
-fn warn_if_exposed(path: &Path) {
-    if is_exposed(path) {
+pub fn warn_if_exposed(access: &Access) {
+    let secrets = access.password_file.iter().chain(&access.key_file);
+    for path in secrets.filter(|path| is_exposed(path)) {
         tracing::warn!(file = %path.display(),
             "others on this box can read this secret; close it to them (`chmod 600`)");
     }
@@ -157,7 +155,6 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let unusable = |error| AccessError::Unusable { path: key.clone(), error };
-            warn_if_exposed(key);
             let private = private_key(key)?;
             builder.with_client_auth_cert(certificates(cert)?, private).map_err(unusable)?
         }
