@@ -14,6 +14,7 @@ mod questions;
 mod shelves;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -109,6 +110,27 @@ impl Models {
         Ok(Self { networks, engine_name: engine::engine_name(onnxruntime)? })
     }
 
+    /// Loads what can be loaded of the named models, and says of the others why not; `None` when there
+    /// is none.
+    pub fn open_some<'a>(
+        shelves: &Shelves,
+        names: impl IntoIterator<Item = &'a str>,
+        onnxruntime: Option<&Path>,
+    ) -> (Option<Self>, Vec<(String, InferError)>) {
+        let mut missing = Vec::new();
+        let mut some: Option<Self> = None;
+        for name in names {
+            match Self::open(shelves, [name], onnxruntime) {
+                Ok(one) => match &mut some {
+                    Some(some) => some.networks.extend(one.networks),
+                    None => some = Some(one),
+                },
+                Err(error) => missing.push((name.to_owned(), error)),
+            }
+        }
+        (some, missing)
+    }
+
     /// `onnxruntime` or `tract`.
     pub fn engine_name(&self) -> &'static str {
         self.engine_name
@@ -182,7 +204,16 @@ impl Drop for Inference {
 fn work(mut models: Models, questions: &Questions, inputs: &WeakSender<Input>) {
     while let Some(turn) = questions.take() {
         let answer = match turn {
-            Turn::Answer(question) => models.answer(&question),
+            Turn::Answer(question) => {
+                let id = question.id;
+                // An engine that breaks down on one question must not leave all others unanswered.
+                catch_unwind(AssertUnwindSafe(|| models.answer(&question))).unwrap_or_else(
+                    |_panic| Answer {
+                        question: id,
+                        outputs: Err("the model broke down on it".into()),
+                    },
+                )
+            }
             Turn::Refuse(question) => {
                 let why = "a newer question took its place before it could be asked";
                 Answer { question, outputs: Err(why.into()) }

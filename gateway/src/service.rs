@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::event::message::Message;
 use gatehouse_core::pipeline::{Input, Pipeline, Settings};
 use gatehouse_core::view::View;
@@ -29,7 +30,7 @@ use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
-use crate::infer::{Inference, Shelves};
+use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
@@ -116,7 +117,7 @@ pub async fn start(
         Pipeline::new(Arc::clone(&setup.community), Settings::default(), restored, clock.now())?;
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
-    let inference = start_inference(&setup, &inputs);
+    let (inference, missing) = start_inference(&setup, &inputs);
     let (watched, watched_seen) = watch::channel(Arc::default());
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
@@ -149,7 +150,8 @@ pub async fn start(
     let uplink = start_uplink(&config, &store, &view, &clock)?;
     let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
-    let configuration = Configuration { engine: engine_name, bundle, ..Configuration::default() };
+    let configuration =
+        Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
     let shown = Shown {
         view: view.clone(),
@@ -233,22 +235,36 @@ impl Running {
     }
 }
 
-/// Without its models a gateway runs on: rules speak.
-fn start_inference(setup: &Setup, inputs: &mpsc::Sender<Input>) -> Option<Inference> {
+/// Without some of its models a gateway runs on: rules speak, and the other models. Which are missing
+/// is told and returned.
+fn start_inference(
+    setup: &Setup,
+    inputs: &mpsc::Sender<Input>,
+) -> (Option<Inference>, Vec<String>) {
+    let names = reload::model_names(&setup.community);
+    let library = setup.config.models.onnxruntime.as_deref();
+    let (models, mut missing) = Models::open_some(&setup.models, names.iter().copied(), library);
     let start = |models| Inference::start(models, inputs.downgrade());
-    match reload::open_models(setup).and_then(|models| models.map(start).transpose()) {
-        Ok(inference) => {
-            if let Some(inference) = &inference {
-                tracing::info!(engine = inference.engine_name(), "models are loaded");
-            }
-            inference
-        }
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            tracing::error!("no model speaks until this is mended, rules go on: {error:#}");
-            None
-        }
+    let inference = models.map(start).transpose().unwrap_or_else(|error| {
+        missing.push(("all".to_owned(), error));
+        None
+    });
+    if let Some(inference) = &inference {
+        tracing::info!(engine = inference.engine_name(), "models are loaded");
     }
+    let (mut names, mut why) = (Vec::new(), Vec::new());
+    for (model, error) in missing {
+        let error = anyhow::Error::new(error);
+        tracing::error!(model, "does not speak until this is mended, rules go on: {error:#}");
+        why.push(format!("{model} ({error:#})"));
+        names.push(model);
+    }
+    let why = why.join("; ");
+    let why = (!names.is_empty())
+        .then(|| Text::new(format!("未能加载：{why}"), format!("did not load: {why}")));
+    // Nothing else is in the channel yet.
+    let _told = inputs.try_send(Input::ModelsMissing { why });
+    (inference, names)
 }
 
 fn start_uplink(

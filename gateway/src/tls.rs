@@ -4,6 +4,7 @@
 //! private one, and none of the world's public authorities has any business there.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -117,6 +118,20 @@ impl Credentials {
         let tls = endpoint.is_tls.then(|| client_config(&endpoint, access)).transpose()?;
         Ok(Self { endpoint, login, tls })
     }
+}
+
+/// A warning only: the gateway's connection is worth more, and others' rights may have been given
+/// on purpose.
+pub fn warn_if_exposed(access: &Access) {
+    let secrets = access.password_file.iter().chain(&access.key_file);
+    for path in secrets.filter(|path| is_exposed(path)) {
+        tracing::warn!(file = %path.display(),
+            "others on this box can read this secret; close it to them (`chmod 600`)");
+    }
+}
+
+fn is_exposed(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
 }
 
 fn password(path: &Path) -> Result<String, AccessError> {
@@ -254,5 +269,15 @@ mod tests {
         let credentials = Credentials::read("mqtt://broker", &access).unwrap();
 
         assert_eq!(credentials.login, Some(("u".into(), " se cret ".into())));
+    }
+
+    #[test]
+    fn a_secret_that_everybody_can_read_is_noticed_and_one_for_a_group_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+
+        for (mode, expected) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
+            std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
+            assert_eq!(is_exposed(file.path()), expected, "{mode:o}");
+        }
     }
 }

@@ -33,7 +33,7 @@ struct Part {
     id: Option<String>,
 }
 
-/// `GET /readyz`: 200 when configured, all sources up and the store writing; 503 otherwise.
+/// `GET /readyz`: 200 when configured, all sources up, all models loaded and the store writing; 503 otherwise.
 pub(super) async fn ready(State(console): State<Arc<Console>>) -> (StatusCode, Json<Readiness>) {
     let not_ready = lacking(&console.snapshot());
     let ready = not_ready.is_empty();
@@ -52,8 +52,36 @@ fn lacking(snapshot: &Snapshot) -> Vec<Part> {
     for source in snapshot.view.sources.iter().filter(|s| s.down.is_some()) {
         parts.push(Part { part: "source", id: Some(source.id.clone()) });
     }
+    for model in &snapshot.configuration.missing {
+        parts.push(Part { part: "model", id: Some(model.clone()) });
+    }
     if snapshot.store.fault.is_some() {
         parts.push(Part { part: "store", id: None });
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{NOW, community, quiet};
+    use super::super::{Configuration, StoreState};
+    use super::*;
+
+    #[test]
+    fn a_model_that_did_not_load_is_named() {
+        let missing = vec!["forecast".to_owned()];
+        let snapshot = Snapshot {
+            view: Arc::new(quiet()),
+            community: Arc::new(community()),
+            configuration: Configuration { missing, ..Configuration::default() },
+            watched: Arc::default(),
+            store: StoreState::default(),
+            now: NOW,
+            speed: 1.0,
+        };
+
+        let parts = lacking(&snapshot);
+
+        assert_eq!(parts, [Part { part: "model", id: Some("forecast".to_owned()) }]);
+    }
 }

@@ -3,20 +3,22 @@
 //! It reads snapshots of the pipeline and of the configuration and shows them; it never calls the
 //! pipeline, so however many browsers look, the engine does not notice. In the order a request takes:
 //!
-//! 1. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
+//! 1. [`door`]: is there room, and does it come to the point,
+//! 2. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
 //!    and sessions; [`token`]: the token of scripts; [`failure`]: what is said to those who may not),
-//! 2. [`login`]: the way in and out,
-//! 3. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
+//! 3. [`login`]: the way in and out,
+//! 4. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
-//! 4. [`judging`]: what a person says of an event, and how often each scene was right,
-//! 5. [`stream`]: the open events, live,
-//! 6. [`metrics`], [`health`]: for those who watch many gateways.
+//! 5. [`judging`]: what a person says of an event, and how often each scene was right,
+//! 6. [`stream`]: the open events, live,
+//! 7. [`metrics`], [`health`]: for those who watch many gateways.
 //!
 //! All state is in memory and ends with the program.
 
 pub mod access;
 mod assets;
 mod devices;
+mod door;
 mod events;
 mod failure;
 mod figures;
@@ -91,6 +93,8 @@ pub struct Configuration {
     pub loaded: u64,
     /// Configurations that were bad, so that the old one went on.
     pub refused: u64,
+    /// Models that scenes name and that did not load at the start.
+    pub missing: Vec<String>,
     /// `onnxruntime` or `tract`; `None` while no model is asked.
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
@@ -138,7 +142,7 @@ pub async fn serve(
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stop: stop.clone(),
     });
-    let server = axum::serve(listener, router(console))
+    let server = axum::serve(door::Door::new(listener), router(console))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
 
     tokio::select! {

@@ -8,6 +8,7 @@ use super::*;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
+mod door;
 mod judging;
 
 /// A console on a port of its own, and what it is told.

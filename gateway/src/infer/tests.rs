@@ -161,6 +161,19 @@ fn a_misspelt_name_is_told_what_is_installed() {
     assert!(load_specs(&shipped(), ["../models/forecast"]).is_err());
 }
 
+#[test]
+fn a_model_that_cannot_be_loaded_leaves_the_others() {
+    let shelves = Shelves::from(&shipped());
+
+    let (models, missing) = Models::open_some(&shelves, ["forcast", NAME], None);
+
+    let names: Vec<_> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["forcast"]);
+    let mut models = models.unwrap();
+    assert!(models.answer(&question(1, vec![0.0; 35], 1)).outputs.is_ok());
+    assert!(Models::open_some(&shelves, ["forcast"], None).0.is_none());
+}
+
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
 }

@@ -42,7 +42,7 @@ pub(crate) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
     (!names.is_empty()).then(|| Models::open(&setup.models, names, library)).transpose()
 }
 
-fn model_names(community: &Community) -> BTreeSet<&str> {
+pub(super) fn model_names(community: &Community) -> BTreeSet<&str> {
     let detectors = community.scenes.iter().flat_map(|scene| &scene.detectors);
     detectors.flat_map(Detector::models).collect()
 }
@@ -76,6 +76,7 @@ impl Running {
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;
+        drop(inputs.send(Input::ModelsMissing { why: None }).await);
         self.sources = ready.start();
 
         for key in needs_restart(&self.config, &config) {
@@ -85,6 +86,7 @@ impl Running {
         self.configuration.send_modify(|c| {
             c.loaded += 1;
             c.engine = engine;
+            c.missing.clear();
             c.bundle = bundle.map(|layer| layer.title);
         });
         // The store and what else was opened at start stays with what it was opened with.

@@ -77,6 +77,7 @@ impl Feed {
             | Input::Stored { .. }
             | Input::StoreFailed { .. }
             | Input::DiskFull { .. }
+            | Input::ModelsMissing { .. }
             | Input::Withdrawn(_)
             | Input::Config(_) => return,
         };

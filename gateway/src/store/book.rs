@@ -31,10 +31,20 @@ pub(super) struct Book {
     pub(super) gaps: Vec<Gap>,
     pub(super) is_gap_out: bool,
     pub(super) is_gap_changed: bool,
-    /// Confirmed, and still on disk.
-    pub(super) confirmed: Vec<(u8, u64)>,
+    /// No longer waiting, and still on disk.
+    pub(super) gone: Vec<Gone>,
     /// Messages of the newest records that wait: most are sent right after they were written.
     pub(super) fresh: BTreeMap<u64, Vec<u8>>,
+}
+
+/// A record that waits on disk only.
+#[derive(Debug)]
+pub(super) struct Gone {
+    level: u8,
+    pub(super) sequence: u64,
+    /// The platform has it. What was given up is found out again, with its account, when the disk did
+    /// not take this; that the platform has it would be forgotten.
+    pub(super) is_confirmed: bool,
 }
 
 /// How much is kept.
@@ -56,16 +66,20 @@ struct Head {
 impl Book {
     /// Takes a record off the list of what waits.
     pub(super) fn confirm(&mut self, sequence: u64) -> bool {
+        self.remove(sequence, true)
+    }
+
+    fn remove(&mut self, sequence: u64, is_confirmed: bool) -> bool {
         self.fresh.remove(&sequence);
         let level = self.outbox.done(sequence);
-        self.confirmed.extend(level.map(|level| (level, sequence)));
+        self.gone.extend(level.map(|level| Gone { level, sequence, is_confirmed }));
         level.is_some()
     }
 
     /// Lets a waiting record go, on record.
     pub(super) fn give_up(&mut self, sequence: u64, why: Loss, entry: Option<&Entry>) {
         let Some(level) = self.outbox.level(sequence) else { return };
-        if self.confirm(sequence) {
+        if self.remove(sequence, false) {
             enter_loss(self.open_gap(), sequence, level, why, entry.map(|e| e.json.as_slice()));
         }
     }
@@ -156,10 +170,10 @@ impl Book {
         }
     }
 
-    /// Enters what was confirmed or given up into the batch; [`Book::synced`] forgets it.
+    /// Enters what was confirmed or given up into the batch.
     pub(super) fn clear_up(&self, batch: &mut sled::Batch) {
-        for (level, sequence) in &self.confirmed {
-            batch.remove(&outbox_key(*level, *sequence));
+        for gone in &self.gone {
+            batch.remove(&outbox_key(gone.level, gone.sequence));
         }
         if self.is_gap_changed {
             batch.insert(META_GAPS, serde_json::to_vec(&self.gaps).unwrap_or_default());

@@ -41,10 +41,14 @@ impl Disk {
         let patience = Instant::now() + CLOSING;
         let db = loop {
             match open_apart(&config) {
-                // The folder is ours alone (its lock is held), so this is sled still closing.
+                // The folder is ours alone (its lock is held), so this is sled still closing, unless
+                // somebody else has a hand on the file.
                 Err(StoreError::Database(sled::Error::Io(error)))
-                    if error.to_string().contains("acquire lock") && Instant::now() < patience =>
+                    if error.to_string().contains("acquire lock") =>
                 {
+                    if Instant::now() >= patience {
+                        return Err(StoreError::InUse(folder.to_owned()));
+                    }
                     thread::sleep(Duration::from_millis(10));
                 }
                 other => break other?,

@@ -50,9 +50,10 @@ use crate::config::StoreConfig;
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Ask the running gateway instead.
+    /// Ask the running gateway instead, or end what reads.
     #[error(
-        "the store in {} is in use: a gateway is running on it; ask its console or API, or stop it first",
+        "the store in {} is in use: a gateway is running on it (ask its console or API, or stop it \
+         first), or a command still reads it, such as `gatehouse events export` in a pager (end it)",
         .0.display()
     )]
     InUse(PathBuf),
@@ -112,19 +113,28 @@ impl StoreError {
         }
     }
 
-    /// Whether the bytes are to blame, and not the disk or its rights.
+    /// Whether the bytes are certainly to blame. A system out of files, a disk that does not answer
+    /// or one without rights is no reason to set a store aside; a supervisor starts us again.
     fn is_damage(&self) -> bool {
+        use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+
         if self.is_full() {
             return false;
         }
         match self {
-            Self::Database(sled::Error::Io(error)) => !matches!(
+            // `Other` is what sled says of its own. A file of its own that is not there, and a place in
+            // a file that cannot be, come of what it read.
+            Self::Database(sled::Error::Io(error)) => matches!(
                 error.kind(),
-                io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::ReadOnlyFilesystem
-                    | io::ErrorKind::OutOfMemory
+                InvalidData | InvalidInput | NotFound | Other | UnexpectedEof
             ),
-            Self::Database(_) | Self::Broken(_) | Self::Unreadable => true,
+            // Where sled does not expect an error of the system, it breaks down on it.
+            Self::Broken(text) => {
+                !text.contains("Os { code")
+                    || text.contains("InvalidInput")
+                    || text.contains("NotFound")
+            }
+            Self::Database(_) | Self::Unreadable => true,
             // sled left out a file of its own.
             Self::Folder { error, .. } => error.kind() == io::ErrorKind::NotFound,
             Self::InUse(_)
@@ -330,15 +340,17 @@ impl Shared {
         drop(self.db.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Takes over what was read from the disk; what was confirmed meanwhile stays confirmed.
+    /// Takes over what was read from the disk; what was confirmed meanwhile stays confirmed, and what
+    /// was given up waits again.
     fn replace(&self, mut fresh: Book, db: sled::Db) {
         let mut book = self.book();
-        for (_, sequence) in std::mem::take(&mut book.confirmed) {
-            fresh.confirm(sequence);
+        for gone in book.gone.iter().filter(|gone| gone.is_confirmed) {
+            fresh.confirm(gone.sequence);
         }
         *book = fresh;
         drop(book);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        self.arrived.notify_one();
     }
 
     fn set_fault(&self, why: Option<String>) {
@@ -356,7 +368,7 @@ impl Drop for Shared {
         let book = self.book.get_mut().unwrap_or_else(PoisonError::into_inner);
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(mut disk) = held.disk.take() else { return };
-        if book.confirmed.is_empty() && !book.is_gap_changed {
+        if book.gone.is_empty() && !book.is_gap_changed {
             return;
         }
         let mut batch = sled::Batch::default();

@@ -6,8 +6,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::pipeline::Damage;
@@ -22,6 +23,8 @@ use super::layout::{
 };
 use super::marks::Marks;
 
+/// How long a gateway waits for whoever still has the store: one that ends, or a reader.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A database file below this is left alone, however little of it is alive.
 const FAT_BYTES: u64 = 64 << 20;
 /// A file this many times larger than what lives in it is written anew.
@@ -43,8 +46,8 @@ pub(super) struct Opened {
 
 /// Opens the store for the program that owns it, and counts the start.
 pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
-    std::fs::create_dir_all(folder).map_err(|e| StoreError::folder(folder, e))?;
-    let lock = lock(folder)?;
+    create(folder).map_err(|e| StoreError::folder(folder, e))?;
+    let lock = lock(folder, PATIENCE)?;
     let on_folder = |e| StoreError::folder(folder, e);
     let marks = Marks::open(folder).map_err(on_folder)?;
     let name = current(folder).map_err(on_folder)?;
@@ -103,13 +106,28 @@ impl Opened {
         batch.insert(META_BOOT, &self.boot.to_be_bytes());
         self.book.clear_up(&mut batch);
         self.disk.commit(batch, true)?;
-        self.book.confirmed.clear();
+        self.book.gone.clear();
         self.book.is_gap_changed = false;
         self.marks
             .set(self.boot, self.sequence)
             .and_then(|()| self.marks.sync())
             .map_err(|e| StoreError::folder(&self.disk.folder, e))
     }
+}
+
+/// Makes sure of a folder that is closed to others: who came and went is in it. An existing one that
+/// lets in none but a group was made so on purpose.
+fn create(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut rights = folder.metadata()?.permissions();
+    if rights.mode() & 0o007 != 0 {
+        rights.set_mode(0o700);
+        if let Err(error) = std::fs::set_permissions(folder, rights) {
+            tracing::warn!(folder = %folder.display(), %error,
+                "others on this box can read the store; close its folder to them (`chmod 700`)");
+        }
+    }
+    Ok(())
 }
 
 /// Opens what is there for somebody who only looks: nothing is created, counted or repaired.
@@ -121,7 +139,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
         .map_err(|e| StoreError::folder(folder, e))?
         .filter(|name| folder.join(name).exists())
         .ok_or_else(|| StoreError::Nothing(folder.to_owned()))?;
-    let lock = lock(folder)?;
+    let lock = lock(folder, Duration::ZERO)?;
     let marks = Marks::open(folder).map_err(|e| StoreError::folder(folder, e))?;
     let disk = Disk::open(&folder.join(name))?;
     let Loaded { book, boot, states } = load(&disk.db)?;
@@ -129,14 +147,20 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     Ok(Opened { lock, disk, marks, book, boot, sequence, states, damage: None })
 }
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+fn lock(folder: &Path, patience: Duration) -> Result<File, StoreError> {
+    let until = Instant::now() + patience;
     let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.map_err(|e| StoreError::folder(&path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(StoreError::folder(&path, error)),
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(folder.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(StoreError::folder(&path, error)),
+        }
     }
 }
 

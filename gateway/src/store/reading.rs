@@ -150,9 +150,31 @@ impl Store {
 
     /// Recomputes the whole hash chain.
     pub fn verify(&self) -> Result<Verdict, StoreError> {
+        self.verify_from(self.anchor()?)
+    }
+
+    /// The newest entry that was removed from the journal's old end; what is left is chained to it.
+    pub(super) fn anchor(&self) -> Result<(u64, Hash), StoreError> {
         let db = self.0.db()?;
         let anchor = guarded(|| db.get(META_ANCHOR))?.and_then(|v| anchor_of(&v));
-        let (mut last, mut hash): (u64, Hash) = anchor.unwrap_or_default();
+        Ok(anchor.unwrap_or_default())
+    }
+
+    pub(super) fn verify_from(&self, mut anchor: (u64, Hash)) -> Result<Verdict, StoreError> {
+        loop {
+            let mut last = anchor.0;
+            let verdict = self.walk(&mut last, anchor.1)?;
+            anchor = self.anchor()?;
+            // The journal's old end has been removed past where the walk was: no link is broken.
+            let is_overtaken = matches!(verdict, Verdict::Broken { .. }) && anchor.0 > last;
+            if !is_overtaken {
+                return Ok(verdict);
+            }
+        }
+    }
+
+    /// Follows the chain from the entry `last` with this hash; `last` is then the last that fits.
+    fn walk(&self, last: &mut u64, mut hash: Hash) -> Result<Verdict, StoreError> {
         let Some(span) = self.span() else {
             return Ok(Verdict::Whole { entries: 0, first: 0, last: 0, holes: Vec::new() });
         };
@@ -161,20 +183,20 @@ impl Store {
             let entry = match sequence {
                 Ok(entry) => entry,
                 Err(StoreError::Unreadable) => {
-                    return Ok(Verdict::Broken { sequence: self.unreadable_after(last) });
+                    return Ok(Verdict::Broken { sequence: self.unreadable_after(*last) });
                 }
                 Err(error) => return Err(error),
             };
             if entry.chained(&hash) != entry.hash {
                 return Ok(Verdict::Broken { sequence: entry.sequence });
             }
-            if entry.sequence > last + 1 {
-                holes.push((last + 1, entry.sequence - 1));
+            if entry.sequence > *last + 1 {
+                holes.push((*last + 1, entry.sequence - 1));
             }
-            (last, hash) = (entry.sequence, entry.hash);
+            (*last, hash) = (entry.sequence, entry.hash);
             entries += 1;
         }
-        Ok(Verdict::Whole { entries, first: *span.start(), last, holes })
+        Ok(Verdict::Whole { entries, first: *span.start(), last: *last, holes })
     }
 
     fn unreadable_after(&self, last: u64) -> u64 {

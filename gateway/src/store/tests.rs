@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod trouble;
+
 const MAX_WAITING: usize = 6;
 const MAX_JOURNAL: usize = 15;
 

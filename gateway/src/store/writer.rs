@@ -36,6 +36,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const CLEAR_UP: Duration = Duration::from_secs(1);
 /// Pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// A failure that goes on as it was is logged this often.
+const LOG_AGAIN: Duration = Duration::from_mins(1);
 /// How often a full disk is looked at; a look that finds too little room fills it for a moment.
 const LOOK_FOR_ROOM: Duration = Duration::from_mins(15);
 /// Tries after the engine has gone.
@@ -199,6 +201,15 @@ impl Waiting {
     }
 }
 
+/// Whether a failure is to be logged: another cause than the last time, or long ago.
+pub(super) fn is_news(logged: &mut Option<(String, Instant)>, why: &str, now: Instant) -> bool {
+    let is_known = logged.as_ref().is_some_and(|(w, at)| w == why && now < *at + LOG_AGAIN);
+    if !is_known {
+        *logged = Some((why.to_owned(), now));
+    }
+    !is_known
+}
+
 /// Draws a batch into the one before.
 fn join(last: &mut Batch, batch: Batch) {
     last.number = batch.number;
@@ -225,10 +236,13 @@ impl Writer {
     /// Writes until nobody can send more and everything is written.
     pub(super) fn run(mut self) {
         self.look_for_room();
+        let mut logged = None;
         while let Some(group) = self.queue.take() {
             let mut last_tries = 0;
             while let Err(error) = self.write(&group) {
-                tracing::error!(%error, "the store could not be written; trying again");
+                if is_news(&mut logged, &error.to_string(), Instant::now()) {
+                    tracing::error!(%error, "the store could not be written; trying every second");
+                }
                 self.shared.set_fault(Some(error.to_string()));
                 self.tell(Input::StoreFailed { why: error.to_string() });
                 self.close();
@@ -306,7 +320,7 @@ impl Writer {
                 None => batch.remove(state_key(key)),
             }
         }
-        let (confirmed, through) = {
+        let (gone, through) = {
             let mut book = shared.book();
             if !group.given_up.is_empty() {
                 book.open_gap().merge(group.given_up.clone());
@@ -318,13 +332,13 @@ impl Writer {
             });
             book.clear_up(&mut batch);
             book.is_gap_changed = false;
-            (book.confirmed.len(), book.last)
+            (book.gone.len(), book.last)
         };
         let durable = group.through.is_some() || !group.given_up.is_empty();
         disk.commit(batch, durable)?;
         {
             let mut book = shared.book();
-            book.confirmed.drain(..confirmed);
+            book.gone.drain(..gone);
             book.visible = book.visible.max(through);
         }
         if durable && let Err(error) = self.marks.set(self.boot, through.max(self.marks.sequence)) {

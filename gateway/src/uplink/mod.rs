@@ -79,6 +79,7 @@ pub fn start(
     stop: CancellationToken,
 ) -> Result<(JoinHandle<()>, watch::Receiver<Standing>), AccessError> {
     let credentials = Credentials::read(&config.url, &config.access)?;
+    crate::tls::warn_if_exposed(&config.access);
     let base = format!("gatehouse/v1/{}/{}", identity.township, identity.id);
     let (standing, seen) = watch::channel(Standing { since: clock.now(), ..Standing::default() });
     let uplink = Uplink {

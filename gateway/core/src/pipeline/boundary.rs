@@ -28,6 +28,8 @@ pub enum Input {
     StoreFailed { why: String },
     /// The disk is full, though the store still writes for a while; `None` when it has room again.
     DiskFull { why: Option<String> },
+    /// Models could not be loaded, and why; `None` when all of them are.
+    ModelsMissing { why: Option<Text> },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.

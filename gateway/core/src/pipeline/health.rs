@@ -1,5 +1,5 @@
 //! The gateway's own scenes: silent devices and wires, refused readings, a disk that fails, models that
-//! were taken back.
+//! do not load or were taken back.
 //!
 //! They need no file: every community has them.
 
@@ -22,12 +22,13 @@ pub(super) enum Health {
     ClockWentBack,
     StoreFailed,
     StoreDamaged,
+    ModelsMissing,
     CandidateStopped,
     BundleWithdrawn,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
@@ -35,6 +36,7 @@ impl Health {
         Self::ClockWentBack,
         Self::StoreFailed,
         Self::StoreDamaged,
+        Self::ModelsMissing,
         Self::CandidateStopped,
         Self::BundleWithdrawn,
     ];
@@ -49,6 +51,7 @@ impl Health {
             Self::ClockWentBack => "clock-went-back",
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
+            Self::ModelsMissing => "models-missing",
             Self::CandidateStopped => "candidate-stopped",
             Self::BundleWithdrawn => "bundle-withdrawn",
         }
@@ -67,6 +70,7 @@ impl Health {
             Self::ClockWentBack => Text::new("设备时钟回拨", "Device clock went back"),
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
             Self::StoreDamaged => Text::new("网关存储曾损坏", "Gateway storage was damaged"),
+            Self::ModelsMissing => Text::new("模型未能加载", "Models did not load"),
             Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
             Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
         }
@@ -102,6 +106,10 @@ impl Health {
                 "逐一核对平台上此前未结束的事件，网关不再跟踪它们；检查存储卡和供电，再次发生则更换；被隔离的目录可交维护人员查看，不需要时可删除。",
                 "Go through the events that the platform still shows as open: the gateway no longer follows those from before. Check the storage card and its power; replace it when this happens again. What was set aside may be looked at, and deleted when nobody needs it.",
             ),
+            Self::ModelsMissing => Text::new(
+                "规则照常运行；用 `gatehouse check` 查看原因，重新安装所列模型，再重新加载配置。",
+                "Rules go on. `gatehouse check` says what is wrong; install the named models again, then reload.",
+            ),
             Self::CandidateStopped => Text::new(
                 "现用模型照常运行，无需处理；请将 `gatehouse models compare` 的结果交给模型提供方。",
                 "Nothing to do: the live models go on. Give what `gatehouse models compare` prints to whoever made the candidate.",
@@ -120,6 +128,7 @@ impl Health {
             | Self::FeederSilent
             | Self::StoreFailed
             | Self::StoreDamaged
+            | Self::ModelsMissing
             | Self::CandidateStopped
             | Self::BundleWithdrawn => Tier::Community,
         }
@@ -133,7 +142,7 @@ impl Health {
             | Self::CandidateStopped => 4,
             Self::SourceSilent | Self::FeederSilent | Self::BundleWithdrawn => 3,
             Self::StoreFailed => 1,
-            Self::StoreDamaged => 2,
+            Self::StoreDamaged | Self::ModelsMissing => 2,
         }
     }
 
@@ -146,13 +155,14 @@ impl Health {
             | Self::FeederSilent
             | Self::DeviceRefused
             | Self::ClockWentBack
-            | Self::StoreFailed => false,
+            | Self::StoreFailed
+            | Self::ModelsMissing => false,
         }
     }
 
     /// Whether it is about the gateway itself; everything else has a device to go to.
     pub(super) fn is_of_the_gateway(self) -> bool {
-        self == Self::StoreFailed || self.has_happened()
+        matches!(self, Self::StoreFailed | Self::ModelsMissing) || self.has_happened()
     }
 
     /// Evidence that is a sentence and nothing else.

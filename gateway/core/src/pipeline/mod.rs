@@ -234,6 +234,7 @@ impl Pipeline {
                 self.handle_store_works();
             }
             Input::DiskFull { why } => self.handle_disk_full(why, now),
+            Input::ModelsMissing { why } => self.handle_models_missing(why, now),
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),

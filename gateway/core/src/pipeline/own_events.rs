@@ -110,6 +110,16 @@ impl Pipeline {
         self.drop_health(Health::StoreFailed, &subject);
     }
 
+    pub(super) fn handle_models_missing(&mut self, why: Option<Text>, now: Timestamp) {
+        let (health, subject) = (Health::ModelsMissing, self.community.gateway.clone());
+        match why.filter(|_| !self.community.devices.is_empty()) {
+            Some(why) => {
+                self.raise_health(health, &subject, DeviceIndex(0), Vec::new(), why, now, now);
+            }
+            None => self.drop_health(health, &subject),
+        }
+    }
+
     /// The store had lost something before this start.
     pub(super) fn raise_damage(&mut self, damage: &Damage, now: Timestamp) {
         self.raise_happened(Health::StoreDamaged, told_damage(damage), now);

@@ -118,6 +118,7 @@ impl Pipeline {
             Some(
                 Health::StoreFailed
                 | Health::StoreDamaged
+                | Health::ModelsMissing
                 | Health::CandidateStopped
                 | Health::BundleWithdrawn,
             ) => {}
@@ -144,6 +145,8 @@ impl Pipeline {
             match (Health::from_id(&key.scene), device) {
                 // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
+                // The shell says so, or the opposite, at each start.
+                (Some(Health::ModelsMissing), _) => true,
                 (Some(health), _) if health.has_happened() => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {

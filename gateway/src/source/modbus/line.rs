@@ -191,17 +191,25 @@ impl Line for Wire {
     }
 
     async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
-        if let Some(owed) = self.owed.get(&unit) {
-            match self.ask(unit, *owed).await {
+        if let Some(owed) = self.owed.get(&unit).copied() {
+            match self.ask(unit, owed).await {
                 Ok(_) | Err(WireFault::Exception(_)) => {
                     self.owed.remove(&unit);
                     self.quiet_until = Instant::now() + self.config.timeout.0;
+                }
+                // Something came, and the line is left in peace for as long as the rest may take. A
+                // question that is always answered badly must not keep the others from being asked.
+                Err(WireFault::Garbled) => {
+                    self.owed.remove(&unit);
+                    self.open().await.map_err(|_gone| WireFault::Disconnected)?;
                 }
                 Err(fault) => return Err(fault),
             }
         }
         let answer = self.ask(unit, request).await;
-        if answer == Err(WireFault::Timeout) && !self.is_numbered() {
+        // What was garbled may have been another slave's late answer, and this one's is yet to come.
+        let is_open = matches!(answer, Err(WireFault::Timeout | WireFault::Garbled));
+        if is_open && !self.is_numbered() {
             self.owed.insert(unit, request);
         }
         answer
@@ -345,6 +353,8 @@ mod tests {
 
         let answer = line.read(1, REQUEST).await;
 
+        let is_open = matches!(answer, Err(WireFault::Timeout | WireFault::Garbled));
+        assert_eq!(line.owed.contains_key(&1), is_open && !line.is_numbered());
         drop(line);
         peer.await.unwrap();
         answer

@@ -3,12 +3,14 @@
 //! Polls the client's event loop, hands in what it brings, and writes acknowledgements by itself, many
 //! in one go. Whatever goes wrong ends the connection.
 
+use std::fmt::Write as _;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    PubAck, QoS, StateError, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    PubAck, QoS, StateError, SubAck, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
+    Transport,
 };
 use tokio::time::{Instant, Sleep, timeout};
 
@@ -27,6 +29,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Larger packets end the connection; anything below is read and, when too long, refused.
 const MAX_PACKET: usize = 16 << 20;
 const FILTERS_PER_PACKET: usize = 64;
+/// A broker that refuses some subscriptions is asked again, on a new connection, after this long.
+const ASK_AGAIN: Duration = Duration::from_mins(5);
+/// Refused subscriptions that are named.
+const NAMED: usize = 5;
 /// How long an acknowledgement waits for others to go out with it.
 const GATHER: Duration = Duration::from_millis(50);
 
@@ -69,6 +75,7 @@ impl Listener {
         retry.connected();
         let mut link = Link {
             unconfirmed: self.intake.filters().len().div_ceil(FILTERS_PER_PACKET),
+            refused: Vec::new(),
             since: Instant::now(),
             heard: Instant::now(),
             acknowledged: Instant::now(),
@@ -131,15 +138,7 @@ impl Listener {
         match event {
             Event::Incoming(Packet::Publish(publish)) => self.intake.take(publish).await?,
             Event::Incoming(Packet::SubAck(ack)) => {
-                let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
-                if refused {
-                    let broker = &self.broker;
-                    tracing::error!(broker, "refuses a subscription; check its access list");
-                }
-                link.unconfirmed = link.unconfirmed.saturating_sub(1);
-                if link.unconfirmed == 0 && self.intake.up() {
-                    tracing::info!(broker = self.broker, endpoint = %self.credentials.endpoint, "connected");
-                }
+                self.subscribed(&ack, link)?;
             }
             Event::Outgoing(Outgoing::PubAck(_)) => self.ledger.lock().woken(),
             Event::Incoming(_) | Event::Outgoing(_) => {}
@@ -155,6 +154,38 @@ impl Listener {
             return Err(End::Stopped);
         }
         Ok(())
+    }
+
+    /// Answers come in the order of the questions.
+    fn subscribed(&mut self, ack: &SubAck, link: &mut Link) -> Result<(), End> {
+        let mut asked = self.intake.filters().chunks(FILTERS_PER_PACKET);
+        let packets = asked.len();
+        if let Some(filters) = asked.nth(packets.saturating_sub(link.unconfirmed)) {
+            let answers = filters.iter().zip(&ack.return_codes);
+            let refused = answers.filter(|(_, code)| **code == SubscribeReasonCode::Failure);
+            link.refused.extend(refused.map(|(filter, _)| filter.clone()));
+        }
+        link.unconfirmed = link.unconfirmed.saturating_sub(1);
+        if link.unconfirmed > 0 {
+            return Ok(());
+        }
+        let all = self.intake.filters().len();
+        match link.why_down(all) {
+            None => {
+                if self.intake.up() {
+                    tracing::info!(broker = self.broker, endpoint = %self.credentials.endpoint, "connected");
+                }
+                Ok(())
+            }
+            Some(why) if link.refused.len() == all => Err(End::Lost(why)),
+            // What it does not refuse goes on coming.
+            Some(why) => {
+                tracing::error!(broker = self.broker, why);
+                self.intake.down(why);
+                link.timer_until(link.deadline());
+                Ok(())
+            }
+        }
     }
 
     /// What the event loop has next; `None` when it is time to begin to stop.
@@ -196,7 +227,10 @@ impl Listener {
         if now >= deadline {
             return Err(match link.stopping {
                 Some(_) => End::Stopped,
-                None => End::Lost("the broker has gone quiet".to_owned()),
+                None => End::Lost(
+                    link.why_down(self.intake.filters().len())
+                        .unwrap_or_else(|| "the broker has gone quiet".to_owned()),
+                ),
             });
         }
         link.timer.as_mut().reset(deadline);
@@ -235,6 +269,8 @@ impl Listener {
 struct Link {
     /// Subscription packets that the broker has not answered.
     unconfirmed: usize,
+    /// Subscriptions that it does not grant.
+    refused: Vec<String>,
     since: Instant,
     /// When the broker was heard last.
     heard: Instant,
@@ -253,8 +289,25 @@ impl Link {
         match self.stopping {
             Some(stopping) => stopping,
             None if self.unconfirmed > 0 => quiet.min(self.since + SUBSCRIBED),
+            None if !self.refused.is_empty() => quiet.min(self.since + ASK_AGAIN),
             None => quiet,
         }
+    }
+
+    /// What keeps a broker that is there from being of use.
+    fn why_down(&self, all: usize) -> Option<String> {
+        let first = self.refused.first()?;
+        let mut named = format!("`{first}`");
+        for filter in self.refused.iter().take(NAMED).skip(1) {
+            let _ = write!(named, ", `{filter}`");
+        }
+        if self.refused.len() > NAMED {
+            named.push_str(", ...");
+        }
+        let refused = self.refused.len();
+        Some(format!(
+            "the broker refuses {refused} of {all} subscriptions ({named}); check its access list"
+        ))
     }
 
     /// Brings the timer forward.

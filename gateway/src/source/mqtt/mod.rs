@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BrokerConfig, Identity};
 use crate::retry::Retry;
-use crate::tls::{AccessError, Credentials};
+use crate::tls::{AccessError, Credentials, warn_if_exposed};
 use connection::End;
 use intake::Intake;
 use routes::Routes;
@@ -71,6 +71,7 @@ pub fn prepare(
     stop: CancellationToken,
 ) -> Result<Listener, AccessError> {
     let credentials = Credentials::read(&config.url, &config.access)?;
+    warn_if_exposed(&config.access);
     let client_id =
         config.client_id.clone().unwrap_or_else(|| format!("gatehouse-{}", identity.id));
     let ledger = session.0.clone();

@@ -11,6 +11,8 @@ use super::*;
 use crate::config::Access;
 
 const TOPIC: &str = "sense/c/d";
+/// A subscription's return code: MQTT 3.1.1, section 3.9.3.
+const REFUSED: u8 = 0x80;
 
 #[tokio::test]
 async fn a_pipeline_without_room_leaves_the_messages_at_the_broker() {
@@ -84,6 +86,23 @@ async fn many_acknowledgements_go_out_in_order() {
     }
 }
 
+#[tokio::test]
+async fn a_broker_that_refuses_the_subscriptions_is_down_and_says_which() {
+    let (listener, mut inputs, _settler) = start(1_024).await;
+
+    let mut broker = Broker::answer(&listener, REFUSED).await;
+
+    match inputs.recv().await {
+        Some(Input::Source { down: Some(why), .. }) => {
+            assert!(why.contains("refuses 1 of 1 subscriptions (`sense/c/d`)"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(broker.rest().await, [], "there is nothing to come on this connection");
+    let _granted = Broker::accept(&listener).await;
+    assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
+}
+
 async fn start(room: usize) -> (TcpListener, mpsc::Receiver<Input>, Settler) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = BrokerConfig {
@@ -114,6 +133,11 @@ struct Broker(TcpStream);
 
 impl Broker {
     async fn accept(listener: &TcpListener) -> Self {
+        Self::answer(listener, 1).await
+    }
+
+    /// Answers the subscription so.
+    async fn answer(listener: &TcpListener, code: u8) -> Self {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut broker = Self(stream);
@@ -121,7 +145,7 @@ impl Broker {
         broker.0.write_all(&[0x20, 2, 1, 0]).await.unwrap();
         let (kind, body) = broker.packet().await.unwrap();
         assert_eq!(kind >> 4, 8, "SUBSCRIBE");
-        broker.0.write_all(&[0x90, 3, body[0], body[1], 1]).await.unwrap();
+        broker.0.write_all(&[0x90, 3, body[0], body[1], code]).await.unwrap();
         broker
     }
 

@@ -1,4 +1,4 @@
-//! Bundles that broke their budget are told as the gateway's own events.
+//! Models that do not load and bundles that broke their budget are told as the gateway's own events.
 
 use super::*;
 use crate::community::quantity::Text;
@@ -29,4 +29,23 @@ fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_
     after.talk(2 * 3_600, 20.0);
     assert!(after.transcript.contains("cleared 4 Candidate models were stopped"));
     assert!(after.transcript.contains("cleared 3 Models were rolled back"));
+}
+
+#[test]
+fn models_that_did_not_load_are_told_over_restarts_until_they_do() {
+    let missing = |why: Option<&str>| Input::ModelsMissing { why: why.map(|w| Text::new(w, w)) };
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0).handle(missing(Some("forecast did not load")));
+    let told = night.messages();
+    assert_eq!(
+        (told[0].data.scene.as_str(), told[0].data.device.as_str()),
+        ("models-missing", "gw")
+    );
+
+    night.talk(3_600, 20.0);
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.talk(25 * 3_600, 20.0);
+    assert_eq!(after.transcript, "");
+    after.handle(missing(None)).talk(60, 20.0);
+    assert!(after.transcript.contains("cleared 2 Models did not load"), "{}", after.transcript);
 }
