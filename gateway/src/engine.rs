@@ -30,8 +30,8 @@ const VIEW_PACE: Duration = Duration::from_millis(500);
 /// not wait. Nor does any when nothing came in for [`QUIET`], or so much came in ([`MANY`]) that a
 /// broker may have stopped to wait for acknowledgements.
 const GATHER: Duration = Duration::from_millis(200);
-const QUIET: Duration = Duration::from_millis(25);
-const MANY: usize = 80;
+const QUIET: Duration = Duration::from_millis(35);
+const MANY: usize = 95;
 const URGENT: u8 = 2;
 
 /// The timer goes off so often when nothing is due.

@@ -12,15 +12,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A frame may come this much later for it.
-const NAP: Duration = Duration::from_millis(16);
+/// A frame may come this much later for it, at most.
+const LONGEST: Duration = Duration::from_millis(24);
+/// So many frames should have come by the end of a nap.
+const SOME: u32 = 12;
 /// So many frames at once: a broker may soon reach its limit of unacknowledged ones (20 when nobody
 /// told it otherwise), and wait.
 const MANY: u32 = 16;
 /// The rate is taken over this long.
 const WINDOW: Duration = Duration::from_millis(100);
-/// Frames in a window that are worth a nap: 200 to 1,000 a second.
-const THICK: std::ops::RangeInclusive<u32> = 20..=100;
+/// Frames in a window that are worth a nap: 200 to 1,500 a second.
+const THICK: std::ops::RangeInclusive<u32> = 20..=150;
 
 /// Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +41,8 @@ struct State {
 struct Rate {
     began: Option<Instant>,
     frames: u32,
-    is_thick: bool,
+    /// How long to nap at the rate of the last window; zero when it is not worth it.
+    nap: Duration,
 }
 
 /// A device is being asked; over when this is dropped.
@@ -65,7 +68,7 @@ impl Pace {
         let mut rate = self.0.rate.lock().unwrap_or_else(PoisonError::into_inner);
         rate.count(frames, now);
         let is_awaiting = self.0.questions.load(Ordering::Relaxed) > 0;
-        if rate.is_thick && frames < MANY && !is_awaiting { NAP } else { Duration::ZERO }
+        if frames < MANY && !is_awaiting { rate.nap } else { Duration::ZERO }
     }
 }
 
@@ -75,7 +78,9 @@ impl Rate {
         let began = *self.began.get_or_insert(now);
         let passed = now.saturating_duration_since(began);
         if passed >= WINDOW {
-            self.is_thick = passed < WINDOW * 2 && THICK.contains(&self.frames);
+            let is_thick = passed < WINDOW * 2 && THICK.contains(&self.frames);
+            let nap = if is_thick { passed * SOME / self.frames } else { Duration::ZERO };
+            self.nap = nap.min(LONGEST);
             (self.began, self.frames) = (Some(now), 0);
         }
     }
