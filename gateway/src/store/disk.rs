@@ -40,7 +40,7 @@ impl Disk {
             .flush_every_ms(None);
         let patience = Instant::now() + CLOSING;
         let db = loop {
-            match open_apart(&config) {
+            match open_apart(&config, folder) {
                 // The folder is ours alone (its lock is held), so this is sled still closing, unless
                 // somebody else has a hand on the file.
                 Err(StoreError::Database(sled::Error::Io(error)))
@@ -115,9 +115,11 @@ impl Disk {
 
 /// Opens sled on a thread that ends with it, because a thread has a heap of its own: sled sets 21 MB aside
 /// that it never touches, of which the main heap would clear, and so hold, a quarter.
-fn open_apart(config: &sled::Config) -> Result<sled::Db, StoreError> {
+fn open_apart(config: &sled::Config, folder: &Path) -> Result<sled::Db, StoreError> {
     thread::scope(|scope| {
-        let opening = scope.spawn(|| guarded(|| config.open()));
+        let opening = thread::Builder::new()
+            .spawn_scoped(scope, || guarded(|| config.open()))
+            .map_err(|error| StoreError::folder(folder, error))?;
         opening.join().unwrap_or(Err(StoreError::Unreadable))
     })
 }
