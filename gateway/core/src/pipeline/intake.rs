@@ -111,9 +111,10 @@ impl Pipeline {
         let knows_time = !self.settings.is_live
             || self.time_quality != TimeQuality::Unknown
             || at > CERTAINLY_WRONG;
+        let mut waiting = 0;
         if self.settings.is_live && knows_time {
             let points = device.device_type.points.len();
-            state.ledger.note(points, &scratch.readings, at);
+            waiting = state.ledger.note(points, &scratch.readings, at);
             state.around.note(points, &scratch.readings, at);
         }
         let mut changes = Vec::new();
@@ -150,6 +151,7 @@ impl Pipeline {
             }
         }
         state.bounds = bounds;
+        self.note_waiting(waiting, now);
         for (position, change) in changes {
             self.apply(index, position, change, now);
         }

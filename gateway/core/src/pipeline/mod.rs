@@ -123,6 +123,8 @@ pub struct Pipeline {
     unkept: Option<Timestamp>,
     /// When what was heard is written down.
     checkpoint: Option<Timestamp>,
+    /// Bytes of closed quarters that wait to be written.
+    statistics_waiting: usize,
     /// Whose turn it is to write down what was learnt.
     turn: usize,
     /// Devices whose readings or delays may have led to something in this step.
@@ -187,6 +189,7 @@ impl Pipeline {
             tick: None,
             unkept: None,
             checkpoint: None,
+            statistics_waiting: 0,
             turn: 0,
             concerned: Vec::new(),
             outputs: VecDeque::new(),

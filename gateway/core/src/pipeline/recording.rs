@@ -2,7 +2,8 @@
 //!
 //! Each device has a [`Ledger`](crate::statistics::ledger::Ledger) of quarters of an hour. What is
 //! closed in them is written for all devices at once, as one page: with every third checkpoint
-//! ([`super::remembering`]), at a stop, and before the configuration is replaced.
+//! ([`super::remembering`]), when a backlog has made much of it, at a stop, and before the configuration is
+//! replaced.
 //!
 //! A detector that counts opens a [`Window`](crate::statistics::window): it is written when it is over,
 //! and as far as it has come at a stop and before the configuration is replaced. A power cut costs those
@@ -16,16 +17,45 @@ use crate::statistics::page;
 /// Windows at once, of up to 64 kB each: a whole street that goes wrong is described by some of it.
 const MOST_WINDOWS: usize = 32;
 
+/// Closed quarters that wait in memory, in bytes: an hour of 2,000 devices of four points.
+pub(super) const MOST_WAITING: usize = 512 << 10;
+
+/// Why quarters are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Too much waits.
+    Backlog,
+    /// It is time.
+    Hour,
+    /// Nothing may stay behind.
+    End,
+}
+
 impl Pipeline {
-    /// Writes the quarters that are over; with `all`, those that are not as well.
-    pub(super) fn write_statistics(&mut self, now: Timestamp, all: bool) {
+    /// Notes that so many bytes more wait to be written.
+    pub(super) fn note_waiting(&mut self, bytes: usize, now: Timestamp) {
+        self.statistics_waiting += bytes;
+        if self.statistics_waiting > MOST_WAITING {
+            self.write_statistics(Occasion::Backlog, now);
+        }
+    }
+
+    /// Writes the quarters that are over; at the end, those that are not as well.
+    pub(super) fn write_statistics(&mut self, occasion: Occasion, now: Timestamp) {
+        self.statistics_waiting = 0;
         let mut page = page::begin();
         for (state, device) in self.devices.iter_mut().zip(&self.community.devices) {
             let there = state.there(now);
-            if all {
-                state.ledger.close();
-            } else {
-                state.ledger.close_before(there);
+            match occasion {
+                Occasion::Backlog => {}
+                Occasion::Hour => {
+                    state.ledger.close_before(there);
+                    state.ledger.renew();
+                }
+                Occasion::End => {
+                    state.ledger.close();
+                    state.ledger.renew();
+                }
             }
             let points = device.device_type.points.iter().map(|point| point.name.as_str());
             state.ledger.write(&device.id, points, &mut page);

@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Pipeline;
+use super::recording::Occasion;
 use crate::admission::{Memory, OwnClock, fingerprint};
 use crate::community::device_type::DeviceType;
 use crate::detect::together::Together;
@@ -167,7 +168,7 @@ impl Pipeline {
             self.learn_verdicts(now);
             self.follow_windows(now);
             if self.turn.is_multiple_of(STATISTICS_EVERY) {
-                self.write_statistics(now, false);
+                self.write_statistics(Occasion::Hour, now);
             }
         }
     }
@@ -176,7 +177,7 @@ impl Pipeline {
     pub(super) fn checkpoint_now(&mut self, now: Timestamp) {
         if self.settings.is_live {
             self.keep_everything(|_| true);
-            self.write_statistics(now, true);
+            self.write_statistics(Occasion::End, now);
             self.close_windows();
         }
     }

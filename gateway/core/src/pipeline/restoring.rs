@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::boundary::Restored;
 use super::health::Health;
+use super::recording::Occasion;
 use super::{Pipeline, TICK, inheriting, keeping, remembering};
 use crate::community::Community;
 use crate::detect::condition::{Phase, Running};
@@ -171,7 +172,7 @@ impl Pipeline {
     /// cannot work changes nothing (the shell checks before it sends one).
     pub(super) fn replace(&mut self, community: Arc<Community>, now: Timestamp) {
         // Points may have other places from here on.
-        self.write_statistics(now, true);
+        self.write_statistics(Occasion::End, now);
         self.close_windows();
         let before_community = std::mem::replace(&mut self.community, community);
         let before_compiled = std::mem::take(&mut self.compiled);

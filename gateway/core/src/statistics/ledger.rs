@@ -4,9 +4,9 @@ use super::page::{self, Piece};
 use super::quarter::{Quarter, Statistic};
 use crate::reading::{Quality, Reading, Timestamp};
 
-/// Pieces that are held at most before they are written: a backlog of two days. A clock that goes back and forth between two
-/// quarters makes no more; what it says after that is noted in the open piece, which is then out of
-/// order.
+/// Pieces from one [`Ledger::renew`] to the next, at most: a backlog of two days. A clock that goes back
+/// and forth between two quarters makes no more; what it says after that is noted in the open piece,
+/// which is then out of order.
 const MOST: usize = 200;
 
 /// What a device said since its pieces were last written.
@@ -15,6 +15,8 @@ pub struct Ledger {
     open: Option<Open>,
     /// Closed pieces, as they are written.
     closed: Vec<u8>,
+    waiting: usize,
+    /// Pieces since the last [`Ledger::renew`].
     count: usize,
     newest: Option<Quarter>,
 }
@@ -27,11 +29,13 @@ struct Open {
 }
 
 impl Ledger {
-    /// Notes the readings of one frame; `points` is how many points the device has.
-    pub fn note(&mut self, points: usize, readings: &[Reading], at: Timestamp) {
+    /// Notes the readings of one frame; `points` is how many points the device has. Tells by how many
+    /// bytes that made more to write.
+    pub fn note(&mut self, points: usize, readings: &[Reading], at: Timestamp) -> usize {
         if readings.is_empty() {
-            return;
+            return 0;
         }
+        let before = self.closed.len();
         let quarter = Quarter::of(at);
         if self.open.as_ref().is_some_and(|open| open.quarter != quarter) && self.count < MOST {
             self.close();
@@ -53,6 +57,7 @@ impl Ledger {
                 point.push_bad();
             }
         }
+        self.closed.len() - before
     }
 
     /// Closes the open quarter when it is over by the device's time.
@@ -66,7 +71,13 @@ impl Ledger {
     pub fn close(&mut self) {
         let Some(Open { quarter, is_out_of_order, points }) = self.open.take() else { return };
         page::write_piece(&Piece { quarter, is_out_of_order, points }, &mut self.closed);
+        self.waiting += 1;
         self.count += 1;
+    }
+
+    /// An hour has passed: as many pieces as in the last one may come.
+    pub fn renew(&mut self) {
+        self.count = 0;
     }
 
     /// Adds what was closed to a page, and forgets it.
@@ -76,10 +87,10 @@ impl Ledger {
         points: impl ExactSizeIterator<Item = &'p str>,
         page: &mut Vec<u8>,
     ) {
-        if self.count > 0 {
-            page::write_device(device, points, self.count, &self.closed, page);
+        if self.waiting > 0 {
+            page::write_device(device, points, self.waiting, &self.closed, page);
             self.closed = Vec::new();
-            self.count = 0;
+            self.waiting = 0;
         }
     }
 }

@@ -259,6 +259,7 @@ mod tests {
     fn read_back(ledger: &mut Ledger) -> Vec<Pieces> {
         let mut page = begin();
         ledger.close();
+        ledger.renew();
         ledger.write("t1", ["temperature", "humidity"].into_iter(), &mut page);
         read(&page).unwrap()
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::boundary::Kept;
+use super::super::recording::MOST_WAITING;
 use super::*;
 use crate::statistics::page;
 use crate::statistics::quarter::{Quarter, Statistic};
@@ -63,6 +64,23 @@ fn a_restart_and_a_new_configuration_lose_nothing_and_count_nothing_twice() {
     let quarter = kept(&batches)[&("t1".to_owned(), Quarter::of(START))];
 
     assert_eq!((quarter.good, quarter.min, quarter.max, quarter.last), (70, 20.0, 30.0, 30.0));
+}
+
+#[test]
+fn a_backlog_is_written_before_much_of_it_waits() {
+    let mut night = Night::new(Night::with_scenes(&[HEAT]));
+    night.talk(1_200, 20.0);
+    night.pipeline.note_waiting(MOST_WAITING / 2, night.now);
+    night.talk(10, 20.0);
+    assert_eq!(pages(&night), 0, "that may still wait");
+
+    night.pipeline.note_waiting(MOST_WAITING / 2, night.now);
+    night.talk(10, 20.0);
+
+    assert_eq!(kept(&night.batches).len(), 3, "the first quarter of three devices");
+    night.pipeline.note_waiting(MOST_WAITING / 2, night.now);
+    night.talk(10, 20.0);
+    assert_eq!(pages(&night), 1, "what was written waits no more");
 }
 
 #[test]
