@@ -14,7 +14,9 @@ except ImportError:                       # plain Python gives the same numbers,
     def njit(**_): return lambda f: f
 
 # ---- memory
-RING = 512            # raw samples and 4-sample blocks remembered: long enough for a day and a half at 5 min, 2 kB as f32
+RING = 512            # raw samples and 4-sample blocks remembered: long enough for a day and a half at 5 min
+EXACT, BLOCKS_EXACT = 64, 32 # the newest of them that stay 32-bit floats
+SEGMENT = 32          # so many older ones share a range, in 255ths of which they are kept
 MED_EVERY = 16        # the long median is sorted anew this often: it moves slowly, sorting is the dearest step
 SCALE_TAU = 2000.0    # memory of the mean absolute deviation, in samples: about a week at 5 min
 # ---- levels
@@ -110,6 +112,15 @@ def novelty(ring, n, m, med, lo, hi):
         if d < best: best = d
     return math.sqrt(best) if best < 1e299 else 0.0
 
+def put(ring, n, v, exact):
+    """value number n goes into the ring; the older ones are kept in 8 bits"""
+    if n >= exact + SEGMENT and (n - exact) % SEGMENT == 0:
+        i = np.arange(n - exact - SEGMENT, n - exact) % len(ring)
+        lo = float(ring[i].min()); span = float(ring[i].max()) - lo
+        codes = np.floor((ring[i] - lo) / span * 255 + .5) if span > 0 else np.zeros(SEGMENT)
+        ring[i] = np.float32(lo + span * (codes / 255))
+    ring[n % len(ring)] = np.float32(v)
+
 @njit(cache=True)
 def mean_last(ring, n, w, back):
     """mean of w values ending `back` before the newest"""
@@ -184,7 +195,7 @@ class Detector:
         keep = 1.0 - 1.0 / SCALE_TAU
         self.mad = self.mad * keep + abs(d); self.madw = self.madw * keep + 1.0
         r = self.profile.step(t, d)
-        self.raw[n % RING] = v; self.res[n % (2 * STEP)] = r; self.n = n = n + 1
+        put(self.raw, n, v, EXACT); self.res[n % (2 * STEP)] = r; self.n = n = n + 1
         self.lo = min(self.lo, v); self.hi = max(self.hi, v)
         out = [None] * 7
         if n > STEP * 2:
@@ -195,7 +206,7 @@ class Detector:
         self.acc += v / B4
         if n % B4 == 0:
             if self.nblk == 0: self.blo = self.bhi = self.acc
-            self.blk[self.nblk % RING] = self.acc; self.nblk += 1
+            put(self.blk, self.nblk, self.acc, BLOCKS_EXACT); self.nblk += 1
             self.blo = min(self.blo, self.acc); self.bhi = max(self.bhi, self.acc); self.acc = 0.0
             if self.nblk > 2 * M4: self.novel4 = KNN_GAIN * novelty(self.blk, self.nblk, M4, self.med, self.blo, self.bhi)
         if self.novel4 >= 0: out[4] = self.novel4

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_constant_window_gives_finite_inputs() {
-        let mut past = Past::default();
+        let mut past = Past::new(64);
         (0..31).for_each(|_| past.push(0.0));
         assert_eq!(inputs(&past, [0.0; 2], 0.0), None, "one sample too few");
         past.push(0.0);

@@ -7,7 +7,9 @@
 
 use super::Detector;
 use super::calibrate::Histogram;
-use super::constants::{BINS, CELLS, DEVIATION_TAU, RESIDUAL_SIZE, RING, STEP};
+use super::constants::{
+    BINS, BLOCKS_EXACT, CELLS, DEVIATION_TAU, EXACT, RESIDUAL_SIZE, RING, STEP,
+};
 use super::profile::Profile;
 use super::ring::{Past, Ring};
 use super::witness::Witnesses;
@@ -20,9 +22,6 @@ const HISTOGRAM: usize = BINS * 7 / 8;
 
 /// Raised when the layout or a constant changes.
 const FORM: u8 = 1;
-
-/// Samples kept as they are.
-const EXACT: usize = 2 * STEP;
 
 /// Weights are kept as powers of this, from [`LIGHTEST`] on.
 const LIGHTEST: f64 = 0.01;
@@ -93,8 +92,8 @@ impl Detector {
         let left = ring(2 * STEP, from.ring()?)?;
         let exact = from.ring()?;
         let older = from.share([low, high])?;
-        let raw = past(older.into_iter().chain(exact).collect())?;
-        let blocks = past(from.share([block_low, block_high])?)?;
+        let raw = past(EXACT, older.into_iter().chain(exact).collect())?;
+        let blocks = past(BLOCKS_EXACT, from.share([block_low, block_high])?)?;
         let weight = DEVIATION_TAU * (1.0 - (1.0 - 1.0 / DEVIATION_TAU).powf(count as f64));
         let hour = usize::from(hour);
         let profile = Profile {
@@ -206,9 +205,9 @@ fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.extend(u16::try_from(length).unwrap_or(0).to_le_bytes());
 }
 
-fn past(values: Vec<f64>) -> Option<Past> {
+fn past(exact: usize, values: Vec<f64>) -> Option<Past> {
     let fits = values.len() <= RING;
-    let mut past = Past::default();
+    let mut past = Past::new(exact);
     for value in values {
         past.push(value);
     }

@@ -52,7 +52,7 @@ mod tests {
     const FRAME: Frame = Frame { median: 0.0, low: -1.0, high: 1.0 };
 
     fn past(values: impl IntoIterator<Item = f64>) -> Past {
-        let mut past = Past::default();
+        let mut past = Past::new(64);
         values.into_iter().for_each(|value| past.push(value));
         past
     }

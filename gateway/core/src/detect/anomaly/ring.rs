@@ -1,11 +1,11 @@
 //! The last values of something, oldest overwritten first: few as they are, many with the older ones in
-//! 16 bits.
+//! 8 bits.
 //!
 //! A thousand devices have four thousand points, and what is remembered of a point is mostly its last 512
-//! samples. The newest 64 of them are looked at one by one and stay 32-bit floats; of the older ones only
+//! samples. The newest of them are looked at one by one and stay 32-bit floats; of the older ones only
 //! the shape and the median count.
 
-use super::constants::{RING, STEP};
+use super::constants::RING;
 
 /// The last few values, as they are.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,50 +55,49 @@ impl Ring {
     }
 }
 
-/// The newest values of which each counts.
-const EXACT: usize = 2 * STEP;
 /// So many older ones share a range.
 const SEGMENT: usize = 32;
-const SEGMENTS: usize = (RING - EXACT) / SEGMENT;
 
-/// The last [`RING`] values: at least the newest [`EXACT`] as they are, the older ones as 65535ths of the
+/// The last [`RING`] values: at least the newest `exact` as they are, the older ones as 255ths of the
 /// range of the [`SEGMENT`] around them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Past {
-    /// Absent until the first value comes.
-    parts: Option<Box<Parts>>,
-    count: u64,
-}
-
 #[derive(Debug, Clone, PartialEq)]
-struct Parts {
-    newest: [f32; EXACT + SEGMENT],
+pub(super) struct Past {
+    exact: usize,
+    /// Empty until the first value comes, as is what follows.
+    newest: Box<[f32]>,
     /// Each overwritten when it is the oldest.
-    older: [Segment; SEGMENTS],
+    older: Box<[Segment]>,
+    count: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Segment {
     low: f32,
     high: f32,
-    codes: [u16; SEGMENT],
+    codes: [u8; SEGMENT],
 }
 
 impl Past {
+    /// Keeps that many as they are: a multiple of [`SEGMENT`].
+    pub(super) fn new(exact: usize) -> Self {
+        Self { exact, newest: Box::default(), older: Box::default(), count: 0 }
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
     pub(super) fn push(&mut self, value: f64) {
-        let (sealed, exact) = (self.sealed(), self.exact());
-        let parts = self.parts.get_or_insert_with(|| {
+        if self.newest.is_empty() {
             let nothing = Segment { low: 0.0, high: 0.0, codes: [0; SEGMENT] };
-            Box::new(Parts { newest: [0.0; EXACT + SEGMENT], older: [nothing; SEGMENTS] })
-        });
-        let mut at = exact;
-        if at == parts.newest.len() {
-            parts.older[sealed % SEGMENTS] = Segment::of(&parts.newest[..SEGMENT]);
-            parts.newest.copy_within(SEGMENT.., 0);
-            at = EXACT;
+            self.newest = vec![0.0; self.exact + SEGMENT].into();
+            self.older = vec![nothing; (RING - self.exact) / SEGMENT].into();
         }
-        parts.newest[at] = value as f32;
+        let mut at = self.exact();
+        if at == self.newest.len() {
+            let oldest = self.sealed() % self.older.len();
+            self.older[oldest] = Segment::of(&self.newest[..SEGMENT]);
+            self.newest.copy_within(SEGMENT.., 0);
+            at = self.exact;
+        }
+        self.newest[at] = value as f32;
         self.count += 1;
     }
 
@@ -110,12 +109,11 @@ impl Past {
     /// The values, oldest first, in the room given.
     pub(super) fn values<'a>(&self, room: &'a mut [f32; RING]) -> &'a mut [f32] {
         let values = &mut room[..self.len()];
-        let Some(parts) = &self.parts else { return values };
-        let newest = &parts.newest[..self.exact()];
+        let newest = self.newest();
         let Some(mut left) = values.len().checked_sub(newest.len()) else { return values };
         values[left..].copy_from_slice(newest);
         for number in (0..self.sealed()).rev() {
-            let segment = &parts.older[number % SEGMENTS];
+            let segment = &self.older[number % self.older.len()];
             let here = left.min(SEGMENT);
             let codes = &segment.codes[SEGMENT - here..];
             for (value, code) in values[left - here..left].iter_mut().zip(codes) {
@@ -129,12 +127,12 @@ impl Past {
         values
     }
 
-    /// At least the newest [`EXACT`] values, or all; oldest first.
+    /// At least the newest values that are kept as they are, or all; oldest first.
     pub(super) fn newest(&self) -> &[f32] {
-        self.parts.as_ref().map_or(&[], |parts| &parts.newest[..self.exact()])
+        &self.newest[..self.exact()]
     }
 
-    /// Mean of `width` values that end `back` before the newest, both within [`EXACT`].
+    /// Mean of `width` values that end `back` before the newest, both within what is kept as it is.
     pub(super) fn mean(&self, width: usize, back: usize) -> f64 {
         mean(self.newest().iter().rev().skip(back).take(width).map(|value| f64::from(*value)))
     }
@@ -147,7 +145,7 @@ impl Past {
     /// Segments that were filled, overwritten ones included.
     #[expect(clippy::cast_possible_truncation, reason = "samples of a thousand years fit")]
     fn sealed(&self) -> usize {
-        (self.count.saturating_sub(EXACT as u64 + 1) / SEGMENT as u64) as usize
+        (self.count.saturating_sub(self.exact as u64 + 1) / SEGMENT as u64) as usize
     }
 
     /// Values that are as they came.
@@ -166,16 +164,16 @@ impl Segment {
         for (code, value) in codes.iter_mut().zip(values).filter(|_| span > 0.0) {
             let share = (f64::from(*value) - f64::from(low)) / span;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=1")]
-            let share = (share * f64::from(u16::MAX)).round() as u16;
+            let share = (share * f64::from(u8::MAX)).round() as u8;
             *code = share;
         }
         Self { low, high, codes }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "memory is kept as f32")]
-    fn value(&self, code: u16) -> f32 {
+    fn value(&self, code: u8) -> f32 {
         let span = f64::from(self.high) - f64::from(self.low);
-        (f64::from(self.low) + span * (f64::from(code) / f64::from(u16::MAX))) as f32
+        (f64::from(self.low) + span * (f64::from(code) / f64::from(u8::MAX))) as f32
     }
 }
 
@@ -225,10 +223,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_past_is_what_came_last_within_a_65535th_of_what_came_around_it(
+        fn a_past_is_what_came_last_within_a_255th_of_what_came_around_it(
             values in prop::collection::vec(prop_oneof![4 => -50.0_f32..50.0, 1 => Just(7.25_f32), 1 => -1e37_f32..1e37], 0..1_500),
         ) {
-            let mut past = Past::default();
+            const EXACT: usize = 64;
+            let mut past = Past::new(EXACT);
             for value in &values {
                 past.push(f64::from(*value));
             }
@@ -248,14 +247,14 @@ mod tests {
                 let off = (f64::from(*is) - f64::from(*was)).abs();
                 // The oldest may have had a neighbour that is gone.
                 let is_whole = at >= SEGMENT || last.len() < RING;
-                prop_assert!(!is_whole || off <= span / 131_000.0 + f64::from(was.abs()) * 1e-7, "{at}: {is} {was}");
+                prop_assert!(!is_whole || off <= span / 509.0 + f64::from(was.abs()) * 1e-7, "{at}: {is} {was}");
             }
         }
     }
 
     #[test]
     fn what_stays_the_same_stays_exactly_the_same() {
-        let mut past = Past::default();
+        let mut past = Past::new(64);
         (0..600).for_each(|i| past.push(if i % 50 == 0 { 1013.2 } else { 21.3 }));
 
         assert_eq!(past.median().to_bits(), f64::from(21.3_f32).to_bits());
@@ -264,13 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn five_hundred_values_take_a_kilobyte_and_a_half() {
-        assert!(size_of::<Parts>() <= 1_400, "{}", size_of::<Parts>());
+    fn five_hundred_values_take_less_than_a_kilobyte() {
+        let mut past = Past::new(64);
+        past.push(1.0);
+        let bytes = size_of_val(&*past.newest) + size_of_val(&*past.older);
+        assert!(bytes <= 950, "{bytes}");
     }
 
     #[test]
     fn the_median_of_nothing_is_nothing() {
-        assert_eq!(Past::default().median().to_bits(), 0.0_f64.to_bits());
+        assert_eq!(Past::new(64).median().to_bits(), 0.0_f64.to_bits());
         assert_eq!(median(&mut [3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
     }
 }

@@ -4,8 +4,9 @@
 //! daily profile; shapes in ranges seen so far; residuals in normal scores of the forecast.
 
 use super::constants::{
-    BLOCK, BLOCK_SHAPE, BURST, BURST_FALL, DEVIATION_TAU, GAP, HOLD, LARGEST, LONG, MEDIAN_EVERY,
-    READY, RESIDUAL_MEAN, RESIDUAL_SIZE, SHAPE, SHAPE_GAIN, SHORT, STEP, USUAL_BAND,
+    BLOCK, BLOCK_SHAPE, BLOCKS_EXACT, BURST, BURST_FALL, DEVIATION_TAU, EXACT, GAP, HOLD, LARGEST,
+    LONG, MEDIAN_EVERY, READY, RESIDUAL_MEAN, RESIDUAL_SIZE, SHAPE, SHAPE_GAIN, SHORT, STEP,
+    USUAL_BAND,
 };
 use super::forecast::{Forecast, Scale, inputs};
 use super::novelty::{Frame, novelty};
@@ -49,9 +50,9 @@ impl Default for Witnesses {
     fn default() -> Self {
         Self {
             count: 0,
-            raw: Past::default(),
+            raw: Past::new(EXACT),
             left: Ring::new(2 * STEP),
-            blocks: Past::default(),
+            blocks: Past::new(BLOCKS_EXACT),
             block: 0.0,
             residuals: Ring::new(RESIDUAL_SIZE),
             median: 0.0,
