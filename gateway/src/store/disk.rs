@@ -60,6 +60,14 @@ impl Disk {
         Ok(disk)
     }
 
+    /// The same database with nothing in its cache: sled bounds that only once a page was looked up for
+    /// the 64th time, and so would hold for days whatever the start has read.
+    pub(super) fn afresh(self) -> Result<Self, StoreError> {
+        let folder = self.folder.clone();
+        drop(self);
+        Self::open(&folder)
+    }
+
     fn sync_new(&mut self, folder: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         File::open(folder.join("conf"))?.sync_all()?;

@@ -44,6 +44,9 @@ pub(super) struct Opened {
     pub(super) damage: Option<Damage>,
 }
 
+/// States of so many bytes are too much to stay in sled's cache.
+const MUCH: usize = 1 << 20;
+
 /// Opens the store for the program that owns it, and counts the start.
 pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     create(folder).map_err(|e| StoreError::folder(folder, e))?;
@@ -68,6 +71,8 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     choose(folder, &name).map_err(on_folder)?;
     remove_leftovers(folder, &name);
     let disk = slim(folder, &name, disk, FAT_BYTES)?;
+    let read: usize = loaded.states.iter().map(|(_, value)| value.len()).sum();
+    let disk = if read > MUCH { disk.afresh()? } else { disk };
     let mut opened = Opened {
         lock,
         disk,
