@@ -9,7 +9,7 @@ use gatehouse_core::community::scene::{Category, Tier};
 use gatehouse_core::community::site::Area;
 use gatehouse_core::community::{Address, Community, Device};
 use gatehouse_core::event::message::{
-    Cause, Certainty, Contribution, EventData, Grading, Review, State, Urgency,
+    Cause, Certainty, Contribution, EventData, Grading, Handling, Review, State, Urgency,
 };
 use gatehouse_core::reading::{Quality, SourceIndex, TimeQuality, Timestamp};
 use gatehouse_core::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
@@ -199,6 +199,7 @@ pub(super) fn event(
             "Keep windows shut; look for open burning or building dust nearby.",
         ),
         evidence: vec![],
+        handling: Handling::default(),
         review: Review::default(),
         drill: false,
         echo: BTreeMap::new(),

@@ -156,11 +156,47 @@ pub struct EventData {
     /// References to masked stills kept on the box.
     pub evidence: Vec<String>,
     pub review: Review,
+    /// What people do about it.
+    #[serde(default)]
+    pub handling: Handling,
     /// An exercise, not the real thing.
     pub drill: bool,
     /// In `opened` and `reopened`: fields of the raising frame, as its device type lists them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub echo: BTreeMap<String, serde_json::Value>,
+}
+
+/// What people do about an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Handling {
+    pub stage: Stage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shelved_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+}
+
+/// How far people are with an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    #[default]
+    Raised,
+    Acknowledged,
+    Dispatched,
+    Handled,
+    Verified,
+    Closed,
+    Dismissed,
 }
 
 /// Why the event stands as it does.

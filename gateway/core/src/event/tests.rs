@@ -3,7 +3,7 @@
 use super::*;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
-use crate::event::message::{Cause, Certainty, Grading, Review, Urgency};
+use crate::event::message::{Cause, Certainty, Grading, Handling, Review, Urgency};
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp(0) + Duration::from_secs(seconds)
@@ -64,6 +64,7 @@ fn concern() -> Concern {
             affected: Vec::new(),
             advice: Text::default(),
             evidence: Vec::new(),
+            handling: Handling::default(),
             review: Review::default(),
             drill: false,
             echo: BTreeMap::new(),

@@ -9,7 +9,7 @@ use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
 use crate::detect::rule::{GradeQuestion, Grades};
 use crate::detect::soon::SUFFIX;
-use crate::event::message::{Cause, Certainty, EventData, Review, State, Urgency};
+use crate::event::message::{Cause, Certainty, EventData, Handling, Review, State, Urgency};
 use crate::event::{Concern, Place};
 use crate::reading::{DeviceIndex, Timestamp};
 
@@ -87,6 +87,7 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         affected: Vec::new(),
         advice: Text::default(),
         evidence: Vec::new(),
+        handling: Handling::default(),
         review: Review::default(),
         drill: false,
         echo: BTreeMap::new(),
