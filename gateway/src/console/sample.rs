@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::{Category, Tier};
 use gatehouse_core::community::site::Area;
@@ -75,6 +76,7 @@ pub(super) fn community() -> Community {
         title: Text::new("阳光花园", "Sunny Garden"),
         township: "demo-town".into(),
         calendar: None,
+        duties: Duties::default(),
         gateway: "gw-demo".into(),
         areas: AREAS
             .iter()
@@ -199,9 +201,10 @@ pub(super) fn event(
             "Keep windows shut; look for open burning or building dust nearby.",
         ),
         evidence: vec![],
-        handling: Handling::default(),
         review: Review::default(),
         drill: false,
+        handling: Handling::default(),
+        reports: Vec::new(),
         echo: BTreeMap::new(),
     };
     EventView { started, data }

@@ -139,13 +139,6 @@ impl Summary {
 
     /// Whether nobody has to do anything about it any more.
     pub fn is_over(&self) -> bool {
-        match self.stage {
-            Stage::Closed | Stage::Dismissed => true,
-            Stage::Raised
-            | Stage::Acknowledged
-            | Stage::Dispatched
-            | Stage::Handled
-            | Stage::Verified => false,
-        }
+        self.stage.is_over()
     }
 }

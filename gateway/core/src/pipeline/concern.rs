@@ -87,9 +87,10 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         affected: Vec::new(),
         advice: Text::default(),
         evidence: Vec::new(),
-        handling: Handling::default(),
         review: Review::default(),
         drill: false,
+        handling: Handling::default(),
+        reports: Vec::new(),
         echo: BTreeMap::new(),
     };
     let people = community.areas[device.area].people;
