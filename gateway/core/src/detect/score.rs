@@ -16,7 +16,8 @@ pub struct Series {
     pub point: usize,
     every: Duration,
     last: Option<Timestamp>,
-    detector: Detector,
+    /// Absent until the first sample comes: it is large, and many a device is configured and never speaks.
+    detector: Option<Box<Detector>>,
     /// What the newest sample came to.
     pub verdict: Option<Verdict>,
 }
@@ -43,7 +44,7 @@ impl Verdict {
 
 impl Series {
     pub fn new(point: usize, every: Duration) -> Self {
-        Self { point, every, last: None, detector: Detector::default(), verdict: None }
+        Self { point, every, last: None, detector: None, verdict: None }
     }
 
     /// Takes a good reading. `None` when it is no sample; else whether, and at which sample, `features`
@@ -60,51 +61,59 @@ impl Series {
             return None;
         }
         self.last = Some(at);
-        let (judgement, asks) = self.detector.take(at, value, threshold, calendar, features);
+        let detector = self.detector.get_or_insert_default();
+        let (judgement, asks) = detector.take(at, value, threshold, calendar, features);
         self.verdict = Some(Verdict { at, observed: value, judgement });
-        Some(asks.then(|| self.detector.samples()))
+        Some(asks.then(|| detector.samples()))
     }
 
     /// Whether an event that `fixed` would have let open was held back, told once and afterwards.
     pub fn was_held_back(&mut self, fixed: f64) -> bool {
-        self.verdict.is_some_and(|v| self.detector.was_held_back(&v.judgement, fixed))
+        let Self { detector: Some(detector), verdict: Some(verdict), .. } = self else {
+            return false;
+        };
+        detector.was_held_back(&verdict.judgement, fixed)
     }
 
     /// Takes the model's quantiles of the sample after number `asked_at`.
     pub fn handle_answer(&mut self, asked_at: u64, quantiles: &[f32]) -> bool {
-        self.detector.answer(asked_at, quantiles)
+        self.detector.as_mut().is_some_and(|detector| detector.answer(asked_at, quantiles))
     }
 
     /// The question was not answered; the next sample may ask again.
     pub fn give_up(&mut self) {
-        self.detector.give_up();
+        if let Some(detector) = &mut self.detector {
+            detector.give_up();
+        }
     }
 
     /// What opened was nothing: it did not last for as long as it should.
     pub fn retract(&mut self) {
-        self.detector.retract();
+        if let Some(detector) = &mut self.detector {
+            detector.retract();
+        }
     }
 
     /// Whether there are too few samples to tell anything.
     pub fn is_learning(&self) -> bool {
-        self.detector.is_learning()
+        self.detector.as_ref().is_none_or(|detector| detector.is_learning())
     }
 
     /// The usual distance of samples, in seconds; 0 until known.
     pub fn interval(&self) -> f64 {
-        self.detector.interval()
+        self.detector.as_ref().map_or(0.0, |detector| detector.interval())
     }
 
     /// What it knows, as bytes for the disk.
     pub fn remember(&self) -> Vec<u8> {
-        self.detector.remember()
+        self.detector.as_ref().map_or_else(|| Detector::default().remember(), |d| d.remember())
     }
 
     /// Goes on from what was kept; false when it cannot be read.
     pub fn recall(&mut self, bytes: &[u8]) -> bool {
         let Some(detector) = Detector::recall(bytes) else { return false };
         self.last = detector.last();
-        self.detector = detector;
+        self.detector = Some(Box::new(detector));
         true
     }
 
@@ -116,7 +125,9 @@ impl Series {
     /// The clock that times the samples was set.
     pub fn shift(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         self.last = self.last.map(&to);
-        self.detector.shift(&to);
+        if let Some(detector) = &mut self.detector {
+            detector.shift(&to);
+        }
         self.verdict = self.verdict.map(|v| Verdict { at: to(v.at), ..v });
     }
 

@@ -17,8 +17,8 @@ use crate::statistics::page;
 /// Windows at once, of up to 64 kB each: a whole street that goes wrong is described by some of it.
 const MOST_WINDOWS: usize = 32;
 
-/// Closed quarters that wait in memory, in bytes: an hour of 2,000 devices of four points.
-pub(super) const MOST_WAITING: usize = 512 << 10;
+/// Closed quarters that wait in memory, in bytes: an hour of 500 devices of four points.
+pub(super) const MOST_WAITING: usize = 128 << 10;
 
 /// Why quarters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
