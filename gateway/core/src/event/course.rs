@@ -26,6 +26,7 @@ const TOO_MANY: &str =
     "等待确认的事件过多，最早的已关闭 / too many waited, so the oldest was closed";
 
 /// Times of an event's handling; what is told of it stands in [`EventData::handling`].
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Course {
     /// From when the time of the present stage counts.

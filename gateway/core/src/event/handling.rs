@@ -66,7 +66,6 @@ pub fn step(stage: Stage, deed: &Deed, sight: Sight) -> Result<Stage, NotNow> {
         Deed::Handle => reviewed().and_then(|()| to(Stage::Handled)),
         Deed::Verify => reviewed().and(unseen()).and_then(|()| to(Stage::Verified)),
         Deed::Close => unseen().and_then(|()| to(Stage::Closed)),
-        Deed::Dismiss { .. } => to(Stage::Dismissed),
         Deed::Shelve { .. } | Deed::Unshelve if stage.is_over() => Err(NotNow::Over),
         Deed::Shelve { .. } | Deed::Unshelve => reviewed().map(|()| stage),
         Deed::Reopen if stage < Stage::Handled => Ok(stage),
@@ -74,7 +73,7 @@ pub fn step(stage: Stage, deed: &Deed, sight: Sight) -> Result<Stage, NotNow> {
         Deed::Approve | Deed::Refuse if sight.review == Asked::Never => Err(NotNow::NoReview),
         Deed::Approve if stage.is_over() => Err(NotNow::Over),
         Deed::Approve => Ok(stage),
-        Deed::Refuse => to(Stage::Dismissed),
+        Deed::Dismiss { .. } | Deed::Refuse => to(Stage::Dismissed),
     }
 }
 

@@ -12,7 +12,8 @@
 //! 2. `life`: what becomes of one event's condition,
 //! 3. [`action`], [`handling`] and `course`: what people do about it, and what time does,
 //! 4. [`message`]: what leaves the box,
-//! 5. [`verdict`]: what people say of it afterwards.
+//! 5. [`verdict`]: what people say of it afterwards,
+//! 6. [`view`]: what of it those get who go there.
 
 pub mod action;
 mod course;
@@ -21,6 +22,7 @@ pub mod identity;
 mod life;
 pub mod message;
 pub mod verdict;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -84,7 +84,7 @@ impl Pipeline {
         }
         let over = if report.category == Category::Safety { DANGEROUS } else { 0.0 };
         let why = Text::new(report.text.clone(), report.text.clone());
-        let finding = self.by_people(&self.community.gateway, PERSON, over, why, now);
+        let finding = by_people(&self.community.gateway, PERSON, over, why, now);
         let community = &self.community;
         let place = &community.areas[area];
         self.book.raise(key.clone(), finding, BTreeMap::new(), || {
@@ -133,7 +133,7 @@ impl Pipeline {
             format!("exercise ({}): {}", drill.by, drill.text),
         );
         let id = community.device(device).id.clone();
-        let finding = self.by_people(&id, DRILL, 0.0, why, now);
+        let finding = by_people(&id, DRILL, 0.0, why, now);
         self.book.raise(key.clone(), finding, BTreeMap::new(), || {
             let mut concern = scene_concern(community, device, scene, now);
             let title = &mut concern.data.title;
@@ -145,29 +145,6 @@ impl Pipeline {
         Ok(key)
     }
 
-    fn by_people(
-        &self,
-        device: &str,
-        detector: &str,
-        over: f64,
-        why: Text,
-        now: Timestamp,
-    ) -> Finding {
-        let evidence = Evidence {
-            detector: detector.to_owned(),
-            model: PERSON.to_owned(),
-            score: 1.0,
-            threshold: 1.0,
-            over,
-            certainty: 0.5,
-            why,
-            contributions: Vec::new(),
-            quality: 1.0,
-        };
-        let device = device.to_owned();
-        Finding { device, since: now, evidence, affected: Vec::new(), is_silent: false }
-    }
-
     /// Somebody says that a report is not over: its condition is there again.
     pub(super) fn raise_again(&mut self, event: &str, deed: &Deed, now: Timestamp) {
         let Some((key, live)) = self.book.find(event) else { return };
@@ -177,7 +154,7 @@ impl Pipeline {
         }
         let (key, why, over) =
             (key.clone(), live.data.cause.why.clone(), live.data.cause.grading.over);
-        let finding = self.by_people(&self.community.gateway, PERSON, over, why, now);
+        let finding = by_people(&self.community.gateway, PERSON, over, why, now);
         self.book.raise_known(&key, finding);
     }
 }
@@ -192,4 +169,20 @@ fn named(category: Category) -> (&'static str, Text) {
         Category::Facility => ("facility", Text::new("设施", "facility")),
         Category::Safety => ("safety", Text::new("安全", "safety")),
     }
+}
+
+fn by_people(device: &str, detector: &str, over: f64, why: Text, now: Timestamp) -> Finding {
+    let evidence = Evidence {
+        detector: detector.to_owned(),
+        model: PERSON.to_owned(),
+        score: 1.0,
+        threshold: 1.0,
+        over,
+        certainty: 0.5,
+        why,
+        contributions: Vec::new(),
+        quality: 1.0,
+    };
+    let device = device.to_owned();
+    Finding { device, since: now, evidence, affected: Vec::new(), is_silent: false }
 }

@@ -259,7 +259,8 @@ impl Pipeline {
             };
             let place = |device: &str| Some(place_of(community, community.find_device(device)?));
             let times = |live: &Live| {
-                let is_told = live.is_heard_of || live.needs_review() || may_tell(community, live);
+                let is_told =
+                    live.is_heard_of || awaits_yes(community, live) || may_tell(community, live);
                 community.duties.times(live.data.level).filter(|_| is_told)
             };
             let world = World { grade: &grade, place: &place, times: &times };
@@ -307,7 +308,7 @@ impl Pipeline {
         }
         self.book.name(&key, &live.data.event, is_told);
         self.note_raised(&live.data, live.findings(), now);
-        if is_told || live.needs_review() {
+        if is_told || awaits_yes(&self.community, &live) {
             let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
             self.batch.states.extend(state);
         }
@@ -370,6 +371,11 @@ impl Pipeline {
 fn is_told(community: &Community, scene: &str, is_approved: bool) -> bool {
     let scene = community.scenes.iter().find(|s| s.head.id == scene);
     scene.is_none_or(|s| s.head.status == Status::Live && (is_approved || !s.head.review))
+}
+
+/// Whether nothing but a person's yes keeps an event from being told.
+pub(super) fn awaits_yes(community: &Community, live: &Live) -> bool {
+    live.needs_review() && is_told(community, &live.data.scene, true)
 }
 
 /// Whether the world may hear of an event; of an exercise it always may.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Pipeline;
+use super::telling::awaits_yes;
 use crate::community::Community;
 use crate::community::scene::{Scene, Status};
 use crate::detect::anomaly::budget::Budget;
@@ -61,7 +62,7 @@ impl Pipeline {
             started: live.started,
             data: live.data.clone(),
             is_pilot: !live.is_heard_of && self.status(&live.data.scene) == Status::Pilot,
-            needs_review: live.needs_review(),
+            needs_review: awaits_yes(&self.community, live),
         };
         let mut events: Vec<_> = lives.filter(|(_, live)| is_shown(live)).map(view).collect();
         events.sort_by_key(|event| (event.data.level, event.started));
