@@ -177,6 +177,26 @@ mod tests {
         }
     }
 
+    /// Each pair, at each stage, under each sight: from that follows every interleaving.
+    #[test]
+    fn two_deeds_at_once_end_alike_whichever_is_first() {
+        let reviews = [Asked::Never, Asked::Pending, Asked::Approved];
+        let sights = reviews
+            .into_iter()
+            .flat_map(|review| [true, false].map(|is_seen| Sight { is_seen, review }));
+        for sight in sights {
+            for start in STAGES {
+                for one in &deeds() {
+                    for other in &deeds() {
+                        let told = format!("{one:?} and {other:?} at {start:?}, {sight:?}");
+                        let ends = |deeds: [&Deed; 2]| after(start, deeds.into_iter(), sight);
+                        assert_eq!(ends([one, other]), ends([other, one]), "{told}");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_a_sensor_still_sees_is_not_called_over() {
         let seen = Sight { is_seen: true, ..Sight::default() };

@@ -410,35 +410,6 @@ fn an_unanswered_question_expires_and_the_next_is_asked() {
     assert_eq!((view.counts.asked, view.counts.unanswered), (6, 6));
 }
 
-#[test]
-fn a_new_configuration_keeps_open_events_and_ends_those_of_removed_devices() {
-    let mut night = Night::new(Night::with_scenes(&[HEAT]));
-    night.talk(60, 20.0).talk(120, 45.0);
-    night.transcript.clear();
-
-    let mut same = Night::with_scenes(&[HEAT]);
-    same.devices.rotate_left(1);
-    night.handle(Input::Config(Arc::new(same))).wait(10);
-    assert_eq!(night.transcript, "");
-    let mut less = Night::with_scenes(&[HEAT]);
-    less.devices.remove(0);
-    night.handle(Input::Config(Arc::new(less)));
-
-    assert_eq!(night.transcript, "00:03:10  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
-}
-
-#[test]
-fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
-    let mut night = Night::new(Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]));
-    night.talk(60, 20.0).frame(0, r#"{"t": 45}"#);
-
-    night.now = night.now + Duration::from_hours(24);
-    night.handle(Input::ClockStepped { by_ms: 86_400_000 });
-    night.wait(5).talk(60, 20.0);
-
-    assert_eq!(night.transcript, "");
-}
-
 mod calendar;
 mod clocks;
 mod coarse;
