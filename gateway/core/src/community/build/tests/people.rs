@@ -63,7 +63,7 @@ fn a_mistake_about_people_is_told_once_with_its_place() {
         ),
         ("id = \"wang\"", "id = \"li\"", "20:6 `li` is taken already, in line 15"),
         ("id = \"wang\"", "id = \"guards\"", "20:6 `guards` is the id of a team already"),
-        ("levels = [1, 2]", "levels = [1, 5]", "18:43 a level is 1 to 4, found 5"),
+        ("levels = [1, 2]", "levels = [1, 5]", "18:42 a level is 1 to 4, found 5"),
         ("level = 1\n", "level = 0\n", "28:9 a level is 1 to 4, found 0"),
         (
             "days = \"business\"",
