@@ -13,6 +13,7 @@ use gatehouse_core::community::Community;
 use gatehouse_core::community::frequency::{Frequency, Span};
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Per;
+use gatehouse_core::event::REPORT;
 use gatehouse_core::event::message::{Message, Record};
 use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,10 @@ impl Told {
     pub fn of(record: &Record, community: &Community) -> Option<Self> {
         let message: Message = serde_json::from_slice(&record.json).ok()?;
         let data = message.data;
+        // What people begin, no model answers for.
+        if data.drill || data.scene == REPORT {
+            return None;
+        }
         let scene = community.scenes.iter().find(|scene| scene.head.id == data.scene);
         let step = match message.kind.rsplit('.').next()? {
             "opened" | "reopened" => {

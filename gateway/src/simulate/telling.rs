@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gatehouse_core::community::quantity::{Language, Text};
+use gatehouse_core::community::scene::Tier;
 use gatehouse_core::event::message::{EventData, Message, State};
 use gatehouse_core::reading::Timestamp;
 
@@ -86,6 +87,9 @@ impl Teller {
         {
             return format!("[{by}: {}] {why}", verdict(data, self.language));
         }
+        if let Some(done) = self.done(message) {
+            return format!("[{done}] {why}");
+        }
         match (data.state, self.language) {
             (State::Cleared, Language::Zh) => {
                 format!("持续 {}后解除；此前：{why}", span(lasted(message), self.language))
@@ -109,6 +113,28 @@ impl Teller {
                     format!("[{}] {why}", news.join("; "))
                 }
             }
+        }
+    }
+
+    /// What people did, or who is called now; `None` for what the sensors say.
+    fn done(&self, message: &Message) -> Option<String> {
+        let (handling, tier) = (&message.data.handling, message.data.tier);
+        let to = handling.assignee.as_deref().unwrap_or_default();
+        let by = handling.by.as_deref().unwrap_or_default();
+        match (message.kind.rsplit('.').next()?, self.language) {
+            ("opened" | "updated" | "cleared" | "unknown" | "reopened", _) => None,
+            ("escalated", Language::Zh) => Some(match tier {
+                Tier::Grid | Tier::Community => "通知社区".to_owned(),
+                Tier::Township => "通知街道".to_owned(),
+            }),
+            ("escalated", Language::En) => Some(match tier {
+                Tier::Grid | Tier::Community => "the community is called".to_owned(),
+                Tier::Township => "the township is called".to_owned(),
+            }),
+            ("dispatched", _) => Some(format!("{by} → {to}")),
+            (_, Language::Zh) if by == "sensor" => Some("由传感器确认".to_owned()),
+            (_, Language::En) => Some(format!("by {by}")),
+            (_, Language::Zh) => Some(by.to_owned()),
         }
     }
 

@@ -49,6 +49,7 @@ struct Night {
     settled: Vec<u64>,
     acted: Vec<Acted>,
     stores: bool,
+    tells_closed: bool,
 }
 
 impl Night {
@@ -68,6 +69,7 @@ impl Night {
             settled: Vec::new(),
             acted: Vec::new(),
             stores: true,
+            tells_closed: false,
         };
         night.drain();
         night
@@ -85,6 +87,10 @@ impl Night {
                     for record in &batch.records {
                         let message: Message = serde_json::from_slice(&record.json).unwrap();
                         let data = &message.data;
+                        // Every event ends so; the stories of what people do tell of it.
+                        if message.kind.ends_with(".closed") && !self.tells_closed {
+                            continue;
+                        }
                         writeln!(
                             self.transcript,
                             "{}  {} {} {}: {}",
@@ -404,43 +410,17 @@ fn an_unanswered_question_expires_and_the_next_is_asked() {
     assert_eq!((view.counts.asked, view.counts.unanswered), (6, 6));
 }
 
-#[test]
-fn a_new_configuration_keeps_open_events_and_ends_those_of_removed_devices() {
-    let mut night = Night::new(Night::with_scenes(&[HEAT]));
-    night.talk(60, 20.0).talk(120, 45.0);
-    night.transcript.clear();
-
-    let mut same = Night::with_scenes(&[HEAT]);
-    same.devices.rotate_left(1);
-    night.handle(Input::Config(Arc::new(same))).wait(10);
-    assert_eq!(night.transcript, "");
-    let mut less = Night::with_scenes(&[HEAT]);
-    less.devices.remove(0);
-    night.handle(Input::Config(Arc::new(less)));
-
-    assert_eq!(night.transcript, "00:03:10  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
-}
-
-#[test]
-fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
-    let mut night = Night::new(Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]));
-    night.talk(60, 20.0).frame(0, r#"{"t": 45}"#);
-
-    night.now = night.now + Duration::from_hours(24);
-    night.handle(Input::ClockStepped { by_ms: 86_400_000 });
-    night.wait(5).talk(60, 20.0);
-
-    assert_eq!(night.transcript, "");
-}
-
 mod calendar;
 mod clocks;
 mod coarse;
+mod escalation;
 mod grounds;
+mod handling;
 mod lapses;
 mod learning;
 mod places;
 mod reloads;
+mod reporting;
 mod restarts;
 mod statistics;
 mod together;

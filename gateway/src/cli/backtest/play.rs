@@ -101,7 +101,8 @@ pub(super) struct Raised {
 /// The events that messages tell of, in the order of their opening; warnings of what may come are none.
 pub(super) fn raised(messages: &[Message]) -> Vec<Raised> {
     let mut events: BTreeMap<&str, Raised> = BTreeMap::new();
-    for message in messages.iter().filter(|m| !m.data.cause.detector.ends_with(SUFFIX)) {
+    let is_real = |m: &&Message| !m.data.drill && !m.data.cause.detector.ends_with(SUFFIX);
+    for message in messages.iter().filter(is_real) {
         let Ok(at) = message.time.parse::<Timestamp>() else { continue };
         let data = &message.data;
         let event = events.entry(message.subject.as_str());

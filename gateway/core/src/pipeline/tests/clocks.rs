@@ -206,3 +206,15 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
+    let mut night = Night::new(Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]));
+    night.talk(60, 20.0).frame(0, r#"{"t": 45}"#);
+
+    night.now = night.now + Duration::from_hours(24);
+    night.handle(Input::ClockStepped { by_ms: 86_400_000 });
+    night.wait(5).talk(60, 20.0);
+
+    assert_eq!(night.transcript, "");
+}

@@ -213,3 +213,20 @@ fn a_model_knows_a_point_though_its_budget_the_model_and_the_points_beside_it_ha
         assert!(knows(after), "{why}");
     }
 }
+
+#[test]
+fn a_new_configuration_keeps_open_events_and_ends_those_of_removed_devices() {
+    let mut night = Night::new(Night::with_scenes(&[HEAT]));
+    night.talk(60, 20.0).talk(120, 45.0);
+    night.transcript.clear();
+
+    let mut same = Night::with_scenes(&[HEAT]);
+    same.devices.rotate_left(1);
+    night.handle(Input::Config(Arc::new(same))).wait(10);
+    assert_eq!(night.transcript, "");
+    let mut less = Night::with_scenes(&[HEAT]);
+    less.devices.remove(0);
+    night.handle(Input::Config(Arc::new(less)));
+
+    assert_eq!(night.transcript, "00:03:10  cleared 3 too hot: temperature 45 °C, above 40 °C\n");
+}
