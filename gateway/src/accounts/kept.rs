@@ -111,8 +111,9 @@ impl Accounts {
         let _alone = self.lock()?;
         let mut book = self.read()?;
         let changed = change(&mut book)?;
-        let text = serde_json::to_vec_pretty(&book).expect("strings are JSON");
         let path = &self.0.path;
+        let text = serde_json::to_vec_pretty(&book)
+            .map_err(|error| AccountsError::Io { path: path.clone(), error: error.into() })?;
         replace::file(path, &text)
             .map_err(|error| AccountsError::Io { path: path.clone(), error })?;
         self.refresh()?;

@@ -79,15 +79,13 @@ pub fn hash(password: &str) -> Result<String, NoHash> {
 pub fn verify(password: &str, hash: Option<&str>) -> bool {
     let Ok(argon) = argon() else { return false };
     let password = password.as_bytes();
-    match hash {
-        Some(hash) => argon.verify_password(password, hash).is_ok(),
-        None => {
-            let mut out = [0; 32];
-            let _nobody = argon.hash_password_into(password, b"nobody is called", &mut out);
-            std::hint::black_box(out);
-            false
-        }
+    if let Some(hash) = hash {
+        return argon.verify_password(password, hash).is_ok();
     }
+    let mut out = [0; 32];
+    let _nobody = argon.hash_password_into(password, b"nobody is called", &mut out);
+    std::hint::black_box(out);
+    false
 }
 
 fn argon() -> Result<Argon2<'static>, NoHash> {

@@ -1,7 +1,7 @@
 //! `gatehouse user`: the accounts and tokens of the box, while its gateway runs and while it does not.
 //!
 //! It writes the file that the gateway keeps ([`crate::accounts::kept`]); one that runs sees the change
-//! within seconds. Passwords are never arguments: they are asked for, or read from a pipe.
+//! at the next request. Passwords are never arguments: they are asked for, or read from a pipe.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};

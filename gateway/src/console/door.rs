@@ -291,7 +291,30 @@ impl AsyncWrite for Visitor {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::config::ConsoleConfig;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_greeting_that_does_not_come_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+        let config = ConsoleConfig { listen, ..ConsoleConfig::default() };
+        let tls = Tls::of(&config, folder.path()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let mut door = Door::new(listener, tls.as_ref(), Vec::new());
+
+        for begun in [&b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: "] {
+            let mut outside = TcpStream::connect(at).await.unwrap();
+            outside.write_all(begun).await.unwrap();
+            let (mut visitor, _) = door.accept().await;
+            let waited = tokio::time::timeout(NEXT_ANSWER, visitor.read(&mut [0; 10])).await;
+            let error = waited.expect("it ends before").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{begun:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn over_the_limit_they_wait_until_one_has_left() {

@@ -66,6 +66,7 @@ impl Failure {
     }
 
     /// What happened, and what to do next.
+    #[expect(clippy::too_many_lines, reason = "a table of texts")]
     fn say(&self, language: Language) -> (&'static str, String) {
         let (zh, en) = match self {
             Self::NotFound => (

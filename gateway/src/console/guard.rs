@@ -114,25 +114,30 @@ async fn admit(
     }
 
     console.look_again().await;
-    let (pass, principal) = match token {
-        Some(token) => (Pass::Script, script(console, request, &token)?),
-        None => {
-            let (session, who) = session(console, request)?;
-            let principal = who.principal(&console.accounts.book(), &session);
-            let Some(principal) = principal else {
-                if who != Who::Setup {
-                    return Err(Failure::NoLogin);
-                }
-                check_csrf(request, &session.csrf()).await?;
-                return set_up(request, session);
-            };
-            (Pass::Session(session), principal)
+    let (pass, principal) = if let Some(token) = token {
+        (Pass::Script, script(console, request, &token)?)
+    } else {
+        let (session, who) = session(console, request)?;
+        if who == Who::Setup {
+            check_csrf(request, &session.csrf()).await?;
+            return set_up(request, session);
         }
+        let principal = who.principal(&console.accounts.book(), &session);
+        (Pass::Session(session), principal.ok_or(Failure::NoLogin)?)
     };
     let right = needed(request.method(), request.uri().path());
     if !principal.may(right) {
         let about = format!("{} {}", request.method(), request.uri().path());
-        console.note(&principal.name, "access", &about, Outcome::Refused, &format!("{right:?}"));
+        let is_news = console.access().is_news(&principal.name, Instant::now());
+        if is_news {
+            console.note(
+                &principal.name,
+                "access",
+                &about,
+                Outcome::Refused,
+                &format!("{right:?}"),
+            );
+        }
         return Err(Failure::NotAllowed);
     }
     if let Some(csrf) = &principal.csrf {
@@ -142,7 +147,14 @@ async fn admit(
 }
 
 fn script(console: &Console, request: &Request, token: &str) -> Result<Principal, Failure> {
-    let bearer = console.access().bearer(token, from(request), clock::wall(), Instant::now());
+    let (from, now) = (from(request), Instant::now());
+    let bearer = console.access().bearer(token, from, clock::wall(), now);
+    if let Err(denied) = &bearer
+        && console.access().is_news(&from.to_string(), now)
+    {
+        let detail = format!("from {from}: {denied}");
+        console.note("", "token", "", Outcome::Refused, &detail);
+    }
     let Bearer { principal, metrics_only, used } = match bearer {
         Ok(bearer) => bearer,
         Err(Denied::Locked(wait)) => return Err(Failure::Locked(wait)),

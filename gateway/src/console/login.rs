@@ -84,7 +84,7 @@ pub(super) async fn let_in(
     password: String,
     from: IpAddr,
 ) -> Result<(Session, Who), Failure> {
-    console.look_now().await;
+    console.look_again().await;
     let otherwise = match console.access().attempt(name, from, Instant::now()) {
         Ok(otherwise) => otherwise,
         // Those who were locked out are not noted once more: they would fill the log.

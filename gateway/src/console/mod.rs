@@ -80,8 +80,6 @@ const MAX_STREAMS: usize = 64;
 const MAX_BODY: usize = 64 * 1024;
 /// Of somebody whom we do not know yet.
 const MAX_LOGIN: usize = 8 * 1024;
-/// How often the file of the accounts is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long a request that is under way may take to end after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -159,7 +157,6 @@ pub async fn serve(
         sources,
         accounts: access.accounts().clone(),
         hashing: Hashing::default(),
-        looked: Mutex::new(Instant::now()),
         access: Mutex::new(access),
         cookie: format!("gatehouse-session-{}", bound.port()),
         names: tls::names(),
@@ -219,8 +216,6 @@ struct Console {
     sources: Sources,
     accounts: Accounts,
     hashing: Hashing,
-    /// When the file of the accounts was last looked at.
-    looked: Mutex<Instant>,
     access: Mutex<Access>,
     tls: Option<Tls>,
     /// What this box is called on its network.
@@ -238,23 +233,8 @@ impl Console {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the accounts again if `gatehouse user` may have changed them.
+    /// Reads the accounts again if `gatehouse user` has changed them.
     async fn look_again(&self) {
-        let now = Instant::now();
-        let last = {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = *looked;
-            if now.saturating_duration_since(last) >= LOOK_AGAIN {
-                *looked = now;
-            }
-            last
-        };
-        if now.saturating_duration_since(last) >= LOOK_AGAIN {
-            self.look_now().await;
-        }
-    }
-
-    async fn look_now(&self) {
         let accounts = self.accounts.clone();
         let looked = tokio::task::spawn_blocking(move || accounts.refresh()).await;
         if let Ok(Err(error)) = looked {

@@ -35,7 +35,7 @@ pub(super) async fn form(
     Extension(reader): Extension<Reader>,
     Extension(pass): Extension<Pass>,
 ) -> Response {
-    show(&reader, &pass, "", None)
+    show(&reader, &pass, "", "")
 }
 
 /// `POST /setup`.
@@ -50,11 +50,11 @@ pub(super) async fn make(
         return Failure::BadForm.answer(&reader);
     };
     if let Err(why) = password::check(&name, &password) {
-        return show(&reader, &pass, &name, Some(AccessWords::weak(why, reader.language)));
+        return show(&reader, &pass, &name, &AccessWords::weak(why, reader.language));
     }
     if password != again {
         let differ = AccessWords::of(reader.language).differ;
-        return show(&reader, &pass, &name, Some(differ.to_owned()));
+        return show(&reader, &pass, &name, differ);
     }
     let hash = match console.hashing.hash(password).await {
         Ok(hash) => hash,
@@ -64,7 +64,7 @@ pub(super) async fn make(
     let made = console.change(move |book| book.add_first(&asked, hash, clock::wall())).await;
     let name = match made {
         Ok(name) => name,
-        Err(error) => return show(&reader, &pass, &name, Some(told(&error, reader.language))),
+        Err(error) => return show(&reader, &pass, &name, &told(&error, reader.language)),
     };
     console.note("set-up", "account.add", &name, Outcome::Done, "admin, the first");
     tracing::info!(name, "the first admin is made; the set-up password is void");
@@ -77,7 +77,7 @@ pub(super) async fn make(
     response
 }
 
-fn show(reader: &Reader, pass: &Pass, name: &str, wrong: Option<String>) -> Response {
+fn show(reader: &Reader, pass: &Pass, name: &str, wrong: &str) -> Response {
     let Pass::Session(session) = pass else { return Redirect::to("/login").into_response() };
     let (words, own) = (Words::of(reader.language), AccessWords::of(reader.language));
     let body: Markup = html! {
@@ -89,7 +89,7 @@ fn show(reader: &Reader, pass: &Pass, name: &str, wrong: Option<String>) -> Resp
                 label for="name" { (own.name) }
                 input #name name="name" value=(name) autocomplete="username" maxlength="40"
                     autocapitalize="none" spellcheck="false" required autofocus;
-                (new_password(own, wrong.as_deref()))
+                (new_password(own, Some(wrong).filter(|wrong| !wrong.is_empty())))
                 button type="submit" { (own.setup_do) }
             }
             p .language {

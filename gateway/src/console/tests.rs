@@ -18,7 +18,7 @@ struct Served {
     password: String,
     store: tempfile::TempDir,
     view: watch::Sender<Arc<View>>,
-    _community: watch::Sender<Arc<Community>>,
+    community: watch::Sender<Arc<Community>>,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -72,7 +72,7 @@ async fn serve_watched(
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, None, access, sources, stop.clone()));
-    Served { at, password, store: store_folder, view, _community: held, stop, task }
+    Served { at, password, store: store_folder, view, community: held, stop, task }
 }
 
 impl Served {
