@@ -291,12 +291,12 @@ fn one_who_guesses_locks_himself_out_and_others_still_come_in() {
     let gateway = Started::start("127.0.0.1", "");
     gateway.logged("running");
     gateway.add("chen", "admin");
-    let guesser = gateway.browser("guesser").at("127.0.0.2");
+    let burglar = gateway.browser("guesser").at("127.0.0.2");
 
     let guesses: Vec<u16> =
-        (0..7).map(|n| guesser.login("chen", &format!("guess number {n}")).status).collect();
+        (0..7).map(|n| burglar.login("chen", &format!("guess number {n}")).status).collect();
     assert_eq!(guesses, [401, 401, 401, 401, 429, 429, 429]);
-    let locked = guesser.login("chen", PASSWORD);
+    let locked = burglar.login("chen", PASSWORD);
     assert!(locked.status == 429 && locked.head.contains("retry-after: "), "{locked:?}");
     let owner = gateway.browser("owner");
     assert_eq!(owner.login("chen", PASSWORD).status, 303, "from another address");
