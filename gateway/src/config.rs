@@ -213,9 +213,21 @@ pub struct ConsoleConfig {
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// File that holds the bearer token of scripts (`/metrics`, `/api`) alone, mode 0600; relative to
-    /// the folder of `gateway.toml`. Read at start. Left out: the password of each start is the token.
+    /// the folder of `gateway.toml`. Read at start. `gatehouse user token` makes tokens that can do less and end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// PEM: the console's own certificate with those between it and the authority that browsers know;
+    /// relative to the folder of `gateway.toml`. Read again at SIGHUP. Left out: off loopback the box
+    /// makes one itself, whose fingerprint it logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM: the key of `cert-file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Speak HTTP without TLS off loopback too, behind a proxy that speaks it; then whoever listens on
+    /// that network reads passwords.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -242,7 +254,14 @@ impl Visitor<'_> for Address {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None }
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token_file: None,
+            cert_file: None,
+            key_file: None,
+            plain_http: false,
+        }
     }
 }
 

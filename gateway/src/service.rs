@@ -27,6 +27,7 @@ use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
+use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
@@ -65,12 +66,31 @@ pub struct Setup {
     pub bundle: Option<Layer>,
     /// What runs beside it and tells nobody; why not, when it cannot.
     pub candidate: Option<Result<Box<Setup>, String>>,
+    /// The console's one-time password is an admin's.
+    pub is_demo: bool,
+}
+
+/// Where the console listens.
+#[derive(Debug, Clone)]
+pub struct At {
+    pub address: SocketAddr,
+    /// The one-time password, where there is one.
+    pub password: Option<String>,
+    pub tls: Option<Tls>,
+}
+
+impl At {
+    /// For a browser on this box.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
+    }
 }
 
 /// A gateway that runs.
 pub struct Running {
-    /// Where the console listens, and the password of this start.
-    pub console: Option<(SocketAddr, String)>,
+    /// Where the console listens, and how to get in.
+    pub console: Option<At>,
     /// The engine's snapshot, at most twice a second.
     pub view: watch::Receiver<Arc<View>>,
     /// The store, to look at.
@@ -125,7 +145,7 @@ pub async fn start(
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
-    let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+    let Setup { config, community, models: _, bundle, candidate: _, is_demo } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -160,6 +180,7 @@ pub async fn start(
     let audit = Audit::in_store(&config.store.path)?;
     let shown = Shown {
         audit: audit.clone(),
+        is_demo,
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
@@ -336,6 +357,7 @@ struct Shown {
     store: Store,
     desk: Arc<Desk>,
     audit: Audit,
+    is_demo: bool,
 }
 
 async fn start_console(
@@ -343,16 +365,17 @@ async fn start_console(
     shown: Shown,
     clock: &Clock,
     stop: &CancellationToken,
-) -> anyhow::Result<(Option<(SocketAddr, String)>, Option<JoinHandle<()>>)> {
+) -> anyhow::Result<(Option<At>, Option<JoinHandle<()>>)> {
     if !config.console.enabled {
         return Ok((None, None));
     }
     let listener = console::bind(config.console.listen).await?;
     let address = listener.local_addr()?;
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
-    let (access, password) = Access::generate()?;
+    let tls = Tls::of(&config.console, &config.store.path).context("the console")?;
+    let (access, password) = Access::open(&config.store.path, shown.is_demo)?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, audit } = shown;
+    let Shown { view, community, configuration, watched, store, desk, audit, is_demo: _ } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -368,13 +391,13 @@ async fn start_console(
         clock: clock.clone(),
         language: config.gateway.language,
     };
-    let serve = console::serve(listener, access, sources, stop.clone());
+    let serve = console::serve(listener, tls.clone(), access, sources, stop.clone());
     let task = tokio::spawn(async move {
         if let Err(error) = serve.await {
             tracing::error!(%error, "the console has ended");
         }
     });
-    Ok((Some((address, password)), Some(task)))
+    Ok((Some(At { address, password, tls }), Some(task)))
 }
 
 /// Tells the pipeline what is known about the wall clock, and when it was set.

@@ -163,7 +163,8 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
     Ok(Arc::new(config))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
+/// The certificates in a PEM file; one at least.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
     let not_pem =
         |why: String| AccessError::NotPem { path: path.to_owned(), expected: "certificate", why };
     let text = read(path)?;
@@ -175,7 +176,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, AccessError> {
+/// The private key in a PEM file.
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, AccessError> {
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| AccessError::NotPem {
         path: path.to_owned(),
         expected: "private key",

@@ -1,7 +1,13 @@
 //! Who may do what: roles and their rights, and who stands behind a request.
 //!
 //! The console's guard finds out who asks and puts a [`Principal`] into the request; a handler asks it
-//! with [`Principal::may`].
+//! with [`Principal::may`]. What is known of each account and token is a [`book`], which [`kept`] keeps in
+//! the store's folder; [`password`] judges and keeps what people choose, [`secret`] makes the rest.
+
+pub mod book;
+pub mod kept;
+pub mod password;
+pub mod secret;
 
 use std::fmt;
 use std::str::FromStr;

@@ -40,7 +40,7 @@ pub struct Line {
 
 impl Line {
     /// The line that follows, and its text without the line end.
-    pub fn after(n: u64, prev: &str, at: &str, note: &Note) -> (Self, String) {
+    pub(super) fn after(n: u64, prev: &str, at: &str, note: &Note) -> (Self, String) {
         let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
         let mut line = Self {
             n,

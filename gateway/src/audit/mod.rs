@@ -193,7 +193,8 @@ fn write_all(book: &Book, notes: &Receiver<Message>) {
                 if is_failing {
                     tracing::info!("the audit log is written again");
                 }
-                (is_failing, _) = (false, waiting.clear());
+                is_failing = false;
+                waiting.clear();
             }
             Err(error) => {
                 if !is_failing {

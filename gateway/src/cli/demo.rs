@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
 use crate::console::CannotListen;
 use crate::pace::Pace;
-use crate::service::{self, Running};
+use crate::service::{self, At, Running};
 use crate::simulate::platform::{Platform, listen};
 use crate::simulate::play::Play;
 use crate::simulate::scratch::Scratch;
@@ -85,6 +85,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     setup.config.store.path = scratch.path().join("data");
     setup.config.console.enabled = true;
+    setup.is_demo = true;
     setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
     let stage = Stage::set(&args, &folder, &mut setup.config).await?;
     let stop = CancellationToken::new();
@@ -97,8 +98,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         )),
         Err(other) => other,
     })?;
-    if let Some((address, password)) = &gateway.console {
-        announce(*address, password, args.json)?;
+    if let Some(at) = &gateway.console {
+        announce(at, args.json)?;
     }
     wait_until_connected(gateway.view.clone()).await;
     let (summary, language) = stage.play(gateway, stop, &args).await?;
@@ -244,12 +245,16 @@ fn configuration(asked: Option<&Path>, scratch: &Path) -> anyhow::Result<PathBuf
     shipped::unpack(scratch).context("cannot unpack the configuration")
 }
 
-fn announce(address: SocketAddr, password: &str, as_json: bool) -> std::io::Result<()> {
+fn announce(at: &At, as_json: bool) -> std::io::Result<()> {
     let (console, once) = match language() {
         Language::Zh => ("控制台 ", "一次性密码"),
         Language::En => ("console", "one-time password"),
     };
-    say(&format!("{console}   http://{address}/   {once} {password}\n"), as_json)
+    let (url, password) = (at.url(), at.password.as_deref().unwrap_or_default());
+    if let Some(tls) = &at.tls {
+        say(&format!("SHA-256   {}", tls.fingerprint()), as_json)?;
+    }
+    say(&format!("{console}   {url}   {once} {password}\n"), as_json)
 }
 
 /// A line for a person, out of the way of what is for a program.

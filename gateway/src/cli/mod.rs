@@ -1,5 +1,6 @@
 //! One file per command. Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+pub mod audit;
 pub mod backtest;
 pub mod bundle;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod simulate;
+pub mod user;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ pub enum Command {
     Models(models::Args),
     Bundle(bundle::Args),
     Schema(schema::Args),
+    User(user::Args),
+    Audit(audit::Args),
 }
 
 impl Command {
@@ -53,7 +57,9 @@ impl Command {
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
-            | Self::Schema(_) => false,
+            | Self::Schema(_)
+            | Self::User(_)
+            | Self::Audit(_) => false,
         }
     }
 }
@@ -71,5 +77,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::User(args) => user::run(args),
+        Command::Audit(args) => audit::run(args),
     }
 }

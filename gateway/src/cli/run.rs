@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::{Faults, Loaded, Over};
 use super::{INVALID, bundle, check};
+use crate::audit::{Note, Outcome};
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::pace::Pace;
@@ -46,8 +47,17 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut stopped = pin!(stop_signal());
     let mut running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;
-    if let Some((address, password)) = &running.console {
-        tracing::info!("console on http://{address}/, password of this start: {password}");
+    if let Some(at) = &running.console {
+        tracing::info!("console on {}", at.url());
+        if let Some(tls) = &at.tls {
+            tracing::info!(
+                "SHA-256 fingerprint of the console's certificate: {}",
+                tls.fingerprint()
+            );
+        }
+        if let Some(password) = &at.password {
+            tracing::info!("nobody has an account yet; set-up password, good once: {password}");
+        }
     }
     tracing::info!("running");
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
@@ -102,6 +112,14 @@ async fn reload(running: &mut Running, folder: &Path) {
         Ok(Err(faults)) => Some(faults),
         Err(error) => Some(error.to_string()),
     };
+    let outcome = if refused.is_none() { Outcome::Done } else { Outcome::Refused };
+    running.audit.note(Note {
+        who: "gatehouse".into(),
+        action: "configuration.reload",
+        about: String::new(),
+        outcome,
+        detail: refused.clone().unwrap_or_default(),
+    });
     match refused {
         None => tracing::info!("the new configuration is in effect"),
         Some(why) => {

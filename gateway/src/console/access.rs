@@ -1,60 +1,96 @@
-//! Who may see the console: a password for this start of the program, and the sessions it buys.
+//! Who is inside: the sessions of browsers, the one-time password of a box without accounts, and what
+//! is wrong too often.
 //!
-//! The password is 100 random bits, made anew at every start, printed once by the caller and never
-//! written anywhere. It is good for as long as the program runs: a script sends it with each request
-//! as a bearer token, a browser exchanges it at `/login` for a session, kept in a cookie for
-//! [`SESSION`]. Sessions live in memory, so a restart ends them all. Scripts that must go on over a
-//! restart may have a [`Token`] besides, which is no password for the login.
+//! A box without accounts prints a password of 100 random bits at start. In `run` it buys a session that
+//! can do one thing: make the first admin, after which the password is void. In `demo` it is an
+//! admin's itself, and a script may send it as a bearer token. Nobody can ask for it again.
 //!
-//! Five wrong passwords within a minute lock the login for a minute, and each further wrong one
-//! doubles that. While it is locked the right one is refused too, so a guess learns nothing; sessions
-//! that are open go on. Wrong bearer tokens are counted on their own: a scraper that still holds
-//! yesterday's token must not lock out the person who comes to look.
+//! A session lives in memory, for [`SESSION`] at most and for [`IDLE`] without a request. It carries the
+//! stamp of its account, which changes with password and role: an old session then ends. Only digests
+//! of its secret are kept, so how long a look-up takes tells nothing about it.
 //!
 //! Nothing here reads a clock; time is the last argument.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use gatehouse_core::reading::Timestamp;
 use tokio::time::Instant;
 
+use super::lockout::{BY_ACCOUNT, BY_ADDRESS, Locks, network};
 use super::token::Token;
+use crate::accounts::book::{Book, Scope};
+use crate::accounts::kept::Accounts;
+use crate::accounts::secret::{self, NoRandom, digest, hex, normal, same};
+use crate::accounts::{Principal, Role};
 
-/// How long a browser stays logged in.
+/// How long a browser stays logged in at most.
 pub const SESSION: Duration = Duration::from_hours(12);
-/// Browsers logged in at most; the one that came first makes room.
+/// How long it stays logged in while nobody does anything.
+pub const IDLE: Duration = Duration::from_hours(2);
+/// Browsers logged in at most; the one that was quiet longest makes room.
 const MAX_SESSIONS: usize = 64;
-/// Wrong tries within [`WINDOW`] before the door is locked.
-const TRIES: usize = 5;
-const WINDOW: Duration = Duration::from_mins(1);
-const LONGEST_LOCK: Duration = Duration::from_mins(16);
+/// How long the next refusal of the same one is not noted.
+const NOTED: Duration = Duration::from_mins(1);
 
-/// Crockford's base 32: no letter that looks like a digit.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Five bits each.
-const PASSWORD_LETTERS: usize = 20;
-
-/// The door: what is known of the password, the sessions and the wrong tries.
+/// The door: accounts, sessions, one-time password and wrong tries.
 #[derive(Debug)]
 pub struct Access {
-    password: [u8; 32],
+    accounts: Accounts,
+    one_time: Option<OneTime>,
     token: Option<Token>,
-    sessions: BTreeMap<[u8; 32], Instant>,
-    logins: LockOut,
-    bearers: LockOut,
+    sessions: BTreeMap<[u8; 32], Open>,
+    by_account: Locks<String>,
+    by_address: Locks<IpAddr>,
+    bearers: Locks<IpAddr>,
+    /// When a refusal was last noted, by name.
+    refused: BTreeMap<String, Instant>,
+}
+
+#[derive(Debug)]
+struct OneTime {
+    password: [u8; 32],
+    is_demo: bool,
 }
 
 /// A session's secret, as the cookie carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session(pub String);
 
-impl Session {
-    /// What the forms of this session carry; tells nothing about the session's own secret.
-    pub fn csrf(&self) -> String {
-        hex(&digest(&format!("csrf {}", self.0))[..16])
-    }
+/// Whose session it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever started `demo`.
+    Owner,
+    /// Whoever knows the set-up password; may make the first admin.
+    Setup,
+    /// An account, with its stamp when the session began.
+    Account { name: String, stamp: String },
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    who: Who,
+    from: IpAddr,
+    at: Timestamp,
+    begun: Instant,
+    seen: Instant,
+}
+
+/// A session as an admin sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The beginning of its digest; no secret.
+    pub id: String,
+    pub name: String,
+    pub from: IpAddr,
+    pub at: Timestamp,
+    pub idle: Duration,
 }
 
 /// Why nobody was let in.
@@ -67,264 +103,264 @@ pub enum Denied {
     #[error("too many wrong passwords; try again in {} s", .0.as_secs())]
     Locked(Duration),
     /// The login cannot work now.
-    #[error("the system has no random numbers to give: {0}")]
-    NoRandom(getrandom::Error),
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+}
+
+impl Session {
+    /// What the forms of this session carry; tells nothing about the session's own secret.
+    pub fn csrf(&self) -> String {
+        hex(&digest(&format!("csrf {}", self.0))[..16])
+    }
+
+    /// As it is listed.
+    pub fn id(&self) -> String {
+        hex(&digest(&self.0)[..6])
+    }
 }
 
 impl Access {
-    /// Makes a new password. The caller prints it; nobody can ask for it again.
-    pub fn generate() -> Result<(Self, String), Denied> {
-        let random: [u8; PASSWORD_LETTERS] = random()?;
-        let mut password = String::with_capacity(PASSWORD_LETTERS + 3);
-        for (at, byte) in random.iter().enumerate() {
-            if at > 0 && at % 5 == 0 {
-                password.push('-');
-            }
-            password.push(char::from(ALPHABET[usize::from(byte % 32)]));
-        }
-        Ok((Self::with_password(&password), password))
+    /// With the accounts in the store's folder; the one-time password, where one is needed. The caller
+    /// prints it.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn open(store: &Path, is_demo: bool) -> Result<(Self, Option<String>), NoRandom> {
+        let accounts = Accounts::in_store(store);
+        let needs_one = is_demo || accounts.are_none();
+        let password = needs_one.then(secret::one_time).transpose()?;
+        let one_time = password.as_ref().map(|p| OneTime { password: digest(&normal(p)), is_demo });
+        let access = Self {
+            accounts,
+            one_time,
+            token: None,
+            sessions: BTreeMap::new(),
+            by_account: Locks::new(BY_ACCOUNT),
+            by_address: Locks::new(BY_ADDRESS),
+            bearers: Locks::new(BY_ADDRESS),
+            refused: BTreeMap::new(),
+        };
+        Ok((access, password))
     }
 
-    /// Lets scripts in with a token of their own, too.
+    /// Lets scripts in with the token of a file, too.
     #[must_use]
     pub fn with_token(self, token: Option<Token>) -> Self {
         Self { token, ..self }
     }
 
-    fn with_password(password: &str) -> Self {
-        Self {
-            password: digest(&normal(password)),
-            token: None,
-            sessions: BTreeMap::new(),
-            logins: LockOut::default(),
-            bearers: LockOut::default(),
-        }
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
-    /// Exchanges the password for a session.
-    pub fn login(&mut self, password: &str, now: Instant) -> Result<Session, Denied> {
-        if let Some(wait) = self.logins.locked_for(now) {
+    /// Whether a password without a name would be judged.
+    pub(super) fn has_one_time(&self) -> bool {
+        self.one_time.as_ref().is_some_and(|one| one.is_demo || self.accounts.are_none())
+    }
+
+    /// Begins a try: it counts as a wrong one until [`Access::enter`]. What to say if it was wrong.
+    ///
+    /// # Errors
+    /// Too many were wrong before; the right one is refused too, so a guess learns nothing.
+    pub fn attempt(&mut self, name: &str, from: IpAddr, now: Instant) -> Result<Denied, Denied> {
+        let from = network(from);
+        let name: String = name.chars().take(100).collect();
+        let by_address = self.by_address.locked_for(&from, now);
+        if let Some(wait) = by_address.max(self.by_account.locked_for(&name, now)) {
             return Err(Denied::Locked(wait));
         }
-        if !self.knows(password) {
-            return Err(self.logins.count(now));
-        }
-        self.logins = LockOut::default();
+        let by_address = self.by_address.count(from, now);
+        let lock = by_address.max(self.by_account.count(name, now));
+        Ok(lock.map_or(Denied::Wrong, Denied::Locked))
+    }
 
-        let session = Session(hex(&random::<16>()?));
-        self.sessions.retain(|_, expires| *expires > now);
+    /// Whose the one-time password is, if it is right.
+    pub fn one_time(&self, password: &str) -> Option<Who> {
+        let one = self.one_time.as_ref().filter(|_| self.has_one_time())?;
+        let who = if one.is_demo { Who::Owner } else { Who::Setup };
+        same(&digest(&normal(password)), &one.password).then_some(who)
+    }
+
+    /// Lets somebody in whose password was right.
+    pub fn enter(
+        &mut self,
+        who: Who,
+        from: IpAddr,
+        at: Timestamp,
+        now: Instant,
+    ) -> Result<Session, NoRandom> {
+        self.by_address.forgive(&network(from));
+        // A one-time password is tried without a name.
+        let tried = if let Who::Account { name, .. } = &who { name.as_str() } else { "" };
+        self.by_account.forgive(&tried.to_owned());
+        let session = Session(hex(&secret::random::<16>()?));
+        self.sessions.retain(|_, open| open.runs(now));
         while self.sessions.len() >= MAX_SESSIONS {
-            let oldest = self.sessions.iter().min_by_key(|(_, expires)| **expires);
+            let oldest = self.sessions.iter().min_by_key(|(_, open)| open.seen);
             let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
             self.sessions.remove(&oldest);
         }
-        self.sessions.insert(digest(&session.0), now + SESSION);
+        let open = Open { who, from, at, begun: now, seen: now };
+        self.sessions.insert(digest(&session.0), open);
         Ok(session)
     }
 
-    /// Whether that session was given out here and still runs.
-    ///
-    /// Sessions are kept and looked up by their digest, so how long a look-up takes tells nothing
-    /// about the secret.
-    pub fn holds(&self, session: &Session, now: Instant) -> bool {
-        self.sessions.get(&digest(&session.0)).is_some_and(|expires| *expires > now)
+    /// Who sends a request with that session; it is awake again.
+    pub fn visit(&mut self, session: &Session, now: Instant) -> Option<Who> {
+        let who = self.who(session, now)?;
+        if let Some(open) = self.sessions.get_mut(&digest(&session.0)) {
+            open.seen = now;
+        }
+        Some(who)
+    }
+
+    /// Whether a refusal of that one should be noted: once a minute, or a script fills the log.
+    pub(super) fn is_news(&mut self, name: &str, now: Instant) -> bool {
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < NOTED;
+        self.refused.retain(|_, at| is_recent(at));
+        let is_new = !self.refused.contains_key(name) && self.refused.len() < MAX_SESSIONS;
+        if is_new {
+            self.refused.insert(name.to_owned(), now);
+        }
+        is_new
+    }
+
+    /// Whose session that is, if it still runs.
+    pub fn who(&self, session: &Session, now: Instant) -> Option<Who> {
+        let open = self.sessions.get(&digest(&session.0)).filter(|open| open.runs(now))?;
+        open.who.is_known(&self.accounts).then(|| open.who.clone())
     }
 
     pub fn logout(&mut self, session: &Session) {
         self.sessions.remove(&digest(&session.0));
     }
 
-    /// Judges the bearer token of a script: its own, or the password itself.
-    pub fn bearer(&mut self, token: &str, now: Instant) -> Result<(), Denied> {
-        if self.token.as_ref().is_some_and(|own| own.is(token)) || self.knows(token) {
-            return Ok(());
-        }
-        match self.bearers.locked_for(now) {
-            Some(wait) => Err(Denied::Locked(wait)),
-            None => Err(self.bearers.count(now)),
-        }
+    /// Ends all sessions of that name but one.
+    pub fn end_others(&mut self, name: &str, but: &Session) {
+        let but = digest(&but.0);
+        self.sessions.retain(|key, open| *key == but || open.who.name() != name);
     }
 
-    /// Takes the same time whatever is wrong with it.
-    fn knows(&self, password: &str) -> bool {
-        let given = digest(&normal(password));
-        let difference = given.iter().zip(&self.password).fold(0, |sum, (a, b)| sum | (a ^ b));
-        std::hint::black_box(difference) == 0
+    /// Ends the session that is listed so; whose it was. With a name, only if it is that one's.
+    pub fn end(&mut self, id: &str, of: Option<&str>) -> Option<String> {
+        let found = self.sessions.iter().find(|(key, open)| {
+            hex(&key[..6]) == id && of.is_none_or(|name| open.who.name() == name)
+        });
+        let key = *found?.0;
+        self.sessions.remove(&key).map(|open| open.who.name().to_owned())
+    }
+
+    /// The sessions that run, newest first.
+    pub fn list(&self, now: Instant) -> Vec<Listed> {
+        let mut listed: Vec<_> = (self.sessions.iter())
+            .filter(|(_, open)| open.runs(now) && open.who.is_known(&self.accounts))
+            .map(|(key, open)| Listed {
+                id: hex(&key[..6]),
+                name: open.who.name().to_owned(),
+                from: open.from,
+                at: open.at,
+                idle: now.saturating_duration_since(open.seen),
+            })
+            .collect();
+        listed.sort_by_key(|session| std::cmp::Reverse(session.at));
+        listed
+    }
+
+    /// Judges the bearer token of a script: the file's, one of the accounts', or `demo`'s password.
+    ///
+    /// Wrong ones are counted apart from logins: a scraper that still holds an old token must not lock
+    /// out the person who comes to look.
+    pub fn bearer(
+        &mut self,
+        token: &str,
+        from: IpAddr,
+        at: Timestamp,
+        now: Instant,
+    ) -> Result<Bearer, Denied> {
+        if self.token.as_ref().is_some_and(|own| own.is(token)) {
+            let name = "token-file".to_owned();
+            return Ok(Bearer::of(Principal { name, role: Role::Manager, csrf: None }));
+        }
+        let book = self.accounts.book();
+        if let Some(known) = book.token(token, at) {
+            let is_news = Accounts::is_news(known.used.as_deref(), at);
+            return Ok(Bearer {
+                metrics_only: known.scope == Scope::Metrics,
+                used: is_news.then(|| known.name.clone()),
+                principal: known.principal(),
+            });
+        }
+        if self.one_time(token) == Some(Who::Owner) {
+            return Ok(Bearer::of(owner(None)));
+        }
+        let from = network(from);
+        let locked = self.bearers.locked_for(&from, now);
+        Err(locked.or_else(|| self.bearers.count(from, now)).map_or(Denied::Wrong, Denied::Locked))
     }
 }
 
-/// Counts wrong tries and says when the next one may come.
-#[derive(Debug, Default)]
-struct LockOut {
-    wrong: VecDeque<Instant>,
-    until: Option<Instant>,
-    /// The length of the last lock; the next one is twice as long.
-    last: Option<Duration>,
+/// A script that may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    pub principal: Principal,
+    pub metrics_only: bool,
+    /// The token whose use should be noted.
+    pub used: Option<String>,
 }
 
-impl LockOut {
-    fn locked_for(&self, now: Instant) -> Option<Duration> {
-        let left = self.until?.saturating_duration_since(now);
-        (!left.is_zero()).then_some(left)
-    }
-
-    /// Notes a wrong try.
-    fn count(&mut self, now: Instant) -> Denied {
-        // A lock is forgiven once twice its length has passed without another wrong try.
-        if let (Some(until), Some(last)) = (self.until, self.last)
-            && now.saturating_duration_since(until) > last * 2
-        {
-            *self = Self::default();
-        }
-        self.wrong.retain(|at| now.saturating_duration_since(*at) < WINDOW);
-        self.wrong.push_back(now);
-        if self.last.is_none() && self.wrong.len() < TRIES {
-            return Denied::Wrong;
-        }
-        let lock = self.last.map_or(WINDOW, |last| (last * 2).min(LONGEST_LOCK));
-        self.wrong.clear();
-        self.last = Some(lock);
-        self.until = Some(now + lock);
-        Denied::Locked(lock)
+impl Bearer {
+    fn of(principal: Principal) -> Self {
+        Self { principal, metrics_only: false, used: None }
     }
 }
 
-/// What a person may type instead: upper case, spaces or no dashes, `o` for `0`, `l` for `1`.
-fn normal(password: &str) -> String {
-    password
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .map(|c| match c.to_ascii_lowercase() {
-            'o' => '0',
-            'i' | 'l' => '1',
-            other => other,
-        })
-        .collect()
+impl Open {
+    fn runs(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.begun) < SESSION
+            && now.saturating_duration_since(self.seen) < IDLE
+    }
 }
 
-fn digest(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+impl Who {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Owner => "owner",
+            Self::Setup => "set-up",
+            Self::Account { name, .. } => name,
+        }
+    }
+
+    /// An account as it is now.
+    pub fn of(name: &str, book: &Book) -> Option<Self> {
+        let account = book.account(name)?;
+        Some(Self::Account { name: account.name.clone(), stamp: account.stamp.clone() })
+    }
+
+    /// Whether nothing has happened since the session began that should end it.
+    fn is_known(&self, accounts: &Accounts) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Setup => accounts.are_none(),
+            Self::Account { name, stamp } => {
+                accounts.book().account(name).is_some_and(|account| account.stamp == *stamp)
+            }
+        }
+    }
+
+    /// What he may do; nobody while the box is being set up.
+    pub fn principal(&self, book: &Book, session: &Session) -> Option<Principal> {
+        let csrf = Some(session.csrf());
+        match self {
+            Self::Owner => Some(owner(csrf)),
+            Self::Setup => None,
+            Self::Account { name, .. } => {
+                let role = book.account(name)?.role;
+                Some(Principal { name: name.clone(), role, csrf })
+            }
+        }
+    }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Denied> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(Denied::NoRandom)?;
-    Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes all that is written to it");
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn door() -> (Access, Instant) {
-        (Access::with_password("k7m2q-00aaa-bbbbb-ccc1c"), Instant::now())
-    }
-
-    fn secs(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    #[test]
-    fn every_start_has_a_password_of_its_own_that_opens_the_door() {
-        let (mut access, password) = Access::generate().unwrap();
-        let (_, other) = Access::generate().unwrap();
-
-        assert_ne!(password, other);
-        assert_eq!(password.len(), 23);
-        assert!(access.login(&password, Instant::now()).is_ok(), "{password}");
-    }
-
-    #[test]
-    fn a_password_may_be_typed_as_a_person_reads_it() {
-        let (mut access, now) = door();
-
-        for typed in
-            ["k7m2q-00aaa-bbbbb-ccc1c", " K7M2Q OOAAA BBBBB CCCLC\n", "k7m2qo0aaabbbbbccc1c"]
-        {
-            assert!(access.login(typed, now).is_ok(), "{typed}");
-        }
-        for typed in ["", "k7m2q", "k7m2q-00aaa-bbbbb-ccc1d", "k7m2q-00aaa-bbbbb-ccc1c-x"] {
-            assert_eq!(access.login(typed, now).unwrap_err(), Denied::Wrong, "{typed}");
-        }
-    }
-
-    #[test]
-    fn a_session_ends_after_twelve_hours_or_when_its_owner_leaves() {
-        let (mut access, now) = door();
-        let session = access.login("k7m2q00aaabbbbbccc1c", now).unwrap();
-        let other = access.login("k7m2q00aaabbbbbccc1c", now).unwrap();
-
-        assert!(access.holds(&session, now + SESSION - secs(1)));
-        assert!(!access.holds(&session, now + SESSION));
-        assert!(!access.holds(&Session("guess".into()), now));
-
-        access.logout(&session);
-        assert!(!access.holds(&session, now));
-        assert!(access.holds(&other, now));
-    }
-
-    #[test]
-    fn sessions_are_bounded_and_the_first_one_makes_room() {
-        let (mut access, now) = door();
-        let first = access.login("k7m2q00aaabbbbbccc1c", now).unwrap();
-
-        for n in 1..=64 {
-            access.login("k7m2q00aaabbbbbccc1c", now + secs(n)).unwrap();
-        }
-
-        assert_eq!(access.sessions.len(), MAX_SESSIONS);
-        assert!(!access.holds(&first, now + secs(65)));
-    }
-
-    #[test]
-    fn five_wrong_tries_lock_the_login_and_each_further_one_doubles_it() {
-        let (mut access, now) = door();
-        for _ in 0..4 {
-            assert_eq!(access.login("guess", now), Err(Denied::Wrong));
-        }
-
-        assert_eq!(access.login("guess", now), Err(Denied::Locked(secs(60))));
-        let right = access.login("k7m2q00aaabbbbbccc1c", now + secs(20));
-        assert_eq!(right, Err(Denied::Locked(secs(40))), "the right one learns nothing either");
-
-        let later = now + secs(60);
-        assert_eq!(access.login("guess", later), Err(Denied::Locked(secs(120))));
-        assert_eq!(access.login("guess", later + secs(120)), Err(Denied::Locked(secs(240))));
-        assert!(access.login("k7m2q00aaabbbbbccc1c", later + secs(360)).is_ok());
-        assert_eq!(access.login("guess", later + secs(361)), Err(Denied::Wrong), "all is forgiven");
-    }
-
-    #[test]
-    fn tries_far_apart_and_old_locks_are_forgotten() {
-        let (mut access, now) = door();
-
-        for n in 0..20 {
-            assert_eq!(access.login("guess", now + secs(16 * n)), Err(Denied::Wrong));
-        }
-        let mut at = now + secs(1_000);
-        for _ in 0..5 {
-            access.login("guess", at).unwrap_err();
-        }
-        at += secs(60 + 121);
-        assert_eq!(access.login("guess", at), Err(Denied::Wrong));
-    }
-
-    #[test]
-    fn a_scraper_with_an_old_token_locks_out_nobody_but_itself() {
-        let (mut access, now) = door();
-        for _ in 0..9 {
-            access.bearer("yesterday", now).unwrap_err();
-        }
-
-        assert!(matches!(access.bearer("yesterday", now), Err(Denied::Locked(_))));
-        assert_eq!(access.bearer("k7m2q00aaabbbbbccc1c", now), Ok(()));
-        assert!(access.login("k7m2q00aaabbbbbccc1c", now).is_ok());
-    }
+fn owner(csrf: Option<String>) -> Principal {
+    Principal { name: "owner".into(), role: Role::Admin, csrf }
 }

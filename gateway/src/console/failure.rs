@@ -9,6 +9,7 @@ use gatehouse_core::community::quantity::Language;
 
 use super::guard::Reader;
 use super::page;
+use crate::accounts::password::NoHash;
 
 /// Why a request gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,18 @@ pub(super) enum Failure {
     NotHeard,
     TooManyStreams,
     NoRandom,
+    WrongPassword,
+    /// Known, but without the right.
+    NotAllowed,
+    /// A form without its session's `csrf`: forged, or from before the last login.
+    OldForm,
+    TooLong,
+    /// Too many passwords are being judged.
+    Busy,
+    /// Nothing but the set-up before there is an account.
+    NotSetUp,
+    /// A file of ours cannot be read or written.
+    NotKept,
 }
 
 impl Failure {
@@ -38,18 +51,22 @@ impl Failure {
         match self {
             Self::NotFound | Self::NoEvent => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoLogin | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::NoLogin | Self::WrongToken | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NotAllowed | Self::OldForm | Self::NotSetUp => {
+                StatusCode::FORBIDDEN
+            }
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
-            Self::TooManyStreams | Self::NoRandom | Self::NotHeard => {
+            Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
     }
 
     /// What happened, and what to do next.
+    #[expect(clippy::too_many_lines, reason = "a table of texts")]
     fn say(&self, language: Language) -> (&'static str, String) {
         let (zh, en) = match self {
             Self::NotFound => (
@@ -61,14 +78,14 @@ impl Failure {
                 ("That cannot be done here", "This address takes another request method."),
             ),
             Self::NoLogin => (
-                ("请先登录", "脚本请使用 `Authorization: Bearer <密码>`。"),
-                ("Please sign in", "A script sends `Authorization: Bearer <password>`."),
+                ("请先登录", "脚本请使用 `Authorization: Bearer <令牌>`。"),
+                ("Please sign in", "A script sends `Authorization: Bearer <token>`."),
             ),
             Self::WrongToken => (
-                ("令牌不正确", "网关每次启动都会打印新的密码，请使用最新的。"),
+                ("令牌不正确", "可能已过期或被吊销；`gatehouse user token` 可生成新的。"),
                 (
                     "That token is wrong",
-                    "The gateway prints a new password at every start; use the latest.",
+                    "It may have ended or been revoked; `gatehouse user token` makes another.",
                 ),
             ),
             Self::Locked(wait) => return locked(*wait, language),
@@ -109,6 +126,37 @@ impl Failure {
                 ("实时连接过多", "请关闭不用的页面后重试。"),
                 ("Too many live connections", "Close pages that you do not need and try again."),
             ),
+            Self::WrongPassword => (
+                ("账号或密码不正确", "请返回重新输入。"),
+                ("Name or password is wrong", "Go back and try again."),
+            ),
+            Self::NotAllowed => (
+                ("没有权限", "您的角色不能进行此操作；如有需要请联系管理员。"),
+                (
+                    "You may not do that",
+                    "Your role does not allow it; ask an admin if you need it.",
+                ),
+            ),
+            Self::OldForm => (
+                ("页面已过期", "请返回并刷新页面后重试；未作任何更改。"),
+                ("That page is out of date", "Go back, reload it and try again; nothing was done."),
+            ),
+            Self::TooLong => (
+                ("内容过长", "请返回缩短后重试；未作任何更改。"),
+                ("That is too long", "Go back and make it shorter; nothing was done."),
+            ),
+            Self::Busy => (
+                ("登录人数过多", "请稍候再试。"),
+                ("Too many people are signing in", "Try again in a moment."),
+            ),
+            Self::NotSetUp => (
+                ("尚未完成初始设置", "请先建立第一个账号：打开 /setup。"),
+                ("The gateway is not set up", "Make the first account at /setup."),
+            ),
+            Self::NotKept => (
+                ("文件无法读写", "请查看网关日志；未作任何更改。"),
+                ("A file cannot be read or written", "See the gateway's log; nothing was done."),
+            ),
             Self::NoRandom => (
                 ("暂时无法登录", "系统无法提供随机数，请查看网关日志。"),
                 (
@@ -129,6 +177,9 @@ impl Failure {
         if *self == Self::NoLogin && reader.wants_page {
             return Redirect::to(&reader.login_address()).into_response();
         }
+        if *self == Self::NotSetUp && reader.wants_page {
+            return Redirect::to("/setup").into_response();
+        }
         let (title, hint) = self.say(reader.language);
         let mut response = if reader.wants_page {
             let html = page::notice(reader.language, title, &hint);
@@ -145,6 +196,18 @@ impl Failure {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
+    }
+}
+
+impl From<NoHash> for Failure {
+    fn from(error: NoHash) -> Self {
+        match error {
+            NoHash::Busy => Self::Busy,
+            NoHash::Random(_) | NoHash::Broken(_) => {
+                tracing::error!(%error, "a password could not be judged");
+                Self::NoRandom
+            }
+        }
     }
 }
 

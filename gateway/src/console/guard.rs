@@ -3,7 +3,10 @@
 //! - The `Host` must be an address or `localhost`: a page elsewhere that points its own name at a
 //!   loopback address (DNS rebinding) is not us.
 //! - What changes something must come from our own pages; so must what a script in a browser asks.
-//! - Everything but the login, health and static files wants a session or the bearer token.
+//! - Everything but the login, health and static files wants a session or a bearer token, and the
+//!   right that [`needed`] names.
+//! - What changes something and comes with a session carries that session's `csrf` as well: in the
+//!   form, or for a script of our own pages in the header `x-csrf`.
 //!
 //! On the way out each answer gets the headers that keep a browser strict.
 
@@ -11,7 +14,8 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -19,10 +23,14 @@ use axum::response::Response;
 use gatehouse_core::community::quantity::Language;
 use tokio::time::Instant;
 
-use super::Console;
-use super::access::{Denied, Session};
+use super::access::{Bearer, Denied, Session, Who};
+use super::door::Peer;
 use super::failure::Failure;
-use crate::accounts::{Principal, Role};
+use super::rights::needed;
+use super::{Console, MAX_BODY};
+use crate::accounts::Principal;
+use crate::audit::Outcome;
+use crate::clock;
 
 /// Who reads the answer and how.
 #[derive(Debug, Clone)]
@@ -50,7 +58,7 @@ impl Pass {
     pub(super) fn holds(&self, console: &Console, now: Instant) -> bool {
         match self {
             Self::Open | Self::Script => true,
-            Self::Session(session) => console.access().holds(session, now),
+            Self::Session(session) => console.access().who(session, now).is_some(),
         }
     }
 }
@@ -62,7 +70,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let (reader, chosen) = Reader::of(&request, console.sources.language);
-    let mut response = match admit(&console, &request) {
+    let mut response = match admit(&console, &mut request).await {
         Ok((pass, principal)) => {
             if let Some(principal) = principal {
                 request.extensions_mut().insert(principal);
@@ -84,15 +92,18 @@ pub(super) async fn guard(
     response
 }
 
-fn admit(console: &Console, request: &Request) -> Result<(Pass, Option<Principal>), Failure> {
+async fn admit(
+    console: &Console,
+    request: &mut Request,
+) -> Result<(Pass, Option<Principal>), Failure> {
     let headers = request.headers();
     let host = text(headers, &header::HOST).unwrap_or_default();
-    if !is_our_name(host, console.bound) {
+    if !is_our_name(host, console.bound, &console.names) {
         return Err(Failure::ForeignHost);
     }
     let token = text(headers, &header::AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
     });
     if token.is_none() && !is_our_page(request, host) {
         return Err(Failure::ForeignOrigin);
@@ -102,34 +113,112 @@ fn admit(console: &Console, request: &Request) -> Result<(Pass, Option<Principal
         return Ok((Pass::Open, None));
     }
 
-    let now = Instant::now();
-    if let Some(token) = token {
-        return match console.access().bearer(token, now) {
-            Ok(()) => Ok((Pass::Script, Some(owner(None)))),
-            Err(Denied::Locked(wait)) => Err(Failure::Locked(wait)),
-            Err(Denied::Wrong | Denied::NoRandom(_)) => Err(Failure::WrongToken),
-        };
-    }
-    let session = cookie(headers, &console.cookie).map(|value| Session(value.to_owned()));
-    match session {
-        Some(session) if console.access().holds(&session, now) => {
-            let csrf = session.csrf();
-            Ok((Pass::Session(session), Some(owner(Some(csrf)))))
+    console.look_again().await;
+    let (pass, principal) = if let Some(token) = token {
+        (Pass::Script, script(console, request, &token)?)
+    } else {
+        let (session, who) = session(console, request)?;
+        if who == Who::Setup {
+            check_csrf(request, &session.csrf()).await?;
+            return set_up(request, session);
         }
-        Some(_) | None => Err(Failure::NoLogin),
+        let principal = who.principal(&console.accounts.book(), &session);
+        (Pass::Session(session), principal.ok_or(Failure::NoLogin)?)
+    };
+    let right = needed(request.method(), request.uri().path());
+    if !principal.may(right) {
+        let about = format!("{} {}", request.method(), request.uri().path());
+        let is_news = console.access().is_news(&principal.name, Instant::now());
+        if is_news {
+            console.note(
+                &principal.name,
+                "access",
+                &about,
+                Outcome::Refused,
+                &format!("{right:?}"),
+            );
+        }
+        return Err(Failure::NotAllowed);
+    }
+    if let Some(csrf) = &principal.csrf {
+        check_csrf(request, csrf).await?;
+    }
+    Ok((pass, Some(principal)))
+}
+
+fn script(console: &Console, request: &Request, token: &str) -> Result<Principal, Failure> {
+    let (from, now) = (from(request), Instant::now());
+    let bearer = console.access().bearer(token, from, clock::wall(), now);
+    if let Err(denied) = &bearer
+        && console.access().is_news(&from.to_string(), now)
+    {
+        let detail = format!("from {from}: {denied}");
+        console.note("", "token", "", Outcome::Refused, &detail);
+    }
+    let Bearer { principal, metrics_only, used } = match bearer {
+        Ok(bearer) => bearer,
+        Err(Denied::Locked(wait)) => return Err(Failure::Locked(wait)),
+        Err(Denied::Wrong | Denied::NoRandom(_)) => return Err(Failure::WrongToken),
+    };
+    if let Some(name) = used {
+        let accounts = console.accounts.clone();
+        // Nobody waits for it: a use that is not written down is no reason to refuse it.
+        drop(tokio::task::spawn_blocking(move || accounts.used(&name, clock::wall())));
+    }
+    if metrics_only && request.uri().path() != "/metrics" {
+        return Err(Failure::NotAllowed);
+    }
+    Ok(principal)
+}
+
+fn session(console: &Console, request: &Request) -> Result<(Session, Who), Failure> {
+    let session = cookie(request.headers(), &console.cookie);
+    let session = session.map(|value| Session(value.to_owned())).ok_or(Failure::NoLogin)?;
+    let who = console.access().visit(&session, Instant::now()).ok_or(Failure::NoLogin)?;
+    Ok((session, who))
+}
+
+/// Whoever has the set-up password may make the first admin, or leave.
+fn set_up(request: &Request, session: Session) -> Result<(Pass, Option<Principal>), Failure> {
+    match request.uri().path() {
+        "/setup" | "/logout" => Ok((Pass::Session(session), None)),
+        _ => Err(Failure::NotSetUp),
     }
 }
 
-fn owner(csrf: Option<String>) -> Principal {
-    Principal { name: "owner".into(), role: Role::Admin, csrf }
+/// Whether a page of that very session sent it. `/logout` needs none: the button stands around every
+/// page, and who is made to leave by a page of our own has lost nothing.
+async fn check_csrf(request: &mut Request, csrf: &str) -> Result<(), Failure> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_read || request.uri().path() == "/logout" {
+        return Ok(());
+    }
+    let is_right = |given: &str| given == csrf;
+    if request.headers().get("x-csrf").and_then(|v| v.to_str().ok()).is_some_and(is_right) {
+        return Ok(());
+    }
+    let body = std::mem::take(request.body_mut());
+    let body: Bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Failure::TooLong)?;
+    // Hexadecimal, so nothing in it is ever escaped.
+    let mut fields = body.split(|byte| *byte == b'&');
+    let found = fields.any(|field| field.strip_prefix(b"csrf=") == Some(csrf.as_bytes()));
+    *request.body_mut() = Body::from(body);
+    if found { Ok(()) } else { Err(Failure::OldForm) }
 }
 
-/// `localhost`, a loopback address, or the address that we listen on; any address when we listen on
-/// all of them. The port does not matter: it may be forwarded.
-fn is_our_name(host: &str, bound: SocketAddr) -> bool {
+/// Where a request comes from.
+pub(super) fn from(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(from))| from.ip())
+}
+
+/// `localhost`, a loopback address, the address that we listen on, or one of our names; any address
+/// when we listen on all of them. The port does not matter: it may be forwarded.
+pub(super) fn is_our_name(host: &str, bound: SocketAddr, names: &[String]) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host();
-    if name.eq_ignore_ascii_case("localhost") {
+    let is_ours = |ours: &str| name.eq_ignore_ascii_case(ours);
+    if is_ours("localhost") || names.iter().any(|ours| is_ours(ours)) {
         return true;
     }
     let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
@@ -273,8 +362,9 @@ mod tests {
             ("", loopback, false),
             ("a b", loopback, false),
         ] {
-            assert_eq!(is_our_name(host, bound), expected, "{host} on {bound}");
+            assert_eq!(is_our_name(host, bound, &[]), expected, "{host} on {bound}");
         }
+        assert!(is_our_name("Gate-1.local:8443", everywhere, &["gate-1.local".into()]));
     }
 
     #[test]

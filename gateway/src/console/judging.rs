@@ -19,6 +19,8 @@ use super::guard::Reader;
 use super::page::{self, ago, area_title, device_title, translated};
 use super::words::Words;
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
+use crate::audit::Outcome;
 use crate::desk::NoRuling;
 
 /// The word that takes a verdict back.
@@ -37,6 +39,7 @@ pub(super) struct Said {
 pub(super) async fn say(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
     form: Result<Form<Said>, FormRejection>,
 ) -> Response {
     let Ok(Form(Said { event, verdict, by, note })) = form else {
@@ -46,7 +49,10 @@ pub(super) async fn say(
     if known.is_none() && verdict != WITHDRAW {
         return Failure::BadForm.answer(&reader);
     }
+    let about = event.clone();
     let said = console.sources.desk.say(Opinion { event, verdict: known, by, note }).await;
+    let outcome = if said.is_ok() { Outcome::Done } else { Outcome::Failed };
+    console.note(&principal.name, "event.verdict", &about, outcome, &verdict);
     match said {
         Ok(ruling) if reader.wants_page => {
             let told = translated(&ruling.told, reader.language);

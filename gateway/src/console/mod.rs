@@ -3,19 +3,22 @@
 //! It reads snapshots of the pipeline and of the configuration and shows them; it never calls the
 //! pipeline, so however many browsers look, the engine does not notice. In the order a request takes:
 //!
-//! 1. [`door`]: is there room, and does it come to the point,
-//! 2. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: password
-//!    and sessions; [`token`]: the token of scripts; [`failure`]: what is said to those who may not),
-//! 3. [`login`]: the way in and out,
+//! 1. [`door`], [`tls`]: is there room, does it come to the point, and can nobody listen in,
+//! 2. [`guard`]: is it meant for us, may it come in, in which language (with [`access`]: sessions;
+//!    [`rights`]: what an address asks for; [`lockout`]: who was wrong too often; [`token`]: the token of
+//!    a file; [`failure`]: what is said to those who may not),
+//! 3. [`login`], [`setup`]: the way in and out, and the first way in; [`account`], [`users`], [`trail`]: one's
+//!    own account, everybody's, and who did what,
 //! 4. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 5. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 6. [`stream`]: the open events, live,
 //! 7. [`metrics`], [`health`]: for those who watch many gateways.
 //!
-//! All state is in memory and ends with the program.
+//! But for the accounts, all state is in memory and ends with the program.
 
 pub mod access;
+mod account;
 mod assets;
 mod devices;
 mod door;
@@ -25,17 +28,23 @@ mod figures;
 mod guard;
 mod health;
 mod judging;
+mod lockout;
 mod login;
 mod metrics;
 mod models;
 mod page;
+mod rights;
 #[cfg(test)]
 mod sample;
+mod setup;
 mod stream;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod token;
+mod trail;
+mod users;
 mod words;
 
 use std::net::SocketAddr;
@@ -50,21 +59,27 @@ use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::View;
+use tls::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Principal;
-use crate::audit::Audit;
+use crate::accounts::book::{Book, NotChanged};
+use crate::accounts::kept::{Accounts, AccountsError};
+use crate::accounts::password::Hashing;
+use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
-/// The only bodies we take are a few fields of a form, Chinese escaped to nine bytes a letter.
-const MAX_BODY: usize = 8 * 1024;
+/// The only bodies we take are the fields of a form, Chinese escaped to nine bytes a letter.
+const MAX_BODY: usize = 64 * 1024;
+/// Of somebody whom we do not know yet.
+const MAX_LOGIN: usize = 8 * 1024;
 /// How long a request that is under way may take to end after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -132,6 +147,7 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener, CannotListen> {
 /// Serves until `stop`, then lets requests that are under way end.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     access: Access,
     sources: Sources,
     stop: CancellationToken,
@@ -139,15 +155,23 @@ pub async fn serve(
     let bound = listener.local_addr()?;
     let console = Arc::new(Console {
         sources,
+        accounts: access.accounts().clone(),
+        hashing: Hashing::default(),
         access: Mutex::new(access),
         cookie: format!("gatehouse-session-{}", bound.port()),
+        names: tls::names(),
+        tls: tls.clone(),
         bound,
         started: Instant::now(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stop: stop.clone(),
     });
-    let server = axum::serve(door::Door::new(listener), router(console))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let door = door::Door::new(listener, tls.as_ref(), tls::names());
+    let service = router(console).into_make_service_with_connect_info::<door::Peer>();
+    if let Some(tls) = tls {
+        tokio::spawn(tls.keep(stop.clone()));
+    }
+    let server = axum::serve(door, service).with_graceful_shutdown(stop.clone().cancelled_owned());
 
     tokio::select! {
         ended = async { server.await } => ended,
@@ -162,8 +186,15 @@ fn router(console: Arc<Console>) -> Router {
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
-        .route("/login", get(login::form).post(login::login))
+        .route(
+            "/login",
+            get(login::form).post(login::login).layer(DefaultBodyLimit::max(MAX_LOGIN)),
+        )
         .route("/logout", axum::routing::post(login::logout))
+        .route("/setup", get(setup::form).post(setup::make))
+        .route("/account", get(account::page).post(account::change))
+        .route("/users", get(users::page).post(users::change))
+        .route("/api/v1/audit", get(trail::list))
         .route("/live", get(stream::fragments))
         .route("/api/v1/events", get(events::list))
         .route("/api/v1/events/stream", get(stream::events))
@@ -183,7 +214,12 @@ fn router(console: Arc<Console>) -> Router {
 /// What every request shares.
 struct Console {
     sources: Sources,
+    accounts: Accounts,
+    hashing: Hashing,
     access: Mutex<Access>,
+    tls: Option<Tls>,
+    /// What this box is called on its network.
+    names: Vec<String>,
     /// Browsers do not tell ports apart, so two gateways on one box need two cookies.
     cookie: String,
     bound: SocketAddr,
@@ -195,6 +231,31 @@ struct Console {
 impl Console {
     fn access(&self) -> MutexGuard<'_, Access> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the accounts again if `gatehouse user` has changed them.
+    async fn look_again(&self) {
+        let accounts = self.accounts.clone();
+        let looked = tokio::task::spawn_blocking(move || accounts.refresh()).await;
+        if let Ok(Err(error)) = looked {
+            tracing::error!(%error, "nobody can sign in until this is mended");
+        }
+    }
+
+    /// Changes the accounts, off this thread.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Book) -> Result<T, NotChanged> + Send + 'static,
+    ) -> Result<T, AccountsError> {
+        let accounts = self.accounts.clone();
+        let changed = tokio::task::spawn_blocking(move || accounts.change(change)).await;
+        changed.unwrap_or(Err(AccountsError::Stopped))
+    }
+
+    /// Takes down what was done.
+    fn note(&self, who: &str, action: &'static str, about: &str, outcome: Outcome, detail: &str) {
+        let (who, about, detail) = (who.to_owned(), about.to_owned(), detail.to_owned());
+        self.sources.audit.note(Note { who, action, about, outcome, detail });
     }
 
     /// What a page for that reader is made of.

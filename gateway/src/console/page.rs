@@ -14,6 +14,7 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::figures::count;
 use super::terms;
 use super::words::Words;
+use super::words::access::AccessWords;
 use crate::accounts::Principal;
 
 /// Which page it is.
@@ -22,6 +23,8 @@ pub(super) enum Here {
     Events,
     Devices,
     Models,
+    /// One's own account, and everybody's.
+    Account,
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
@@ -35,6 +38,7 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
         Here::Events => (words.events, "/"),
         Here::Devices => (words.devices, "/devices"),
         Here::Models => (words.models, "/models"),
+        Here::Account => (AccessWords::of(language).account, "/account"),
     };
     let community = translated(&snapshot.community.title, language);
     let body = html! {
@@ -53,6 +57,7 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 }
             }
             div .tools {
+                a href="/account" { (AccessWords::of(language).account) }
                 a href={ (path) "?lang=" (words.other.0) } lang=(words.other.0) { (words.other.1) }
                 form method="post" action="/logout" { button type="submit" { (words.leave) } }
             }
@@ -97,7 +102,7 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
     let words = Words::of(language);
     let feed = here.map(|here| match here {
         Here::Events => "/live",
-        Here::Devices | Here::Models => "",
+        Here::Devices | Here::Models | Here::Account => "",
     });
     html! {
         (DOCTYPE)

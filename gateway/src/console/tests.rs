@@ -8,6 +8,7 @@ use super::*;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
+mod access;
 mod door;
 mod judging;
 
@@ -15,8 +16,9 @@ mod judging;
 struct Served {
     at: SocketAddr,
     password: String,
+    store: tempfile::TempDir,
     view: watch::Sender<Arc<View>>,
-    _community: watch::Sender<Arc<Community>>,
+    community: watch::Sender<Arc<Community>>,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -51,8 +53,10 @@ async fn serve_watched(
 ) -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
-    let (access, password) = Access::generate().unwrap();
+    let store_folder = tempfile::tempdir().unwrap();
+    let (access, password) = Access::open(store_folder.path(), true).unwrap();
     let access = access.with_token(token);
+    let password = password.unwrap();
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
     let sources = Sources {
@@ -67,8 +71,8 @@ async fn serve_watched(
         language: Language::En,
     };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, access, sources, stop.clone()));
-    Served { at, password, view, _community: held, stop, task }
+    let task = tokio::spawn(serve(listener, None, access, sources, stop.clone()));
+    Served { at, password, store: store_folder, view, community: held, stop, task }
 }
 
 impl Served {
@@ -110,6 +114,18 @@ impl Served {
     async fn login(&self, password: &str, next: &str) -> Answer {
         let origin = format!("Origin: http://{}\r\nAccept: text/html\r\n", self.at);
         self.ask("POST", "/login", &origin, &format!("password={password}&next={next}")).await
+    }
+
+    /// What the forms of that session carry, from one of its pages.
+    async fn csrf(&self, session: &str) -> String {
+        let page = self.ask("GET", "/users", session, "").await.body;
+        let page = if page.contains("csrf") {
+            page
+        } else {
+            self.ask("GET", "/account", session, "").await.body
+        };
+        let start = page.find("name=\"csrf\" value=\"").expect("a form") + 19;
+        page[start..].split('"').next().unwrap().to_owned()
     }
 
     async fn end(self) {

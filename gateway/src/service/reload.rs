@@ -71,7 +71,7 @@ impl Running {
         let (feed, shadow) =
             shadow::start(&setup, states, reports, before, self.ground.clock.now());
         self.tasks.shadow = shadow;
-        let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+        let Setup { config, community, models: _, bundle, candidate: _, is_demo: _ } = setup;
         let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
@@ -79,6 +79,12 @@ impl Running {
         drop(inputs.send(Input::ModelsMissing { why: None }).await);
         self.sources = ready.start();
 
+        if let Some(tls) = self.console.as_ref().and_then(|at| at.tls.clone()) {
+            let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
+            if let Ok(Err(error)) = reloaded {
+                tracing::error!(%error, "the console keeps the certificate that it has");
+            }
+        }
         for key in needs_restart(&self.config, &config) {
             tracing::warn!(key, "is read at start; the change waits for the next one");
         }

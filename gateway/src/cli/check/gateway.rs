@@ -10,8 +10,10 @@ use gatehouse_core::community::{Source, SourceKind};
 
 use crate::bundle::keys;
 use crate::config::{
-    Access, BrokerConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
+    Access, BrokerConfig, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
+    UplinkConfig,
 };
+use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::tls::Credentials;
 
@@ -31,7 +33,10 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
             *path = folder.join(&*path);
         }
     }
-    for path in config.console.token_file.iter_mut().chain(&mut config.bundles.trusted_keys) {
+    let ConsoleConfig { enabled: _, listen: _, token_file, cert_file, key_file, plain_http: _ } =
+        &mut config.console;
+    let files = [token_file, cert_file, key_file].into_iter().flatten();
+    for path in files.chain(&mut config.bundles.trusted_keys) {
         *path = folder.join(&*path);
     }
 }
@@ -98,6 +103,15 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     }
     if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
         document.fault("console.token-file", error.to_string(), None);
+    }
+    let (cert, key) = (&config.console.cert_file, &config.console.key_file);
+    if let Some(given) = [("cert-file", cert), ("key-file", key)].iter().find(|(_, f)| f.is_some())
+        && let Err(error) = Tls::of(&config.console, folder)
+    {
+        document.fault(&format!("console.{}", given.0), error.to_string(), None);
+    } else if cert.is_some() && config.console.plain_http {
+        let message = "`plain-http` and `cert-file` contradict each other; take one of them out";
+        document.fault("console.plain-http", message, None);
     }
 }
 

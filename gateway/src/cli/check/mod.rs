@@ -72,6 +72,7 @@ impl Loaded {
             models: self.models,
             bundle: self.bundle,
             candidate: None,
+            is_demo: false,
         }
     }
 }

@@ -41,19 +41,32 @@ async fn a_persons_verdict_is_taken_from_our_own_page_and_from_nobody_elses() {
     let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let session = format!("Accept: text/html\r\nCookie: {cookie}\r\n");
     let ours = format!("{session}Origin: http://{}\r\n", served.at);
-    let good = "event=e-1&verdict=false-alarm&by=Li&note=cleaning";
+    let csrf = served.csrf(&session).await;
+    let good = &*format!("csrf={csrf}&event=e-1&verdict=false-alarm&by=Li&note=cleaning");
+    let form = |fields: &str| format!("{fields}&csrf={csrf}");
+    let forged = good.replace(&csrf, "0123456789abcdef0123456789abcdef");
+    let [back, unknown, nobody, perhaps, half] = [
+        "event=e-1&verdict=withdraw&by=Li",
+        "event=e-9&verdict=real&by=Li",
+        "event=e-1&verdict=real&by=+",
+        "event=e-1&verdict=perhaps&by=Li",
+        "event=e-1",
+    ]
+    .map(form);
     let cases = [
         ("our own page", &*ours, good, 200),
-        ("taking it back", &*ours, "event=e-1&verdict=withdraw&by=Li", 200),
+        ("taking it back", &*ours, &*back, 200),
+        ("a forged form", &*ours, &*forged, 403),
+        ("a form of no session", &*ours, "event=e-1&verdict=real&by=Li", 403),
         ("a forged origin", &*format!("{session}Origin: http://evil.example\r\n"), good, 403),
         ("another port", &*format!("{session}Origin: http://127.0.0.1:1\r\n"), good, 403),
         ("a sandboxed page", &*format!("{session}Origin: null\r\n"), good, 403),
         ("no origin", &session, good, 403),
         ("no session", &*format!("Origin: http://{}\r\n", served.at), good, 401),
-        ("no such event", &*ours, "event=e-9&verdict=real&by=Li", 404),
-        ("nobody", &*ours, "event=e-1&verdict=real&by=+", 400),
-        ("no such verdict", &*ours, "event=e-1&verdict=perhaps&by=Li", 400),
-        ("half a form", &*ours, "event=e-1", 400),
+        ("no such event", &*ours, &*unknown, 404),
+        ("nobody", &*ours, &*nobody, 400),
+        ("no such verdict", &*ours, &*perhaps, 400),
+        ("half a form", &*ours, &*half, 400),
     ];
     for (why, headers, body, expected) in cases {
         let answer = served.ask("POST", "/verdict", headers, body).await;
