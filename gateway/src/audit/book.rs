@@ -57,10 +57,10 @@ pub struct Book {
 
 impl Book {
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), long: LONG }
+        Self::with_files_of(folder, LONG)
     }
 
-    #[cfg(test)]
+    /// A file that is longer than that is followed by a new one.
     pub(super) fn with_files_of(folder: &Path, long: u64) -> Self {
         Self { folder: folder.to_owned(), long }
     }

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ pub struct Audit(Option<Arc<Open>>);
 #[derive(Debug)]
 struct Open {
     folder: PathBuf,
-    thread: Sender<Message>,
+    thread: SyncSender<Message>,
 }
 
 enum Message {
@@ -107,7 +107,7 @@ impl Audit {
     /// The system starts no thread.
     pub fn in_store(store: &Path) -> std::io::Result<Self> {
         let folder = store.join(FOLDER);
-        let (thread, notes) = channel();
+        let (thread, notes) = sync_channel(WAITING);
         let book = Book::new(&folder);
         std::thread::Builder::new().name("audit".into()).spawn(move || write_all(&book, &notes))?;
         Ok(Self(Some(Arc::new(Open { folder, thread }))))
@@ -122,8 +122,8 @@ impl Audit {
     pub fn note(&self, note: Note) {
         let Some(open) = &self.0 else { return };
         let at = clock::wall().rfc3339();
-        if open.thread.send(Message::Note(Box::new((at, note)))).is_err() {
-            tracing::error!("the audit log's thread has ended; a line is lost");
+        if let Err(error) = open.thread.try_send(Message::Note(Box::new((at, note)))) {
+            tracing::error!(%error, "the audit log is not written; a line is lost");
         }
     }
 
@@ -157,7 +157,7 @@ impl Audit {
     pub async fn flush(&self) {
         let Some(open) = &self.0 else { return };
         let (done, is_done) = oneshot::channel();
-        if open.thread.send(Message::Flush(done)).is_ok() {
+        if open.thread.try_send(Message::Flush(done)).is_ok() {
             drop(is_done.await);
         }
     }
