@@ -37,6 +37,7 @@ use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
 use crate::store::Store;
 use crate::uplink;
+use crate::workshop::Workshop;
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -64,6 +65,8 @@ pub struct Setup {
     pub bundle: Option<Layer>,
     /// What runs beside it and tells nobody; why not, when it cannot.
     pub candidate: Option<Result<Box<Setup>, String>>,
+    /// Where integrators make device types; nobody can where there is none.
+    pub workshop: Option<Arc<Workshop>>,
 }
 
 /// A gateway that runs.
@@ -122,7 +125,7 @@ pub async fn start(
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
-    let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+    let Setup { config, community, models: _, bundle, candidate: _, workshop } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -160,6 +163,7 @@ pub async fn start(
         watched: watched_seen,
         store: store.clone(),
         desk: Arc::clone(&desk),
+        workshop,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -327,6 +331,7 @@ struct Shown {
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
+    workshop: Option<Arc<Workshop>>,
 }
 
 async fn start_console(
@@ -343,7 +348,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk } = shown;
+    let Shown { view, community, configuration, watched, store, desk, workshop } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -355,6 +360,7 @@ async fn start_console(
             fault: store.fault(),
         }),
         desk,
+        workshop,
         clock: clock.clone(),
         language: config.gateway.language,
     };

@@ -58,6 +58,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
+use crate::workshop::Workshop;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -80,6 +81,8 @@ pub struct Sources {
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// Where people's verdicts go.
     pub desk: Arc<Desk>,
+    /// Where integrators make device types; `None` where nothing is kept, as in `demo`.
+    pub workshop: Option<Arc<Workshop>>,
     /// The engine's clock, for ages.
     pub clock: Clock,
     /// What to speak to a browser that does not say.

@@ -71,7 +71,7 @@ impl Running {
         let (feed, shadow) =
             shadow::start(&setup, states, reports, before, self.ground.clock.now());
         self.tasks.shadow = shadow;
-        let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+        let Setup { config, community, models: _, bundle, candidate: _, workshop: _ } = setup;
         let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
