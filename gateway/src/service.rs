@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -77,6 +78,8 @@ pub struct Running {
     pub view: watch::Receiver<Arc<View>>,
     /// The store, to look at.
     pub store: Store,
+    /// Who did what.
+    pub audit: Audit,
     /// As it is in effect.
     config: GatewayConfig,
     ground: Ground,
@@ -156,7 +159,9 @@ pub async fn start(
     let configuration =
         Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
+    let audit = Audit::in_store(&config.store.path)?;
     let shown = Shown {
+        audit: audit.clone(),
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
@@ -173,6 +178,7 @@ pub async fn start(
         console,
         view,
         store,
+        audit,
         config,
         ground,
         sources,
@@ -208,6 +214,7 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
+        self.audit.flush().await;
         for (name, task) in [("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
@@ -332,6 +339,7 @@ struct Shown {
     store: Store,
     desk: Arc<Desk>,
     workshop: Option<Arc<Workshop>>,
+    audit: Audit,
 }
 
 async fn start_console(
@@ -348,7 +356,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, workshop } = shown;
+    let Shown { view, community, configuration, watched, store, desk, audit, workshop } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -361,6 +369,7 @@ async fn start_console(
         }),
         desk,
         workshop,
+        audit,
         clock: clock.clone(),
         language: config.gateway.language,
     };
