@@ -36,6 +36,7 @@ use crate::journal::serve as journal;
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
+use crate::source::Wires;
 use crate::store::Store;
 use crate::uplink;
 use crate::workshop::Workshop;
@@ -134,7 +135,8 @@ pub async fn start(
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let mut ready = ground.prepare(&config, &community, &inputs)?;
     let settlers = ready.settlers();
-    let sources = ready.start();
+    let sources = ready.start(&ground);
+    let wires = ground.wires.subscribe();
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
     let desk = Arc::new(Desk::new(inputs.downgrade(), told, recall(&store)));
@@ -169,6 +171,7 @@ pub async fn start(
         store: store.clone(),
         desk: Arc::clone(&desk),
         workshop,
+        wires,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -339,6 +342,7 @@ struct Shown {
     store: Store,
     desk: Arc<Desk>,
     workshop: Option<Arc<Workshop>>,
+    wires: watch::Receiver<Arc<Wires>>,
     audit: Audit,
 }
 
@@ -356,7 +360,8 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, audit, workshop } = shown;
+    let Shown { view, community, configuration, watched, store, desk, audit, workshop, wires } =
+        shown;
     let sources = console::Sources {
         view,
         community,
@@ -369,6 +374,7 @@ async fn start_console(
         }),
         desk,
         workshop,
+        wires,
         audit,
         clock: clock.clone(),
         language: config.gateway.language,

@@ -60,6 +60,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
+use crate::source::Wires;
 use crate::workshop::Workshop;
 
 /// Live streams at once; each holds a connection and nothing else.
@@ -85,6 +86,8 @@ pub struct Sources {
     pub desk: Arc<Desk>,
     /// Where integrators make device types; `None` where nothing is kept, as in `demo`.
     pub workshop: Option<Arc<Workshop>>,
+    /// Lines and brokers, for integrators.
+    pub wires: watch::Receiver<Arc<Wires>>,
     /// Where handlers note what was done.
     pub audit: Audit,
     /// The engine's clock, for ages.

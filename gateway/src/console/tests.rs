@@ -63,6 +63,7 @@ async fn serve_watched(
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
         workshop: None,
+        wires: watch::channel(Arc::default()).1,
         audit: crate::audit::Audit::nowhere(),
         clock: Clock::new(1.0),
         language: Language::En,

@@ -77,7 +77,7 @@ impl Running {
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;
         drop(inputs.send(Input::ModelsMissing { why: None }).await);
-        self.sources = ready.start();
+        self.sources = ready.start(&self.ground);
 
         for key in needs_restart(&self.config, &config) {
             tracing::warn!(key, "is read at start; the change waits for the next one");
