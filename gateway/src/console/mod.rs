@@ -13,6 +13,8 @@
 //! 6. [`stream`]: the open events, live,
 //! 7. [`metrics`], [`health`]: for those who watch many gateways.
 //!
+//! 8. [`integrate`]: from what an unknown sensor sent to its readings.
+//!
 //! All state is in memory and ends with the program.
 
 pub mod access;
@@ -24,6 +26,7 @@ mod failure;
 mod figures;
 mod guard;
 mod health;
+mod integrate;
 mod judging;
 mod login;
 mod metrics;
@@ -149,6 +152,7 @@ pub async fn serve(
         cookie: format!("gatehouse-session-{}", bound.port()),
         bound,
         started: Instant::now(),
+        scans: integrate::Scans::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stop: stop.clone(),
     });
@@ -175,6 +179,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/models", get(models::list))
+        .merge(integrate::routes())
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -194,6 +199,7 @@ struct Console {
     cookie: String,
     bound: SocketAddr,
     started: Instant,
+    scans: integrate::Scans,
     streams: Arc<Semaphore>,
     stop: CancellationToken,
 }

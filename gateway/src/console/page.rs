@@ -14,7 +14,8 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::figures::count;
 use super::terms;
 use super::words::Words;
-use crate::accounts::Principal;
+use super::words::integrate::IntegrateWords;
+use crate::accounts::{Principal, Right};
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub(super) enum Here {
     Events,
     Devices,
     Models,
+    Integrate,
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
@@ -35,6 +37,7 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
         Here::Events => (words.events, "/"),
         Here::Devices => (words.devices, "/devices"),
         Here::Models => (words.models, "/models"),
+        Here::Integrate => (IntegrateWords::of(language).title, "/integrate"),
     };
     let community = translated(&snapshot.community.title, language);
     let body = html! {
@@ -50,6 +53,11 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 }
                 a href="/models" aria-current=[(here == Here::Models).then_some("page")] {
                     (words.models)
+                }
+                @if snapshot.who.as_ref().is_some_and(|who| who.may(Right::Integrate)) {
+                    a href="/integrate" aria-current=[(here == Here::Integrate).then_some("page")] {
+                        (IntegrateWords::of(language).nav)
+                    }
                 }
             }
             div .tools {
@@ -97,7 +105,7 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
     let words = Words::of(language);
     let feed = here.map(|here| match here {
         Here::Events => "/live",
-        Here::Devices | Here::Models => "",
+        Here::Devices | Here::Models | Here::Integrate => "",
     });
     html! {
         (DOCTYPE)
