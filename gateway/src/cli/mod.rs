@@ -4,7 +4,9 @@ pub mod backtest;
 pub mod bundle;
 pub mod check;
 pub mod demo;
+pub mod draft;
 pub mod events;
+pub mod modbus;
 pub mod models;
 pub mod replay;
 pub mod run;
@@ -38,6 +40,8 @@ pub enum Command {
     Models(models::Args),
     Bundle(bundle::Args),
     Schema(schema::Args),
+    Draft(draft::Args),
+    Modbus(modbus::Args),
 }
 
 impl Command {
@@ -53,7 +57,9 @@ impl Command {
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
-            | Self::Schema(_) => false,
+            | Self::Schema(_)
+            | Self::Draft(_)
+            | Self::Modbus(_) => false,
         }
     }
 }
@@ -71,5 +77,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Draft(args) => draft::run(&args),
+        Command::Modbus(args) => modbus::run(args).await,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Form, FromRequest, Request};
+use axum::extract::{Form, FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::community::device_type::Function;
@@ -121,6 +121,3 @@ impl Visit<'_> {
         self.refuse(translated(&error.text(), self.reader.language))
     }
 }
-
-/// What every handler of this room takes.
-pub(super) type Who = (Extension<Reader>, Extension<Principal>);

@@ -16,9 +16,9 @@ use crate::config::{BrokerConfig, Identity};
 use crate::tls::{AccessError, Credentials, explain};
 
 /// Messages that are kept, the last ones.
-pub const MOST_HEARD: usize = 50;
+const MOST_HEARD: usize = 50;
 /// Bytes of a message that are kept; a longer one cannot be used as a sample.
-pub const MOST_BYTES: usize = 4 * 1024;
+const MOST_BYTES: usize = 4 * 1024;
 /// Larger packets end the connection.
 const MAX_PACKET: usize = 1 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
     pub topic: String,
-    /// At most [`MOST_BYTES`].
+    /// Its first 4 kB.
     pub payload: Vec<u8>,
     /// Whether that is all of it.
     pub is_whole: bool,
