@@ -153,6 +153,7 @@ pub async fn serve(
         bound,
         started: Instant::now(),
         scans: integrate::Scans::default(),
+        ears: integrate::Ears::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stop: stop.clone(),
     });
@@ -200,6 +201,7 @@ struct Console {
     bound: SocketAddr,
     started: Instant,
     scans: integrate::Scans,
+    ears: integrate::Ears,
     streams: Arc<Semaphore>,
     stop: CancellationToken,
 }

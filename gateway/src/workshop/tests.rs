@@ -1,3 +1,5 @@
+//! The overlay changes as a whole or not at all.
+
 use std::fs;
 
 use super::*;

@@ -103,7 +103,7 @@ pub(super) fn form(page: &str, action: &str) -> Form {
     let begin = begin.unwrap_or_else(|| panic!("no form leads to {action}:\n{page}"));
     let rest = &page[begin..];
     let form = &rest[..rest.find("</form>").unwrap()];
-    let mut fields = Vec::new();
+    let (mut fields, mut is_first) = (Vec::new(), false);
     for part in form.split('<') {
         let Some((tag, after)) = part.split_once('>') else { continue };
         let name = attribute(tag, "name");
@@ -113,10 +113,12 @@ pub(super) fn form(page: &str, action: &str) -> Form {
             fields.extend(name.map(|name| (name, unescaped(after))));
         } else if tag.starts_with("select") {
             fields.extend(name.map(|name| (name, String::new())));
+            is_first = true;
         } else if tag.starts_with("option")
             && let Some((_, chosen)) = fields.last_mut()
-            && (chosen.is_empty() || tag.ends_with(" selected"))
+            && (is_first || tag.ends_with(" selected"))
         {
+            is_first = false;
             *chosen = attribute(tag, "value").unwrap_or_default();
         }
     }

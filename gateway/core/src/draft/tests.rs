@@ -1,3 +1,5 @@
+//! What is drafted is what was shown, whatever the sample and whatever was picked.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

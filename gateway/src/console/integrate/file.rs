@@ -21,8 +21,8 @@ use crate::console::guard::Reader;
 use crate::console::page::translated;
 use crate::workshop::{Change, LONGEST, Refused, Told, Workshop};
 
-/// What loading a configuration with its models may take on a small box.
-const RELOADED: Duration = Duration::from_secs(20);
+/// What loading a configuration with its models may take; a connection is not kept for much longer.
+const RELOADED: Duration = Duration::from_secs(7);
 
 /// What is on the table.
 struct Bench {

@@ -1,13 +1,17 @@
-//! `/integrate/listen`: what arrives at a broker on topics that no device claims. Nothing of it is kept.
+//! `/integrate/listen`: what arrives at a broker on topics that no device claims.
+//!
+//! The last messages are kept while the page asks for them, and forgotten when it has not for a while.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Extension, State};
-use axum::response::Response;
-use gatehouse_core::community::Address;
+use axum::response::{IntoResponse, Redirect, Response};
+use gatehouse_core::community::{Address, Community};
 use gatehouse_core::draft::Sample;
 use maud::{Markup, html};
+use tokio::time::Instant;
 
 use super::Visit;
 use super::fields::Fields;
@@ -17,8 +21,50 @@ use crate::console::Console;
 use crate::console::guard::Reader;
 use crate::source::mqtt::{Heard, listen};
 
-/// How long somebody may listen, in seconds.
-const SPANS: [u64; 3] = [10, 30, 60];
+/// Messages that are kept, the last ones.
+const MOST_HEARD: usize = 50;
+/// Nobody has looked for so long: the listening ends, and what was heard is forgotten.
+const UNSEEN: Duration = Duration::from_secs(45);
+
+/// Who listens, at most one at a time.
+#[derive(Default)]
+pub(in crate::console) struct Ears(Mutex<Option<Ear>>);
+
+#[derive(Clone)]
+struct Ear {
+    broker: String,
+    filter: String,
+    heard: VecDeque<Heard>,
+    seen: Instant,
+    /// Why it has ended.
+    end: Option<String>,
+    /// Tells one listening from the next.
+    begun: Instant,
+}
+
+impl Ears {
+    fn lock(&self) -> MutexGuard<'_, Option<Ear>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is heard, if it is still that listening.
+    fn note(&self, begun: Instant, change: impl FnOnce(&mut Ear)) {
+        if let Some(ear) = self.lock().as_mut().filter(|ear| ear.begun == begun) {
+            change(ear);
+        }
+    }
+
+    /// Returns when nobody has looked for a while, or another one listens.
+    async fn unseen(&self, begun: Instant) {
+        loop {
+            let seen = self.lock().as_ref().filter(|ear| ear.begun == begun).map(|ear| ear.seen);
+            match seen.map(|seen| seen + UNSEEN) {
+                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
+                Some(_) | None => return,
+            }
+        }
+    }
+}
 
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
@@ -26,10 +72,23 @@ pub(super) async fn page(
     Extension(who): Extension<Principal>,
 ) -> Response {
     let visit = Visit { console: &console, reader: &reader, who: &who };
-    visit.page(visit.words().listen, None, &form(&visit, "", "#"))
+    let ear = {
+        let mut ear = console.ears.lock();
+        if let Some(ear) = ear.as_mut() {
+            ear.seen = Instant::now();
+        }
+        ear.clone()
+    };
+    let (broker, filter) =
+        ear.as_ref().map_or(("", "#"), |ear| (ear.broker.as_str(), ear.filter.as_str()));
+    let main = html! {
+        (form(&visit, broker, filter))
+        @if let Some(ear) = &ear { (messages(&visit, ear)) }
+    };
+    visit.page(visit.words().listen, None, &main)
 }
 
-/// `POST /integrate/listen`: the answer comes when the time is over.
+/// `POST /integrate/listen`: begins to listen.
 pub(super) async fn act(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
@@ -39,41 +98,56 @@ pub(super) async fn act(
     let visit = Visit { console: &console, reader: &reader, who: &who };
     let words = visit.words();
     let wires = Arc::clone(&console.sources.wires.borrow());
-    let (broker, filter) = (fields.get("broker"), fields.get("filter"));
-    let config = wires.brokers.iter().find(|config| config.id == broker);
-    let Some((config, identity)) = config.zip(wires.identity.as_ref()) else {
+    let (broker, filter) = (fields.get("broker").to_owned(), fields.get("filter").to_owned());
+    let config = wires.brokers.iter().find(|config| config.id == broker).cloned();
+    let Some((config, identity)) = config.zip(wires.identity.clone()) else {
         return visit.refuse(words.no_broker);
     };
     if filter.is_empty() || filter.len() > 200 || filter.contains('\0') {
         return visit.refuse(words.no_filter);
     }
-    let Ok(_seat) = console.scans.ears.try_acquire() else { return visit.refuse(words.busy) };
-    let seconds = fields.number("seconds").filter(|s| SPANS.contains(s)).unwrap_or(SPANS[0]);
-    let community = console.snapshot().community;
-    let of_broker = |source: usize| community.sources.get(source).is_some_and(|s| s.id == broker);
-    let claimed: Vec<String> = community
-        .devices
-        .iter()
-        .filter(|device| of_broker(device.source.0))
-        .filter_map(|device| match &device.address {
-            Address::Topic(topic) => Some(topic.clone()),
-            Address::Unit(_) | Address::Replay => None,
-        })
-        .collect();
-    visit.note("integrate.listen", broker, Outcome::Done);
-    let heard = listen(config, identity, filter, &claimed, Duration::from_secs(seconds));
-    let stopped = console.stop.run_until_cancelled(heard).await;
-    let main = match stopped {
-        Some(Ok(heard)) => {
-            html! { (form(&visit, broker, filter)) (messages(&visit, broker, &heard)) }
+    let claimed = claimed(&console.snapshot().community, &broker);
+    visit.note("integrate.listen", &broker, Outcome::Done);
+    let now = Instant::now();
+    let (heard, end) = (VecDeque::new(), None);
+    *console.ears.lock() =
+        Some(Ear { broker, filter: filter.clone(), heard, seen: now, end, begun: now });
+    let ours = Arc::clone(&console);
+    tokio::spawn(async move {
+        let ears = &ours.ears;
+        let tell = |message| {
+            ears.note(now, |ear| {
+                if ear.heard.len() == MOST_HEARD {
+                    ear.heard.pop_front();
+                }
+                ear.heard.push_back(message);
+            });
+        };
+        tokio::select! {
+            () = ours.stop.cancelled() => {}
+            () = ears.unseen(now) => {
+                let mut ear = ears.lock();
+                ear.take_if(|ear| ear.begun == now);
+            }
+            ended = listen(&config, &identity, &filter, &claimed, tell) => {
+                if let Err(error) = ended {
+                    ears.note(now, |ear| ear.end = Some(error.to_string()));
+                }
+            }
         }
-        Some(Err(error)) => html! {
-            p .notice role="alert" { (error) }
-            (form(&visit, broker, filter))
-        },
-        None => return visit.refuse(words.busy),
-    };
-    visit.page(words.listen, None, &main)
+    });
+    Redirect::to("/integrate/listen").into_response()
+}
+
+/// The topic filters of the devices at a broker.
+fn claimed(community: &Community, broker: &str) -> Vec<String> {
+    let of_broker = |source: usize| community.sources.get(source).is_some_and(|s| s.id == broker);
+    let devices = community.devices.iter().filter(|device| of_broker(device.source.0));
+    let topics = devices.filter_map(|device| match &device.address {
+        Address::Topic(topic) => Some(topic.clone()),
+        Address::Unit(_) | Address::Replay => None,
+    });
+    topics.collect()
 }
 
 fn form(visit: &Visit<'_>, broker: &str, filter: &str) -> Markup {
@@ -93,22 +167,24 @@ fn form(visit: &Visit<'_>, broker: &str, filter: &str) -> Markup {
                     }
                 }
                 label { (words.filter) input name="filter" value=(filter) required maxlength="200" autocomplete="off"; }
-                label {
-                    (words.how_long)
-                    select name="seconds" { @for span in SPANS { option value=(span) { (span) " s" } } }
-                }
             }
             button .main type="submit" { (words.listen_now) }
         }
     }
 }
 
-fn messages(visit: &Visit<'_>, broker: &str, heard: &[Heard]) -> Markup {
+fn messages(visit: &Visit<'_>, ear: &Ear) -> Markup {
     let words = visit.words();
+    let Ear { broker, heard, end, .. } = ear;
     html! {
-        section aria-labelledby="heard" {
+        section #messages data-live aria-labelledby="heard" {
             h2 #heard { (words.heard) " (" (heard.len()) ")" }
-            @if heard.is_empty() { p { (words.nothing_heard) } }
+            @if let Some(end) = end {
+                p .notice role="alert" { (end) }
+            } @else if heard.is_empty() {
+                p role="status" { (words.nothing_heard) }
+            }
+            p { a href="/integrate/listen" { (words.look_again) } }
             ul .heard {
                 @for message in heard.iter().rev() {
                     li .panel {

@@ -35,6 +35,7 @@ use super::page::{self, Here};
 use super::words::integrate::IntegrateWords;
 use crate::accounts::{Principal, Right};
 use crate::audit::{Note, Outcome};
+pub(super) use listen::Ears;
 pub(super) use modbus::Scans;
 
 /// A payload with its form's other fields, escaped to three bytes a byte.

@@ -9,7 +9,6 @@ use gatehouse_core::community::{Address, Community, SourceKind};
 use gatehouse_core::draft::{function_word, sample::spaced};
 use gatehouse_core::reading::WireFault;
 use maud::{Markup, html};
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::Visit;
@@ -21,12 +20,9 @@ use crate::console::Console;
 use crate::console::guard::Reader;
 use crate::source::modbus::{self, Found, NoProbe, Prober};
 
-/// The scan that runs, or the last one; and who listens to a broker.
-pub(in crate::console) struct Scans {
-    scan: Mutex<Option<Scan>>,
-    /// One at a time.
-    pub(super) ears: Semaphore,
-}
+/// The scan that runs, or the last one.
+#[derive(Default)]
+pub(in crate::console) struct Scans(Mutex<Option<Scan>>);
 
 #[derive(Clone)]
 struct Scan {
@@ -39,15 +35,9 @@ struct Scan {
     task: Option<AbortHandle>,
 }
 
-impl Default for Scans {
-    fn default() -> Self {
-        Self { scan: Mutex::new(None), ears: Semaphore::new(1) }
-    }
-}
-
 impl Scans {
     fn lock(&self) -> MutexGuard<'_, Option<Scan>> {
-        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, change: impl FnOnce(&mut Scan)) {
@@ -182,7 +172,7 @@ fn progress(visit: &Visit<'_>, scan: &Scan) -> Markup {
             h2 #found { (scan.line) ": " (first) "–" (last) }
             @match scan.end {
                 None => {
-                    p role="status" { (words.scanning) " " (scan.at) "…" }
+                    p role="status" { (words.scanning) " " (scan.at) "… " a href="/integrate/modbus" { (words.look_again) } }
                     form method="post" action="/integrate/modbus" {
                         (visit.csrf())
                         button type="submit" name="do" value="stop" { (words.stop) }

@@ -141,6 +141,7 @@ impl<L: Line> Poller<L> {
                 told = self.line.probe(probe).await;
             }
         }
+        self.probes.put(probe.unit, &told);
         // Who asked may have gone.
         let _heard = answer.send(told);
         Ok(())

@@ -2,7 +2,8 @@
 //! known devices first.
 //!
 //! A [`Prober`] hands a question to the line's task, which puts it when the next poll is due later than
-//! an unanswered question takes; on a line that is never free for so long, one every [`PATIENCE`]. Who
+//! an unanswered question takes (or twice as long as the unit took last time, when it has just answered); on
+//! a line that is never free for so long, one every [`PATIENCE`]. Who
 //! does not wait for the answer any more is not asked for. What comes back goes to who asked and
 //! nowhere else.
 
@@ -16,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::plan::Request;
 
 /// How long a question may wait for a free moment on the line.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long who asks waits, all in all: a turn, the wire's own limits, and a connection.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Questions that may wait; whoever asks more is told so.
@@ -79,12 +80,14 @@ pub struct Probes {
     next: Option<Waiting>,
     is_over: bool,
     last: Option<Instant>,
+    /// Who answered the last question, and how quickly.
+    quick: Option<(u8, Duration)>,
 }
 
 /// Both ends.
 pub fn probes() -> (Prober, Probes) {
     let (sender, received) = mpsc::channel(WAITING);
-    (Prober(sender), Probes { received, next: None, is_over: false, last: None })
+    (Prober(sender), Probes { received, next: None, is_over: false, last: None, quick: None })
 }
 
 impl Prober {
@@ -123,6 +126,9 @@ impl Probes {
         while self.next.as_ref().is_none_or(|waiting| waiting.answer.is_closed()) {
             self.next = Some(self.received.try_recv().ok()?);
         }
+        let unit = self.next.as_ref().map(|waiting| waiting.probe.unit);
+        let quick = self.quick.filter(|(quick, _)| Some(*quick) == unit);
+        let cost = quick.map_or(cost, |(_, took)| cost.min(took * 2));
         let is_patient = |since: Instant| since.elapsed() < PATIENCE;
         let must_wait = self.last.is_some_and(is_patient)
             || self.next.as_ref().is_some_and(|waiting| is_patient(waiting.since));
@@ -131,6 +137,13 @@ impl Probes {
         }
         self.last = Some(Instant::now());
         self.next.take()
+    }
+
+    /// Notes what became of a question that was taken.
+    pub(super) fn put(&mut self, unit: u8, answer: &Answer) {
+        let took = self.last.map_or(Duration::ZERO, |last| last.elapsed());
+        let has_spoken = matches!(answer, Ok(_) | Err(WireFault::Exception(_)));
+        self.quick = has_spoken.then_some((unit, took));
     }
 }
 

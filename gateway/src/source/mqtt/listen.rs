@@ -4,19 +4,16 @@
 //! A connection of its own, without a session, that lasts as long as somebody waits for it; the devices'
 //! connection does not notice. What was heard goes to who asked and is then forgotten.
 
-use std::collections::VecDeque;
-use std::pin::pin;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
-use tokio::time::timeout_at;
+use rumqttc::{
+    AsyncClient, Event, MqttOptions, Packet, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
+};
 
 use super::routes::matches;
 use crate::config::{BrokerConfig, Identity};
 use crate::tls::{AccessError, Credentials, explain};
 
-/// Messages that are kept, the last ones.
-const MOST_HEARD: usize = 50;
 /// Bytes of a message that are kept; a longer one cannot be used as a sample.
 const MOST_BYTES: usize = 4 * 1024;
 /// Larger packets end the connection.
@@ -44,17 +41,17 @@ pub enum NotHeard {
     Refused,
 }
 
-/// Listens to a filter for that long, and tells the last messages on topics that none of `claimed` takes in.
+/// Listens to a filter until dropped, and tells of each message on a topic that none of `claimed` takes in.
 ///
 /// # Errors
-/// The broker cannot be reached, or refuses the filter.
+/// The broker cannot be reached any more, or refuses the filter.
 pub async fn listen(
     config: &BrokerConfig,
     identity: &Identity,
     filter: &str,
     claimed: &[String],
-    span: Duration,
-) -> Result<Vec<Heard>, NotHeard> {
+    mut tell: impl FnMut(Heard),
+) -> Result<(), NotHeard> {
     let credentials = Credentials::read(&config.url, &config.access)?;
     let id = format!("gatehouse-{}-look-{:08x}", identity.id, getrandom::u32().unwrap_or(0));
     let mut options = MqttOptions::new(id, &credentials.endpoint.host, credentials.endpoint.port);
@@ -67,41 +64,26 @@ pub async fn listen(
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
     }
     let (client, mut events) = AsyncClient::new(options, 4);
-    let end = tokio::time::Instant::now() + span;
-    let mut heard: VecDeque<Heard> = VecDeque::new();
     loop {
-        let event = {
-            let next = pin!(events.poll());
-            match timeout_at(end, next).await {
-                Ok(event) => event,
-                Err(_elapsed) => break,
-            }
-        };
-        match event {
+        match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 client.try_subscribe(filter, QoS::AtMostOnce).map_err(|_full| NotHeard::Refused)?;
             }
             Ok(Event::Incoming(Packet::SubAck(answer))) => {
-                use rumqttc::SubscribeReasonCode::Failure;
-                if answer.return_codes.contains(&Failure) {
+                if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
                     return Err(NotHeard::Refused);
                 }
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                if claimed.iter().any(|filter| matches(&publish.topic, filter)) {
-                    continue;
+                if !claimed.iter().any(|filter| matches(&publish.topic, filter)) {
+                    let kept = publish.payload.iter().copied().take(MOST_BYTES);
+                    let payload: Vec<u8> = kept.collect();
+                    let is_whole = payload.len() == publish.payload.len();
+                    tell(Heard { topic: publish.topic, payload, is_whole });
                 }
-                let payload: Vec<u8> = publish.payload.iter().copied().take(MOST_BYTES).collect();
-                let is_whole = payload.len() == publish.payload.len();
-                if heard.len() == MOST_HEARD {
-                    heard.pop_front();
-                }
-                heard.push_back(Heard { topic: publish.topic, payload, is_whole });
             }
             Ok(_) => {}
             Err(error) => return Err(NotHeard::Broker(explain(&error.to_string()))),
         }
     }
-    let _sent = client.try_disconnect();
-    Ok(heard.into())
 }
