@@ -1,6 +1,7 @@
 //! `gatehouse modbus`: who is on a line of `gateway.toml`, and what stands in its registers, while no
 //! gateway runs. While one does, its console asks between its polls.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,9 +86,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         );
     }
     let stop = CancellationToken::new();
-    let (prober, probes) = modbus::probes();
+    let (asking, probes) = modbus::probes();
     let asked = async {
-        let done = ask(&args.command, &prober).await;
+        let done = ask(&args.command, &asking).await;
         stop.cancel();
         done
     };
@@ -131,7 +132,8 @@ fn as_text(found: &Found) -> String {
     let mut text = format!("unit {}  {}\n", found.unit, said.join(" "));
     for table in &found.tables {
         let (function, words) = (function_word(table.function), joined(&table.words));
-        text.push_str(&format!("  {function:<9} {:>5}: {words}\n", table.start));
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {function:<9} {:>5}: {words}", table.start);
     }
     text
 }

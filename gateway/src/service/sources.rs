@@ -66,7 +66,7 @@ impl Ground {
     ) -> anyhow::Result<Ready> {
         let stop = self.stop.child_token();
         let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut probers = BTreeMap::new();
+        let mut asking = BTreeMap::new();
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
             let settler = match source.kind {
@@ -89,8 +89,8 @@ impl Ground {
                     let units = units(community, index);
                     let (inputs, stop) = (inputs.clone(), stop.clone());
                     let (clock, pace) = (self.clock.clone(), self.pace.clone());
-                    let (prober, probes) = modbus::probes();
-                    probers.insert(line.id.clone(), prober);
+                    let (ours, probes) = modbus::probes();
+                    asking.insert(line.id.clone(), ours);
                     lines.push(Box::pin(modbus::run(
                         line, index, units, inputs, probes, clock, pace, stop,
                     )) as Pin<Box<dyn Future<Output = ()>>>);
@@ -101,7 +101,7 @@ impl Ground {
             settlers.push(settler);
         }
         let identity = Some(config.gateway.clone());
-        let wires = Wires { lines: probers, brokers: config.brokers.clone(), identity };
+        let wires = Wires { lines: asking, brokers: config.brokers.clone(), identity };
         Ok(Ready { listeners, lines, stop, settlers, wires })
     }
 }

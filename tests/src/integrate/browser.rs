@@ -1,5 +1,6 @@
 //! A browser without scripts: it fetches pages with curl and fills in their forms.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -31,8 +32,12 @@ impl Browser {
 
     /// Posts a form and follows where it leads.
     pub(super) fn post(&self, path: &str, fields: &[(&str, &str)]) -> String {
-        let escaped =
-            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let escaped = |text: &str| {
+            text.bytes().fold(String::new(), |mut escaped, byte| {
+                let _ = write!(escaped, "%{byte:02X}");
+                escaped
+            })
+        };
         let pairs =
             fields.iter().map(|(key, value)| format!("{}={}", escaped(key), escaped(value)));
         let body = pairs.collect::<Vec<_>>().join("&");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Query, State};
 use axum::response::Response;
+use gatehouse_core::reasons::told;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -83,7 +84,7 @@ fn readings(visit: &Visit<'_>, snapshot: &Snapshot, id: &str) -> Markup {
                 }
             }
             @if let Some(refused) = view.map(|view| &view.refused) {
-                @for (why, many) in refused { p .refused { (why) ": " (many) } }
+                @for (why, many) in refused { p .refused { (told(language, why)) ": " (many) } }
             }
         }
     }
