@@ -39,7 +39,7 @@ pub(super) use listen::Ears;
 pub(super) use modbus::Scans;
 
 /// A payload with its form's other fields, escaped to three bytes a byte.
-const MAX_BODY: usize = 192 * 1024;
+pub(super) const MAX_BODY: usize = 192 * 1024;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
