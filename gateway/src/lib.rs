@@ -16,7 +16,8 @@
 //! 11. [`shadow`]: a candidate bundle beside the live one,
 //! 12. [`service`]: the world built from all of these, and its end,
 //! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 14. [`cli`]: one file per command.
+//! 14. [`cli`]: one file per command,
+//! 15. [`workshop`]: device types and devices that integrators make on the console.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
@@ -46,3 +47,4 @@ pub mod source;
 pub mod store;
 pub mod tls;
 pub mod uplink;
+pub mod workshop;

@@ -37,8 +37,10 @@ use crate::journal::serve as journal;
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
+use crate::source::Wires;
 use crate::store::Store;
 use crate::uplink;
+use crate::workshop::Workshop;
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -68,6 +70,8 @@ pub struct Setup {
     pub candidate: Option<Result<Box<Setup>, String>>,
     /// The console's one-time password is an admin's.
     pub is_demo: bool,
+    /// Where integrators make device types; nobody can where there is none.
+    pub workshop: Option<Arc<Workshop>>,
 }
 
 /// Where the console listens.
@@ -145,13 +149,14 @@ pub async fn start(
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
-    let Setup { config, community, models: _, bundle, candidate: _, is_demo } = setup;
+    let Setup { config, community, models: _, bundle, candidate: _, is_demo, workshop } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let mut ready = ground.prepare(&config, &community, &inputs)?;
     let settlers = ready.settlers();
-    let sources = ready.start();
+    let sources = ready.start(&ground);
+    let wires = ground.wires.subscribe();
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
     let desk = Arc::new(Desk::new(inputs.downgrade(), told, recall(&store)));
@@ -187,6 +192,8 @@ pub async fn start(
         watched: watched_seen,
         store: store.clone(),
         desk: Arc::clone(&desk),
+        workshop,
+        wires,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -356,6 +363,8 @@ struct Shown {
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
+    workshop: Option<Arc<Workshop>>,
+    wires: watch::Receiver<Arc<Wires>>,
     audit: Audit,
     is_demo: bool,
 }
@@ -375,7 +384,18 @@ async fn start_console(
     let tls = Tls::of(&config.console, &config.store.path).context("the console")?;
     let (access, password) = Access::open(&config.store.path, shown.is_demo)?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, audit, is_demo: _ } = shown;
+    let Shown {
+        view,
+        community,
+        configuration,
+        watched,
+        store,
+        desk,
+        audit,
+        workshop,
+        wires,
+        is_demo: _,
+    } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -387,6 +407,8 @@ async fn start_console(
             fault: store.fault(),
         }),
         desk,
+        workshop,
+        wires,
         audit,
         clock: clock.clone(),
         language: config.gateway.language,

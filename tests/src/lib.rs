@@ -9,6 +9,8 @@ mod backtest;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod integrate;
+#[cfg(test)]
 mod modbus;
 #[cfg(test)]
 mod models;

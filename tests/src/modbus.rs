@@ -273,6 +273,7 @@ impl Line {
             SourceIndex(0),
             devices,
             sender,
+            modbus::probes().1,
             clock,
             Pace::default(),
             stop.clone(),

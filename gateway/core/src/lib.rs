@@ -19,7 +19,8 @@
 //! 11. [`view`]: what the console may see of it,
 //! 12. [`command`]: what the platform may ask for, read and judged by its form,
 //! 13. [`statistics`]: what is kept of the past, to try other rules on,
-//! 14. [`reasons`]: why a frame or a reading was turned away, in words for people.
+//! 14. [`reasons`]: why a frame or a reading was turned away, in words for people,
+//! 15. [`draft`]: a device type from what a sensor sent.
 
 pub mod admission;
 pub mod command;
@@ -27,6 +28,7 @@ pub mod community;
 pub mod decode;
 pub mod delivery;
 pub mod detect;
+pub mod draft;
 pub mod event;
 pub mod pipeline;
 pub mod reading;

@@ -33,6 +33,7 @@ pub fn told(language: Language, word: &'static str) -> &'static str {
         "from-the-future" => ("时间超前", "dated in the future"),
         "too-old" => ("时间过旧", "dated too long ago"),
         "repeated" => ("重复报文", "repeated"),
+        "retained" => ("服务器留存的旧消息", "kept by the broker"),
         "not-newer" => ("早于上一报文", "older than the last"),
         other => return other,
     };

@@ -5,7 +5,9 @@ pub mod backtest;
 pub mod bundle;
 pub mod check;
 pub mod demo;
+pub mod draft;
 pub mod events;
+pub mod modbus;
 pub mod models;
 pub mod replay;
 pub mod run;
@@ -42,6 +44,8 @@ pub enum Command {
     Schema(schema::Args),
     User(user::Args),
     Audit(audit::Args),
+    Draft(draft::Args),
+    Modbus(modbus::Args),
 }
 
 impl Command {
@@ -59,7 +63,9 @@ impl Command {
             | Self::Bundle(_)
             | Self::Schema(_)
             | Self::User(_)
-            | Self::Audit(_) => false,
+            | Self::Audit(_)
+            | Self::Draft(_)
+            | Self::Modbus(_) => false,
         }
     }
 }
@@ -79,5 +85,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Schema(args) => schema::run(&args),
         Command::User(args) => user::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Draft(args) => draft::run(&args),
+        Command::Modbus(args) => modbus::run(args).await,
     }
 }

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use gatehouse_core::community::quantity::Text;
@@ -21,6 +22,7 @@ use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
 use crate::shadow::Verdict;
+use crate::workshop::Workshop;
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,8 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     }
     let mut setup = loaded.into_setup();
     setup.candidate = check::load_candidate(&args.config, &setup.config);
+    let workshop = Workshop::new(&setup.config.store.path, check::judge(&args.config));
+    setup.workshop = Some(Arc::clone(&workshop));
     let mut hangup = signal(SignalKind::hangup())?;
     let mut stopped = pin!(stop_signal());
     let mut running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;
@@ -66,6 +70,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             signal = &mut stopped => break signal?,
             () = running.broke_down() => bail!("a part of the gateway broke down; see the log"),
             Some(()) = hangup.recv() => None,
+            () = workshop.asked() => None,
             Some(verdict) = verdicts.recv() => Some(verdict),
         };
         match verdict {

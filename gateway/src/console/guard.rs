@@ -27,7 +27,7 @@ use super::access::{Bearer, Denied, Session, Who};
 use super::door::Peer;
 use super::failure::Failure;
 use super::rights::needed;
-use super::{Console, MAX_BODY};
+use super::{Console, MAX_BODY, integrate};
 use crate::accounts::Principal;
 use crate::audit::Outcome;
 use crate::clock;
@@ -198,7 +198,9 @@ async fn check_csrf(request: &mut Request, csrf: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let body = std::mem::take(request.body_mut());
-    let body: Bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Failure::TooLong)?;
+    let is_payload = request.uri().path().starts_with("/integrate");
+    let most = if is_payload { integrate::MAX_BODY } else { MAX_BODY };
+    let body: Bytes = to_bytes(body, most).await.map_err(|_| Failure::TooLong)?;
     // Hexadecimal, so nothing in it is ever escaped.
     let mut fields = body.split(|byte| *byte == b'&');
     let found = fields.any(|field| field.strip_prefix(b"csrf=") == Some(csrf.as_bytes()));

@@ -13,7 +13,8 @@
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 5. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 6. [`stream`]: the open events, live,
-//! 7. [`metrics`], [`health`]: for those who watch many gateways.
+//! 7. [`metrics`], [`health`]: for those who watch many gateways,
+//! 8. [`integrate`]: from what an unknown sensor sent to its readings.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -27,6 +28,7 @@ mod failure;
 mod figures;
 mod guard;
 mod health;
+mod integrate;
 mod judging;
 mod lockout;
 mod login;
@@ -73,6 +75,8 @@ use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
+use crate::source::Wires;
+use crate::workshop::Workshop;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -97,6 +101,10 @@ pub struct Sources {
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// Where people's verdicts go.
     pub desk: Arc<Desk>,
+    /// Where integrators make device types; `None` where nothing is kept, as in `demo`.
+    pub workshop: Option<Arc<Workshop>>,
+    /// Lines and brokers, for integrators.
+    pub wires: watch::Receiver<Arc<Wires>>,
     /// Where handlers note what was done.
     pub audit: Audit,
     /// The engine's clock, for ages.
@@ -163,6 +171,8 @@ pub async fn serve(
         tls: tls.clone(),
         bound,
         started: Instant::now(),
+        scans: integrate::Scans::default(),
+        ears: integrate::Ears::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stop: stop.clone(),
     });
@@ -200,6 +210,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/models", get(models::list))
+        .merge(integrate::routes())
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -224,6 +235,8 @@ struct Console {
     cookie: String,
     bound: SocketAddr,
     started: Instant,
+    scans: integrate::Scans,
+    ears: integrate::Ears,
     streams: Arc<Semaphore>,
     stop: CancellationToken,
 }

@@ -15,7 +15,8 @@ use super::figures::count;
 use super::terms;
 use super::words::Words;
 use super::words::access::AccessWords;
-use crate::accounts::Principal;
+use super::words::integrate::IntegrateWords;
+use crate::accounts::{Principal, Right};
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub(super) enum Here {
     Models,
     /// One's own account, and everybody's.
     Account,
+    Integrate,
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
@@ -39,6 +41,7 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
         Here::Devices => (words.devices, "/devices"),
         Here::Models => (words.models, "/models"),
         Here::Account => (AccessWords::of(language).account, "/account"),
+        Here::Integrate => (IntegrateWords::of(language).title, "/integrate"),
     };
     let community = translated(&snapshot.community.title, language);
     let body = html! {
@@ -54,6 +57,11 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 }
                 a href="/models" aria-current=[(here == Here::Models).then_some("page")] {
                     (words.models)
+                }
+                @if snapshot.who.as_ref().is_some_and(|who| who.may(Right::Integrate)) {
+                    a href="/integrate" aria-current=[(here == Here::Integrate).then_some("page")] {
+                        (IntegrateWords::of(language).nav)
+                    }
                 }
             }
             div .tools {
@@ -102,7 +110,7 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
     let words = Words::of(language);
     let feed = here.map(|here| match here {
         Here::Events => "/live",
-        Here::Devices | Here::Models | Here::Account => "",
+        Here::Devices | Here::Models | Here::Account | Here::Integrate => "",
     });
     html! {
         (DOCTYPE)

@@ -66,6 +66,8 @@ async fn serve_watched(
         watched: watch::channel(Arc::new(watched)).1,
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
+        workshop: None,
+        wires: watch::channel(Arc::default()).1,
         audit: crate::audit::Audit::nowhere(),
         clock: Clock::new(1.0),
         language: Language::En,

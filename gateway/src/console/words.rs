@@ -5,6 +5,7 @@
 //! come from the configuration and the events themselves.
 
 pub(super) mod access;
+pub(super) mod integrate;
 pub(super) mod models;
 
 use gatehouse_core::community::quantity::Language;

@@ -71,13 +71,14 @@ impl Running {
         let (feed, shadow) =
             shadow::start(&setup, states, reports, before, self.ground.clock.now());
         self.tasks.shadow = shadow;
-        let Setup { config, community, models: _, bundle, candidate: _, is_demo: _ } = setup;
+        let Setup { config, community, models: _, bundle, candidate: _, is_demo: _, workshop: _ } =
+            setup;
         let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;
         drop(inputs.send(Input::ModelsMissing { why: None }).await);
-        self.sources = ready.start();
+        self.sources = ready.start(&self.ground);
 
         if let Some(tls) = self.console.as_ref().and_then(|at| at.tls.clone()) {
             let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;

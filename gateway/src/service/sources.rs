@@ -12,7 +12,7 @@ use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::{Address, Community, SourceKind};
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::pace::Pace;
 use crate::source::mqtt::{Listener, Session, Settler};
-use crate::source::{modbus, mqtt};
+use crate::source::{Wires, modbus, mqtt};
 
 /// What all sources share, over all configurations.
 pub(super) struct Ground {
@@ -31,6 +31,8 @@ pub(super) struct Ground {
     pub(super) stop: CancellationToken,
     /// By the brokers' ids.
     sessions: BTreeMap<String, Session>,
+    /// Tells who wants to look at the wires.
+    pub(super) wires: watch::Sender<Arc<Wires>>,
 }
 
 /// Sources that only wait to be started.
@@ -39,6 +41,7 @@ pub(super) struct Ready {
     lines: Vec<Pin<Box<dyn Future<Output = ()>>>>,
     stop: CancellationToken,
     settlers: Vec<Option<Settler>>,
+    wires: Wires,
 }
 
 /// Sources that run.
@@ -49,7 +52,8 @@ pub(super) struct Started {
 
 impl Ground {
     pub(super) fn new(clock: Clock, pace: Pace, stop: CancellationToken) -> Self {
-        Self { clock, pace, stop, sessions: BTreeMap::new() }
+        let wires = watch::Sender::default();
+        Self { clock, pace, stop, sessions: BTreeMap::new(), wires }
     }
 
     /// Makes the sources of a configuration ready. They must not run before others with the same
@@ -62,6 +66,7 @@ impl Ground {
     ) -> anyhow::Result<Ready> {
         let stop = self.stop.child_token();
         let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asking = BTreeMap::new();
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
             let settler = match source.kind {
@@ -84,16 +89,20 @@ impl Ground {
                     let units = units(community, index);
                     let (inputs, stop) = (inputs.clone(), stop.clone());
                     let (clock, pace) = (self.clock.clone(), self.pace.clone());
-                    lines
-                        .push(Box::pin(modbus::run(line, index, units, inputs, clock, pace, stop))
-                            as Pin<Box<dyn Future<Output = ()>>>);
+                    let (ours, probes) = modbus::probes();
+                    asking.insert(line.id.clone(), ours);
+                    lines.push(Box::pin(modbus::run(
+                        line, index, units, inputs, probes, clock, pace, stop,
+                    )) as Pin<Box<dyn Future<Output = ()>>>);
                     None
                 }
                 SourceKind::Replay => None,
             };
             settlers.push(settler);
         }
-        Ok(Ready { listeners, lines, stop, settlers })
+        let identity = Some(config.gateway.clone());
+        let wires = Wires { lines: asking, brokers: config.brokers.clone(), identity };
+        Ok(Ready { listeners, lines, stop, settlers, wires })
     }
 }
 
@@ -104,7 +113,8 @@ impl Ready {
     }
 
     /// Must be called within a `LocalSet`: a Modbus connection never changes threads.
-    pub(super) fn start(self) -> Started {
+    pub(super) fn start(self, ground: &Ground) -> Started {
+        ground.wires.send_replace(Arc::new(self.wires));
         let listeners = self.listeners.into_iter().map(Listener::spawn);
         let tasks = listeners.chain(self.lines.into_iter().map(tokio::task::spawn_local));
         Started { tasks: tasks.collect(), stop: self.stop }

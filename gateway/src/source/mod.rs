@@ -1,5 +1,19 @@
 //! Where frames come from: one file per kind of wire. A source knows its wire and the pipeline's
-//! inputs, and nothing else of the program.
+//! inputs, and nothing else of the program. [`Wires`] is where an integrator may ask something.
 
 pub mod modbus;
 pub mod mqtt;
+
+use std::collections::BTreeMap;
+
+use crate::config::{BrokerConfig, Identity};
+
+/// What an integrator may look at: the lines and brokers of the configuration that is in effect.
+#[derive(Debug, Clone, Default)]
+pub struct Wires {
+    /// By the lines' ids.
+    pub lines: BTreeMap<String, modbus::Prober>,
+    pub brokers: Vec<BrokerConfig>,
+    /// Who we are to a broker.
+    pub identity: Option<Identity>,
+}

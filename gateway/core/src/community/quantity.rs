@@ -239,6 +239,11 @@ pub fn nearest_unit(text: &str) -> Option<&'static str> {
         .or_else(|| closest(&plain, all_units()).filter(|_| plain.chars().count() > 2))
 }
 
+/// The units that a point may have, but for what is counted.
+pub fn units() -> impl Iterator<Item = &'static str> {
+    all_units()
+}
+
 fn all_units() -> impl Iterator<Item = &'static str> {
     UNITS.iter().flat_map(|units| units.split(' '))
 }

@@ -255,9 +255,11 @@ impl Slot {
         if value.is_finite() { Ok(value) } else { Err(Quality::NoData) }
     }
 
-    /// A text as the device sent it.
+    /// A text as the device sent it: one of its words, or a number in quotes.
     fn text(&self, text: &str) -> Raw {
-        self.words.get(text).map_or(Err(Quality::WrongType), |raw| self.value(*raw))
+        let number = || text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        let raw = self.words.get(text).copied().or_else(number);
+        raw.map_or(Err(Quality::WrongType), |raw| self.value(raw))
     }
 
     /// A value that was scaled before it was recorded; so were the codes for "no data".

@@ -46,7 +46,9 @@ fn a_json_payload_gives_numbers_words_and_qualities() {
             Err(Quality::WrongType),
             "null",
         ),
-        (r#"{"data":{"t":"253"}}"#, Err(Quality::WrongType), Err(Quality::Missing), "text"),
+        (r#"{"data":{"t":"253"}}"#, Ok(25.3), Err(Quality::Missing), "a number in quotes"),
+        (r#"{"data":{"t":"warm"}}"#, Err(Quality::WrongType), Err(Quality::Missing), "text"),
+        (r#"{"data":{"t":"NaN"}}"#, Err(Quality::WrongType), Err(Quality::Missing), "no number"),
         (r#"{"data":{"t":1,"t":2},"l\u0069d":1}"#, Ok(0.2), Ok(1.0), "twice, escaped"),
         (r#"{"data":253,"lid":{}}"#, Err(Quality::Missing), Err(Quality::WrongType), "shape"),
     ];

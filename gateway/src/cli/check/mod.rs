@@ -4,6 +4,7 @@
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
 mod gateway;
+mod overlay;
 mod reader;
 mod report;
 #[cfg(test)]
@@ -29,7 +30,9 @@ use crate::bundle::keys::{Trust, public};
 use crate::config::GatewayConfig;
 use crate::infer::{Models, Shelves};
 use crate::service::Setup;
+use crate::workshop;
 
+pub use overlay::judge;
 use reader::{Reader, model_fault};
 pub use report::Faults;
 
@@ -73,6 +76,7 @@ impl Loaded {
             bundle: self.bundle,
             candidate: None,
             is_demo: false,
+            workshop: None,
         }
     }
 }
@@ -121,7 +125,7 @@ pub fn load(folder: &Path) -> Result<Loaded, Faults> {
 
 /// Reads and checks a configuration folder with this laid over it.
 pub fn load_with(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
-    load_parts(folder, over, None)
+    load_parts(folder, over, Changes::default())
 }
 
 /// A configuration with one scene changed.
@@ -136,7 +140,8 @@ pub struct Changed {
 /// Reads and checks a configuration folder with this scene in the place of the one of its id. Its
 /// stories may tell of what it was before, so that they are no faults.
 pub fn load_changed(folder: &Path, scene: &Path) -> Result<Changed, Faults> {
-    let loaded = load_parts(folder, Over::Installed, Some(scene))?;
+    let changes = Changes { scene: Some(scene), overlay: None };
+    let loaded = load_parts(folder, Over::Installed, changes)?;
     let name = scene.display().to_string();
     let id = loaded.texts.get(&name).and_then(|text| reader::scene_id(text)).unwrap_or_default();
     let of_scene = stories(&loaded).into_iter().filter(|fault| fault.file == name).collect();
@@ -145,7 +150,15 @@ pub fn load_changed(folder: &Path, scene: &Path) -> Result<Changed, Faults> {
     Ok(Changed { scene: id, warnings, loaded })
 }
 
-fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<Loaded, Faults> {
+/// What is tried in the place of what there is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Changes<'c> {
+    scene: Option<&'c Path>,
+    /// What was made on the console.
+    overlay: Option<&'c Path>,
+}
+
+fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loaded, Faults> {
     let mut reader = Reader::default();
     if !folder.is_dir() {
         reader.missing(folder, "there is no such folder");
@@ -165,10 +178,14 @@ fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<L
     let over = |name: &str| layer.as_ref().map(|layer| layer.folder.join(name));
     let community = over("community.toml").filter(|path| path.is_file());
     let community = reader.file(&community.unwrap_or_else(|| folder.join("community.toml")));
-    let device_types =
+    let mut device_types =
         reader.layered(&folder.join("device-types"), over("device-types").as_deref());
+    let made = config.as_ref().map(|config| workshop::below(&config.store.path));
+    let made = changes.overlay.map(Path::to_owned).or(made).unwrap_or_default();
+    device_types.extend(reader.added(&made.join(workshop::DEVICE_TYPES)));
+    let (community, seam) = overlay::with_devices(&mut reader, community, &made);
     let mut scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
-    if let Some(file) = changed.and_then(|path| reader.file(path)) {
+    if let Some(file) = changes.scene.and_then(|path| reader.file(path)) {
         let id = reader::scene_id(&file.text);
         scenes.retain(|other| id.is_none() || reader::scene_id(&other.text) != id);
         scenes.push(file);
@@ -191,7 +208,7 @@ fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<L
     // What cannot be read would be missed wherever it is referred to.
     let built = community.filter(|_| !reader.is_incomplete).map(|community| {
         build(&Files { community, device_types, scenes }, &around).map_err(|more| {
-            faults.extend(more);
+            faults.extend(seam.told_apart(more));
         })
     });
     match (config, built) {
@@ -204,7 +221,10 @@ fn load_parts(folder: &Path, over: Over<'_>, changed: Option<&Path>) -> Result<L
 
 /// Reads and checks a configuration folder, opens its models and plays its stories.
 pub fn load_all(folder: &Path, over: Over<'_>) -> Result<Loaded, Faults> {
-    let mut loaded = load_with(folder, over)?;
+    complete(load_with(folder, over)?)
+}
+
+fn complete(mut loaded: Loaded) -> Result<Loaded, Faults> {
     let mut faults = open_models(&mut loaded);
     faults.extend(stories(&loaded));
     if faults.is_empty() { Ok(loaded) } else { Err(Faults::new(faults, loaded.texts)) }

@@ -64,6 +64,12 @@ impl Reader {
         files
     }
 
+    /// The `.toml` files of a folder that nobody need have.
+    pub(super) fn added(&mut self, path: &Path) -> Vec<File> {
+        let has_any = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if has_any { self.folder(path) } else { Vec::new() }
+    }
+
     fn folder(&mut self, path: &Path) -> Vec<File> {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use gatehouse_core::community::fault::{Fault, line_and_column};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+
+use crate::workshop::Told;
 
 /// Every fault of a configuration, in the order of its files.
 pub struct Faults {
@@ -68,6 +71,18 @@ impl Faults {
             format!("{}:{line}:{column}: {}{help}\n", fault.file, fault.message)
         };
         self.faults.iter().map(line).collect()
+    }
+
+    /// Each with its place, for whoever shows them himself; files without their folders.
+    pub fn told(&self) -> Vec<Told> {
+        let told = |fault: &Fault| {
+            let text = self.texts.get(&fault.file).map_or("", String::as_str);
+            let (line, column) = line_and_column(text, fault.span.start);
+            let file = Path::new(&fault.file).file_name().unwrap_or_default().to_string_lossy();
+            let (message, help) = (fault.message.clone(), fault.help.clone());
+            Told { file: file.into_owned(), line, column, message, help }
+        };
+        self.faults.iter().map(told).collect()
     }
 
     /// A list of objects: `file`, `line`, `column` (from 1), `message`, `help`.

@@ -21,12 +21,14 @@ use gatehouse_core::community::device_type::Function;
 use gatehouse_core::reading::WireFault;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_modbus::bytes::Bytes;
 use tokio_modbus::client::{self, Client};
 use tokio_modbus::{Response, Slave};
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
 use super::fresh::Fresh;
 use super::plan::Request;
+use super::probe::{Answer, Probe, Question, Told};
 use crate::config::{LineConfig, Parity};
 use crate::pace::Pace;
 
@@ -37,6 +39,10 @@ const LEAST_GAP: Duration = Duration::from_micros(1_750);
 /// No slave and no wire needs longer; a config that says so would stop the line.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Function 43, MEI type 14, basic identification from object 0 on (Modbus application protocol V1.1b3,
+/// section 6.21).
+const READ_IDENTITY: [u8; 4] = [0x2B, 0x0E, 0x01, 0x00];
+
 /// What the poller needs of a wire. One question at a time, each within the wire's own time limits.
 pub(super) trait Line {
     /// Opens the wire unless it is open.
@@ -44,6 +50,9 @@ pub(super) trait Line {
 
     /// Asks a slave. After a fault other than an exception the wire wants to be opened again.
     async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault>;
+
+    /// The same for a question that is no poll.
+    async fn probe(&mut self, probe: Probe) -> Answer;
 }
 
 /// A [`Line`] over a real wire.
@@ -153,18 +162,30 @@ impl Wire {
 
     /// Asks without regard to what is owed.
     async fn ask(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
+        let patience = self.patience(request);
+        self.call(unit, question(request), patience, |response| words(response, request)).await
+    }
+
+    /// Puts a question; `take` makes sense of the answer.
+    async fn call<T>(
+        &mut self,
+        unit: u8,
+        question: tokio_modbus::Request<'static>,
+        patience: Duration,
+        take: impl FnOnce(Response) -> Option<T>,
+    ) -> Result<T, WireFault> {
         if Instant::now() < self.quiet_until {
             tokio::time::sleep_until(self.quiet_until).await;
         }
-        let (patience, gap) = (self.patience(request), self.gap());
+        let gap = self.gap();
         let Some(client) = &mut self.client else { return Err(WireFault::Disconnected) };
         client.set_slave(Slave(unit));
 
         let _awake = self.pace.question();
         let asked = Instant::now();
-        let answer = match tokio::time::timeout(patience, client.call(question(request))).await {
+        let answer = match tokio::time::timeout(patience, client.call(question)).await {
             Err(_elapsed) => Err(WireFault::Timeout),
-            Ok(Ok(Ok(response))) => words(response, request).ok_or(WireFault::Garbled),
+            Ok(Ok(Ok(response))) => take(response).ok_or(WireFault::Garbled),
             Ok(Ok(Err(exception))) => Err(WireFault::Exception(exception.into())),
             Ok(Err(tokio_modbus::Error::Protocol(_))) => Err(WireFault::Garbled),
             Ok(Err(tokio_modbus::Error::Transport(error))) => Err(fault(&error)),
@@ -213,6 +234,41 @@ impl Line for Wire {
             self.owed.insert(unit, request);
         }
         answer
+    }
+
+    async fn probe(&mut self, Probe { unit, question }: Probe) -> Answer {
+        let question = match question {
+            Question::Read { function, start, count } => {
+                return self.read(unit, Request { function, start, count }).await.map(Told::Words);
+            }
+            // The crate does not show the type that this question is made with, so it is read from bytes.
+            Question::Identity => Bytes::from_static(&READ_IDENTITY)
+                .try_into()
+                .map_err(|_malformed| WireFault::Garbled)?,
+            Question::ServerId => tokio_modbus::Request::ReportServerId,
+        };
+        // An answer that comes late is of a function that nobody else asks for, and is refused.
+        let longest = Request { function: Function::Holding, start: 0, count: 125 };
+        self.call(unit, question, self.patience(longest), said_of_itself).await
+    }
+}
+
+/// What a device says of itself; what is no text in it is left out.
+fn said_of_itself(response: Response) -> Option<Told> {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.chars()
+            .filter(|c| !c.is_control() && *c != char::REPLACEMENT_CHARACTER)
+            .collect::<String>()
+    };
+    match response {
+        Response::ReadDeviceIdentification(said) => {
+            let objects =
+                said.device_id_objects.iter().map(|object| (object.id, text(&object.value)));
+            Some(Told::Identity(objects.collect()))
+        }
+        Response::ReportServerId(_, _, bytes) => Some(Told::ServerId(text(&bytes))),
+        _ => None,
     }
 }
 

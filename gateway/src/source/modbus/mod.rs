@@ -8,6 +8,8 @@
 //! 4. [`poll`] is the task that drives them,
 //! 5. [`line`] puts a question on the wire, over [`fresh`], a stream without late answers.
 //!
+//! [`probe`] takes the questions of an integrator between the polls, [`scan`] asks who is there.
+//!
 //! Periods are spans of the [`Clock`], which may run faster than the world; timeouts and pauses on
 //! the wire are spans of the world. A full `inputs` channel makes the line wait: slower polling is
 //! all the back-pressure that is needed.
@@ -16,6 +18,8 @@ mod fresh;
 mod line;
 mod plan;
 mod poll;
+mod probe;
+mod scan;
 mod schedule;
 #[cfg(test)]
 mod scripted;
@@ -24,11 +28,14 @@ mod slave;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::device_type::{DeviceType, Function};
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use line::Wire;
+use plan::Request;
 use poll::{Health, Poller};
+pub use probe::{Answer, NoProbe, Probe, Prober, Probes, Question, Told, probes};
+pub use scan::{Found, Table, read, scan};
 use schedule::{Limits, Schedule};
 use slave::Slave;
 use tokio::sync::mpsc;
@@ -46,11 +53,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// `devices` are those of the community on this line, with unit id and type. Ends early when nobody
 /// listens to `inputs` any more. A stop waits for the question that is on the wire, at most as long
 /// as the line's timeout allows.
+#[expect(clippy::too_many_arguments, reason = "a line stands between all of these")]
 pub async fn run(
     line: LineConfig,
     source: SourceIndex,
     devices: Vec<(DeviceIndex, u8, Arc<DeviceType>)>,
     inputs: mpsc::Sender<Input>,
+    probes: Probes,
     clock: Clock,
     pace: Pace,
     stop: CancellationToken,
@@ -66,5 +75,32 @@ pub async fn run(
         Limits { cost: clock.shown(cost.unwrap_or_default()), patience: clock.shown(PATIENCE) };
     let schedule = Schedule::new(slaves.iter().map(|slave| slave.period), limits, clock.now());
     let health = Health::default();
-    Poller { name, source, line: wire, slaves, schedule, health, inputs, clock, stop }.run().await;
+    let probe_cost = wire.cost(LONGEST_PROBE);
+    Poller {
+        name,
+        source,
+        line: wire,
+        slaves,
+        schedule,
+        health,
+        inputs,
+        probes,
+        probe_cost,
+        clock,
+        stop,
+    }
+    .run()
+    .await;
 }
+
+/// A line that nobody polls, for one who asks while no gateway runs. To be called within a `LocalSet`.
+pub async fn alone(line: LineConfig, probes: Probes, stop: CancellationToken) {
+    let (inputs, mut unheard) = mpsc::channel(8);
+    let source = SourceIndex(0);
+    let (clock, pace) = (Clock::new(1.0), Pace::default());
+    let polls = run(line, source, Vec::new(), inputs, probes, clock, pace, stop);
+    tokio::join!(polls, async { while unheard.recv().await.is_some() {} });
+}
+
+/// What takes longest of what anybody asks for.
+const LONGEST_PROBE: Request = Request { function: Function::Holding, start: 0, count: 125 };

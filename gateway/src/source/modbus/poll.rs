@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
+use super::probe::{Probes, Waiting};
 use super::schedule::{Next, Schedule};
 use super::slave::Slave;
 use crate::clock::Clock;
@@ -32,6 +33,10 @@ pub(super) struct Poller<L> {
     pub(super) schedule: Schedule,
     pub(super) health: Health,
     pub(super) inputs: mpsc::Sender<Input>,
+    /// What somebody else wants to know.
+    pub(super) probes: Probes,
+    /// How long one of them without an answer takes.
+    pub(super) probe_cost: Duration,
     pub(super) clock: Clock,
     pub(super) stop: CancellationToken,
 }
@@ -79,9 +84,6 @@ struct HungUp;
 
 impl<L: Line> Poller<L> {
     pub(super) async fn run(mut self) {
-        if self.slaves.is_empty() {
-            return;
-        }
         while !self.stop.is_cancelled() {
             if self.turn().await.is_err() {
                 return;
@@ -96,7 +98,15 @@ impl<L: Line> Poller<L> {
             return Ok(());
         }
         let now = self.clock.now();
-        match (self.schedule.next(now), self.health.retry) {
+        let next = self.schedule.next(now);
+        let free = match next {
+            Next::Poll(_) => Duration::ZERO,
+            Next::Wait(until) => self.clock.real(until.since(now)),
+        };
+        if let Some(waiting) = self.probes.take(free, self.probe_cost) {
+            return self.probe(waiting).await;
+        }
+        match (next, self.health.retry) {
             (Next::Poll(position), None) => self.poll(position, now).await,
             (Next::Poll(position), Some(_)) if self.health.is_closed() => {
                 self.pass(position, now).await
@@ -110,7 +120,30 @@ impl<L: Line> Poller<L> {
     }
 
     async fn wait(&mut self, until: Instant) -> Result<(), HungUp> {
-        self.stop.run_until_cancelled(tokio::time::sleep_until(until)).await;
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep_until(until) => {}
+            () = self.probes.come() => {}
+        }
+        Ok(())
+    }
+
+    /// Puts somebody's question; what comes of it says nothing about the devices that are polled.
+    async fn probe(&mut self, waiting: Waiting) -> Result<(), HungUp> {
+        let Waiting { probe, answer, .. } = waiting;
+        let mut told = Err(WireFault::Disconnected);
+        // A peer may close a connection that has been idle.
+        for _ in 0..2 {
+            if told == Err(WireFault::Disconnected)
+                && self.health.retry.is_none()
+                && self.open().await?
+            {
+                told = self.line.probe(probe).await;
+            }
+        }
+        self.probes.put(probe.unit, &told);
+        // Who asked may have gone.
+        let _heard = answer.send(told);
         Ok(())
     }
 

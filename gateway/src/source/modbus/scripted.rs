@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::line::Line;
 use super::plan::Request;
 use super::poll::{Health, Poller};
+use super::probe::{Answer as Said, Probe, Question, Told, probes};
 use super::schedule::{Limits, Schedule};
 use super::slave::Slave;
 use crate::clock::Clock;
@@ -140,6 +141,15 @@ impl Line for Scripted {
         self.is_open = matches!(answer, Ok(_) | Err(WireFault::Exception(_)));
         answer
     }
+
+    async fn probe(&mut self, Probe { unit, question }: Probe) -> Said {
+        match question {
+            Question::Read { function, start, count } => {
+                self.read(unit, Request { function, start, count }).await.map(Told::Words)
+            }
+            Question::Identity | Question::ServerId => Err(WireFault::Exception(1)),
+        }
+    }
 }
 
 pub(super) fn poller(
@@ -165,6 +175,8 @@ pub(super) fn poller(
         schedule: Schedule::new(units.iter().map(|_| SECOND), limits, clock.now()),
         health: Health::default(),
         inputs,
+        probes: probes().1,
+        probe_cost: TIMEOUT,
         clock,
         stop: stop.clone(),
     }

@@ -10,10 +10,11 @@
 //! anew. A connection is never mended, only replaced.
 //!
 //! Rooms: [`connection`] (one connection), [`intake`] (into the pipeline), [`routes`] (whose topic it
-//! is), [`settle`] (what may be acknowledged).
+//! is), [`settle`] (what may be acknowledged). Apart from these: [`listen`] (a look at what nobody claims).
 
 mod connection;
 mod intake;
+mod listen;
 mod routes;
 mod settle;
 
@@ -36,6 +37,7 @@ use crate::retry::Retry;
 use crate::tls::{AccessError, Credentials, warn_if_exposed};
 use connection::End;
 use intake::Intake;
+pub use listen::{Heard, NotHeard, listen};
 use routes::Routes;
 use settle::Shared;
 pub use settle::{Session, Settler};

@@ -66,7 +66,7 @@ impl Routes {
 }
 
 /// MQTT 3.1.1, section 4.7. (rumqttc's own panics on topics that begin with a Chinese character.)
-fn matches(topic: &str, filter: &str) -> bool {
+pub(super) fn matches(topic: &str, filter: &str) -> bool {
     if topic.starts_with('$') != filter.starts_with('$') {
         return false;
     }
