@@ -299,6 +299,9 @@ fn show(
     field("event", id)?;
     field("level", &level(data))?;
     field("state", state(data.state))?;
+    for (name, value) in acting::fields(data) {
+        field(name, &value)?;
+    }
     field("scene", &data.scene)?;
     field("area", &data.area)?;
     field("location", pick(&data.location, language))?;

@@ -52,7 +52,8 @@ impl Pipeline {
             }
             None => self.act_afterwards(action, journal, opinion.as_ref(), now)?,
         };
-        let mut told = told(&data, is_news);
+        let beside = beside_stage(&action.deed).filter(|_| is_news);
+        let mut told = beside.unwrap_or_else(|| told(&data, is_news));
         if let Some(opinion) = opinion.filter(|_| is_news && !data.drill)
             && let Some(learnt) = self.learn_opinion(&opinion, now)
         {
@@ -88,9 +89,10 @@ impl Pipeline {
             note: Some(action.note.clone()).filter(|note| !note.is_empty()),
             due: None,
             shelved_until: None,
-            assignee: match &action.deed {
-                Deed::Dispatch { to } => Some(to.clone()),
-                _ => data.handling.assignee.take(),
+            assignee: if let Deed::Dispatch { to } = &action.deed {
+                Some(to.clone())
+            } else {
+                data.handling.assignee.take()
             },
         };
         data.echo.clear();
@@ -149,6 +151,23 @@ fn opinion(action: &Action) -> Option<Opinion> {
         by: action.actor.name.clone(),
         note: action.note.clone(),
     })
+}
+
+/// What was done, where the stage says nothing of it.
+fn beside_stage(deed: &Deed) -> Option<Text> {
+    match deed {
+        Deed::Shelve { .. } => Some(Text::new("已搁置。", "It is put aside.")),
+        Deed::Unshelve => Some(Text::new("已恢复。", "It is taken up again.")),
+        Deed::Approve => Some(Text::new("已批准上报。", "It may be sent on.")),
+        Deed::Acknowledge
+        | Deed::Dispatch { .. }
+        | Deed::Handle
+        | Deed::Verify
+        | Deed::Dismiss { .. }
+        | Deed::Close
+        | Deed::Reopen
+        | Deed::Refuse => None,
+    }
 }
 
 /// Where the event stands now, in words.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatehouse_core::community::quantity::Period;
 use gatehouse_core::community::scene::Category;
 use gatehouse_core::event::action::{Acted, Action, Actor, Deed, Drill, Report, Side};
+use gatehouse_core::event::message::EventData;
 use gatehouse_core::event::verdict::Verdict;
 use gatehouse_core::reading::Timestamp;
 
@@ -217,6 +218,24 @@ pub(super) fn drill(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     ask(journal, Plea::Drill(Drill { scene, place, by, text: note }), json, out)
+}
+
+/// How far people are with an event, for `events show`.
+pub(super) fn fields(data: &EventData) -> Vec<(&'static str, String)> {
+    let handling = &data.handling;
+    let some = [
+        ("sent", &handling.assignee),
+        ("last by", &handling.by),
+        ("note", &handling.note),
+        ("aside to", &handling.shelved_until),
+        ("due", &handling.due),
+    ];
+    let known = some.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    let reports = data.reports.iter();
+    std::iter::once(("stage", handling.stage.word().to_owned()))
+        .chain(known)
+        .chain(reports.map(|report| ("reported", format!("{}, by {}", report.text, report.by))))
+        .collect()
 }
 
 fn ask(
