@@ -10,14 +10,14 @@ use gatehouse_core::event::message::EventData;
 use maud::{Markup, html};
 
 use super::figures::{percent, range, value};
-use super::inbox::filter::hidden_scenes;
+use super::inbox::filter::seen;
 use super::page::{device_title, translated};
 use super::terms;
 use super::words::Words;
 use super::{Console, Snapshot};
 use crate::accounts::Principal;
 
-/// `GET /api/v1/events`: the open events that the reader may see.
+/// `GET /api/v1/events`: the open events that the reader may see, and those that wait for a person.
 pub(super) async fn list(
     State(console): State<Arc<Console>>,
     Extension(principal): Extension<Principal>,
@@ -26,9 +26,7 @@ pub(super) async fn list(
 }
 
 pub(super) fn data(snapshot: &Snapshot) -> Vec<EventData> {
-    let hidden = hidden_scenes(snapshot);
-    let events = snapshot.view.events.iter().map(|event| &event.data);
-    events.filter(|data| !hidden.contains(&data.scene)).cloned().collect()
+    seen(snapshot).map(|event| event.data.clone()).collect()
 }
 
 /// What the detector saw, for whoever wants to check it.

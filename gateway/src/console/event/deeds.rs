@@ -10,7 +10,6 @@ use gatehouse_core::event::message::{EventData, Stage, State};
 use maud::{Markup, html};
 
 use crate::console::Snapshot;
-use crate::console::inbox::filter::waits_for_a_yes;
 use crate::console::page::{csrf, translated};
 use crate::console::words::Words;
 use crate::console::words::event::EventWords;
@@ -21,6 +20,7 @@ const ASIDE: [u64; 5] = [30, 120, 480, 1_440, 10_080];
 pub(super) fn form(
     snapshot: &Snapshot,
     data: &EventData,
+    needs_review: bool,
     address: &str,
     language: Language,
 ) -> Markup {
@@ -34,11 +34,11 @@ pub(super) fn form(
             @if let Some(principal) = &snapshot.who { (csrf(principal)) }
             input type="hidden" name="event" value=(data.event);
             input type="hidden" name="next" value=(address);
-            @if waits_for_a_yes(data) { p .soft { (words.review_hint) } }
+            @if needs_review { p .soft { (words.review_hint) } }
             @if stage.is_over() {
                 (note(words))
                 div .choices { (button("reopen", words.reopen, false)) }
-            } @else if waits_for_a_yes(data) {
+            } @else if needs_review {
                 (note(words))
                 div .choices {
                     (button("approve", words.approve, true))

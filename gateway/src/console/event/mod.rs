@@ -18,15 +18,16 @@ use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::message::{EventData, Message};
 use gatehouse_core::event::summary::Summary;
 use gatehouse_core::statistics::window::Window;
+use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::failure::Failure;
 use super::figures::fingerprint;
 use super::guard::Reader;
-use super::inbox::filter::hidden_scenes;
+use super::inbox::filter::{open_events, seen};
 use super::inbox::notices;
-use super::inbox::row::{self, badge, local, moment, place, tags};
+use super::inbox::row::{self, badge, local, marks, moment, place, tags};
 use super::judging;
 use super::page::{self, Frame, Here, age, may, translated};
 use super::words::Words;
@@ -49,6 +50,8 @@ pub(super) struct Told {
 /// All that a page is about.
 struct Shown {
     data: EventData,
+    /// While it is open.
+    open: Option<EventView>,
     history: Vec<Message>,
     similar: Vec<Summary>,
     windows: Vec<Window>,
@@ -63,15 +66,16 @@ pub(super) async fn page(
     told: Query<Told>,
 ) -> Response {
     let snapshot = console.snapshot_for(&principal);
-    let open = snapshot.view.events.iter().find(|event| event.data.event == id);
-    let open = open.map(|event| event.data.clone());
+    let open = open_events(&snapshot).find(|event| event.data.event == id);
+    if open.is_some() && seen(&snapshot).all(|event| event.data.event != id) {
+        return Failure::NoEvent.answer(&reader);
+    }
+    let open = open.cloned();
     let store = console.sources.events.clone();
     let read = move || past(&store, &id, open);
     let read = tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed));
     let read = read.inspect_err(|error| tracing::warn!(%error, "an event's history"));
-    let hidden = hidden_scenes(&snapshot);
-    let Some(mut shown) = read.ok().flatten().filter(|shown| !hidden.contains(&shown.data.scene))
-    else {
+    let Some(mut shown) = read.ok().flatten() else {
         return Failure::NoEvent.answer(&reader);
     };
     let since = shown.data.started.parse().unwrap_or(snapshot.now);
@@ -96,10 +100,11 @@ pub(super) async fn page(
 }
 
 /// Reads what the store knows; `None` when it knows nothing and the event is not open.
-fn past(store: &Store, id: &str, open: Option<EventData>) -> Result<Option<Shown>, StoreError> {
+fn past(store: &Store, id: &str, open: Option<EventView>) -> Result<Option<Shown>, StoreError> {
     let history = store.history(id)?;
     let newest = || history.last().map(|message| message.data.clone());
-    let Some(data) = open.or_else(newest) else { return Ok(None) };
+    let now = open.as_ref().map(|event| event.data.clone());
+    let Some(data) = now.or_else(newest) else { return Ok(None) };
     let line = store.summary(id)?;
     let filter = Filter {
         scene: Some(data.scene.clone()),
@@ -111,7 +116,7 @@ fn past(store: &Store, id: &str, open: Option<EventData>) -> Result<Option<Shown
     let before = line.map(|line| Place { opened: line.opened, event: line.event });
     let mut similar = store.past(&filter, before.as_ref(), SIMILAR)?.events;
     similar.sort_by_key(|other| other.device != data.device);
-    Ok(Some(Shown { data, history, similar, windows: Vec::new() }))
+    Ok(Some(Shown { data, open, history, similar, windows: Vec::new() }))
 }
 
 fn whole(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) -> Markup {
@@ -124,7 +129,7 @@ fn whole(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) 
             (head(snapshot, shown, language))
             div .columns {
                 div .first {
-                    (act(snapshot, data, address, language))
+                    (act(snapshot, shown, address, language))
                     @if !advice.is_empty() {
                         section .panel.advice {
                             h2 { (Words::of(language).what_to_do) }
@@ -170,6 +175,7 @@ fn head(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
         header #stands .panel.stands data-live {
             p .head {
                 (badge(data.level, language))
+                @if let Some(event) = &shown.open { (marks(event, language)) }
                 (tags(snapshot, data, language))
             }
             h1 { (translated(&data.title, language)) }
@@ -210,9 +216,10 @@ fn head(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
 }
 
 /// What the reader may do about it now; what was typed stays while nothing has changed.
-fn act(snapshot: &Snapshot, data: &EventData, address: &str, language: Language) -> Markup {
+fn act(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) -> Markup {
     let words = EventWords::of(language);
-    let form = deeds::form(snapshot, data, address, language);
+    let needs_review = shown.open.as_ref().is_some_and(|event| event.needs_review);
+    let form = deeds::form(snapshot, &shown.data, needs_review, address, language);
     let stands = fingerprint(form.0.as_bytes());
     html! {
         section #deeds .panel.deeds data-live aria-labelledby="deeds-title" {

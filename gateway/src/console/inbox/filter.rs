@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::Status;
-use gatehouse_core::event::message::{EventData, Stage};
+use gatehouse_core::event::message::{EventData, Stage, State};
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::EventView;
 use maud::{Markup, html};
@@ -76,22 +76,18 @@ impl Wanted {
         address
     }
 
-    /// The open events that the reader may see and wants to: first those that wait for a yes, last those
-    /// that were put aside.
+    /// The open events that the reader may see and wants to: first those that wait for a yes, then those
+    /// whose condition holds, then those that are gone and wait for a person, last what was put aside.
     pub(in crate::console) fn open<'v>(&self, snapshot: &'v Snapshot) -> Vec<&'v EventView> {
-        let hidden = hidden_scenes(snapshot);
         let filter = self.filter(snapshot);
-        let mut events: Vec<&EventView> = snapshot
-            .view
-            .events
-            .iter()
-            .filter(|event| !hidden.contains(&event.data.scene) && wants(&filter, &event.data))
-            .collect();
+        let mut events: Vec<&EventView> =
+            seen(snapshot).filter(|event| wants(&filter, &event.data)).collect();
         // Stable: within each they stay most urgent first.
         events.sort_by_key(|event| match &event.data {
-            data if waits_for_a_yes(data) => 0,
-            data if data.handling.shelved_until.is_none() => 1,
-            _ => 2,
+            _ if event.needs_review => 0,
+            data if data.handling.shelved_until.is_some() => 3,
+            data if data.state == State::Cleared => 2,
+            _ => 1,
         });
         events
     }
@@ -106,8 +102,7 @@ impl Wanted {
             area: some(&self.area),
             level: self.level(),
             stage: self.stage(),
-            not_scenes: hidden_scenes(snapshot),
-            not_events: snapshot.view.events.iter().map(|e| e.data.event.clone()).collect(),
+            not_events: open_events(snapshot).map(|e| e.data.event.clone()).collect(),
             ..Filter::default()
         }
     }
@@ -145,22 +140,15 @@ fn named(community: &Community, text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Scenes on trial, for those who do not see them.
-pub(in crate::console) fn hidden_scenes(snapshot: &Snapshot) -> BTreeSet<String> {
-    if may(snapshot, Right::SeePilots) {
-        return BTreeSet::new();
-    }
-    let scenes = snapshot.community.scenes.iter().filter(|s| s.head.status == Status::Pilot);
-    scenes.map(|scene| scene.head.id.clone()).collect()
+/// Events that are open, or gone and wait for a person.
+pub(in crate::console) fn open_events(snapshot: &Snapshot) -> impl Iterator<Item = &EventView> {
+    snapshot.view.events.iter().chain(&snapshot.view.returned)
 }
 
-pub(in crate::console) fn is_pilot(community: &Community, scene: &str) -> bool {
-    community.scenes.iter().any(|s| s.head.id == scene && s.head.status == Status::Pilot)
-}
-
-/// Whether a person must say yes before it is sent on.
-pub(in crate::console) fn waits_for_a_yes(data: &EventData) -> bool {
-    data.review.required && data.review.verdict.is_none() && !data.handling.stage.is_over()
+/// Those that the reader may see.
+pub(in crate::console) fn seen(snapshot: &Snapshot) -> impl Iterator<Item = &EventView> {
+    let sees_pilots = may(snapshot, Right::SeePilots);
+    open_events(snapshot).filter(move |event| sees_pilots || !event.is_pilot)
 }
 
 /// The form; works without any script.
@@ -173,8 +161,9 @@ pub(super) fn form(snapshot: &Snapshot, wanted: &Wanted, language: Language) -> 
     });
     let areas =
         community.areas.iter().map(|a| (a.id.clone(), translated(&a.title, language).to_owned()));
-    let hidden = hidden_scenes(snapshot);
-    let scenes = community.scenes.iter().filter(|s| !hidden.contains(&s.head.id));
+    let sees_pilots = may(snapshot, Right::SeePilots);
+    let scenes = community.scenes.iter();
+    let scenes = scenes.filter(|s| sees_pilots || s.head.status != Status::Pilot);
     let scenes =
         scenes.map(|s| (s.head.id.clone(), translated(&s.head.title, language).to_owned()));
     let stages = STAGES.map(|stage| (stage.word().to_owned(), words.stage(stage).to_owned()));

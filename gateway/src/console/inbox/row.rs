@@ -7,7 +7,6 @@ use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 
-use super::filter::{is_pilot, waits_for_a_yes};
 use crate::accounts::Right;
 use crate::console::figures::fingerprint;
 use crate::console::page::{age, area_title, device_title, may, translated};
@@ -33,33 +32,29 @@ pub(super) fn open(snapshot: &Snapshot, event: &EventView, language: Language) -
             article aria-labelledby=(title_id) {
                 p .head {
                     (badge(data.level, language))
+                    (marks(event, language))
                     (tags(snapshot, data, language))
                     span .age { (words.since) " " (age(snapshot, event.started, language)) }
                 }
                 h2 id=(title_id) {
-                    @if data.event.is_empty() {
-                        (title)
-                    } @else {
-                        a href={ "/events/" (data.event) } { (title) }
-                    }
+                    a href={ "/events/" (data.event) } { (title) }
                 }
                 (place(snapshot, data, language))
                 @if !why.is_empty() { p .why { (why) } }
-                @if may(snapshot, Right::Act) && !data.event.is_empty() {
-                    (deeds(data, &title_id, language))
-                }
+                @if may(snapshot, Right::Act) { (deeds(event, &title_id, language)) }
             }
         }
     }
 }
 
 /// What can be done from the list; the rest is done on the event's own page.
-fn deeds(data: &EventData, title_id: &str, language: Language) -> Markup {
+fn deeds(event: &EventView, title_id: &str, language: Language) -> Markup {
+    let data = &event.data;
     let words = InboxWords::of(language);
     let deeds = EventWords::of(language);
     html! {
         div .quick {
-            @if waits_for_a_yes(data) {
+            @if event.needs_review {
                 button .main type="submit" form="bulk" name="approve" value=(data.event)
                     aria-describedby=(title_id) { (deeds.approve) }
                 button type="submit" form="bulk" name="refuse" value=(data.event)
@@ -83,6 +78,14 @@ pub(in crate::console) fn badge(level: u8, language: Language) -> Markup {
     html! { span .badge.{ "level-" (level.clamp(1, 4)) } { b { (numeral) } " " (name) } }
 }
 
+/// Who hears of it: nobody yet, or integrators only.
+pub(in crate::console) fn marks(event: &EventView, language: Language) -> Markup {
+    html! {
+        @if event.is_pilot { span .tag.pilot { (InboxWords::of(language).pilot) } }
+        @if event.needs_review { span .tag.wait { (Words::of(language).review) } }
+    }
+}
+
 /// How it stands: what the sensors see, how far people are, and what makes it special.
 pub(in crate::console) fn tags(
     snapshot: &Snapshot,
@@ -95,8 +98,6 @@ pub(in crate::console) fn tags(
     let handling = &data.handling;
     html! {
         @if data.drill { span .tag.drill { (words.drill) } }
-        @if is_pilot(&snapshot.community, &data.scene) { span .tag.pilot { (own.pilot) } }
-        @if waits_for_a_yes(data) { span .tag.wait { (words.review) } }
         @if let Some(verdict) = verdict {
             (judging::said(verdict, data.review.by.as_deref(), language))
         }
@@ -147,7 +148,6 @@ pub(in crate::console) fn past(
             }
             p .tags {
                 @if summary.drill { span .tag.drill { (words.drill) } }
-                @if is_pilot(&snapshot.community, &summary.scene) { span .tag.pilot { (own.pilot) } }
                 @if let Some(verdict) = summary.verdict {
                     (judging::said(verdict.word(), None, language))
                 }
