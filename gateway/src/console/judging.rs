@@ -10,6 +10,7 @@ use axum::extract::{Extension, Form, State};
 use axum::response::{IntoResponse, Json, Response};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::verdict::{Opinion, Verdict};
+use gatehouse_core::view::SceneView;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -122,34 +123,43 @@ pub(super) fn records(snapshot: &Snapshot, language: Language) -> Markup {
     html! {
         section #record .record data-live {
             @if !scenes.is_empty() {
-                h2 { (words.record) }
-                p { (words.record_hint) }
-                div .scroll {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { (words.scene) }
-                                th scope="col" { (words.precision) }
-                                th scope="col" { (words.events) }
-                                th scope="col" { (words.real) }
-                                th scope="col" { (words.false_alarm) }
-                                th scope="col" { (words.planned_work) }
-                                th scope="col" { (words.unjudged) }
-                            }
-                        }
-                        tbody {
-                            @for scene in scenes {
-                                @let tally = &scene.tally;
-                                tr {
-                                    th scope="row" { (translated(&scene.title, language)) }
-                                    td { (tally.precision().map_or("–".to_owned(), percent)) }
-                                    td { (tally.events) }
-                                    td { (tally.real) }
-                                    td { (tally.false_alarms) }
-                                    td { (tally.planned) }
-                                    td { (tally.unjudged()) }
-                                }
-                            }
+                details {
+                    summary { (words.record) }
+                    p { (words.record_hint) }
+                    (table(scenes, language))
+                }
+            }
+        }
+    }
+}
+
+fn table(scenes: &[SceneView], language: Language) -> Markup {
+    let words = Words::of(language);
+    html! {
+        div .scroll tabindex="0" role="region" aria-label=(words.record) {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { (words.scene) }
+                        th scope="col" { (words.precision) }
+                        th scope="col" { (words.events) }
+                        th scope="col" { (words.real) }
+                        th scope="col" { (words.false_alarm) }
+                        th scope="col" { (words.planned_work) }
+                        th scope="col" { (words.unjudged) }
+                    }
+                }
+                tbody {
+                    @for scene in scenes {
+                        @let tally = &scene.tally;
+                        tr {
+                            th scope="row" { (translated(&scene.title, language)) }
+                            td { (tally.precision().map_or("–".to_owned(), percent)) }
+                            td { (tally.events) }
+                            td { (tally.real) }
+                            td { (tally.false_alarms) }
+                            td { (tally.planned) }
+                            td { (tally.unjudged()) }
                         }
                     }
                 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::event::message::{EventData, Message};
+use gatehouse_core::event::message::{Contribution, EventData, Message};
 use gatehouse_core::event::summary::Summary;
 use gatehouse_core::statistics::window::Window;
 use gatehouse_core::view::EventView;
@@ -79,8 +79,8 @@ pub(super) async fn page(
         return Failure::NoEvent.answer(&reader);
     };
     let since = shown.data.started.parse().unwrap_or(snapshot.now);
-    let parts = shown.data.cause.contributions.iter().filter(|part| part.observed.is_some());
-    let devices: BTreeSet<String> = parts.take(CHARTS).map(|part| part.device.clone()).collect();
+    let devices: BTreeSet<String> =
+        measured(&shown.data).into_iter().map(|part| part.device.clone()).collect();
     for device in devices {
         shown.windows.extend(console.sources.lookout.around(&device, since).await);
     }
@@ -129,13 +129,13 @@ fn whole(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) 
             (head(snapshot, shown, language))
             div .columns {
                 div .first {
-                    (act(snapshot, shown, address, language))
                     @if !advice.is_empty() {
                         section .panel.advice {
                             h2 { (Words::of(language).what_to_do) }
                             p { (advice) }
                         }
                     }
+                    (act(snapshot, shown, address, language))
                     section .panel {
                         h2 { (words.why) }
                         p .why { (why) }
@@ -231,11 +231,28 @@ fn act(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) ->
     }
 }
 
+/// The points that are drawn, each once: where several detectors looked at one, with what that one holds
+/// for normal which says it.
+fn measured(data: &EventData) -> Vec<&Contribution> {
+    let mut parts: Vec<&Contribution> = Vec::new();
+    for part in data.cause.contributions.iter().filter(|part| part.observed.is_some()) {
+        let same = |other: &&mut &Contribution| {
+            (&other.device, &other.point) == (&part.device, &part.point)
+        };
+        match parts.iter_mut().find(same) {
+            Some(known) if known.expected == (None, None) => *known = part,
+            Some(_) => {}
+            None => parts.push(part),
+        }
+    }
+    parts.truncate(CHARTS);
+    parts
+}
+
 fn charts(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
     let data = &shown.data;
-    let parts = data.cause.contributions.iter().filter(|part| part.observed.is_some());
-    let drawn: Vec<Markup> = parts
-        .take(CHARTS)
+    let drawn: Vec<Markup> = measured(data)
+        .into_iter()
         .filter_map(|part| {
             let window = shown.windows.iter().find(|window| window.device == part.device)?;
             chart::draw(snapshot, window, part, data, language)
@@ -243,7 +260,7 @@ fn charts(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
         .collect();
     html! {
         @if drawn.is_empty() {
-            @if data.cause.contributions.iter().any(|part| part.observed.is_some()) {
+            @if !measured(data).is_empty() {
                 p .soft { (EventWords::of(language).no_readings) }
             }
         } @else {

@@ -174,10 +174,10 @@ pub(super) fn form(snapshot: &Snapshot, wanted: &Wanted, language: Language) -> 
                 input #seek type="search" name="text" value=(wanted.text) maxlength="80"
                     autocomplete="off";
             }
-            (choice("level", words.level, words.any, &wanted.level, levels))
-            (choice("area", words.area, words.any, &wanted.area, areas))
-            (choice("scene", words.scene, words.any, &wanted.scene, scenes))
-            (choice("stage", words.stage_name, words.any, &wanted.stage, stages.into_iter()))
+            (choice("level", words.level, words.any_level, &wanted.level, levels))
+            (choice("area", words.area, words.any_area, &wanted.area, areas))
+            (choice("scene", words.scene, words.any_scene, &wanted.scene, scenes))
+            (choice("stage", words.stage_name, words.any_stage, &wanted.stage, stages.into_iter()))
             div .do {
                 button type="submit" { (words.show) }
                 @if wanted.is_narrow() { a href="/" { (words.show_all) } }

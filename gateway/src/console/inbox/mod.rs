@@ -139,7 +139,11 @@ fn earlier(
             @match past {
                 Err(_) => p .none { (words.unreadable) },
                 Ok(past) => {
-                    @if past.events.is_empty() { p .none { (words.no_past) } }
+                    @if past.events.is_empty() {
+                        p .none {
+                            (if wanted.is_narrow() { words.no_past } else { words.none_yet })
+                        }
+                    }
                     ol .lines role="list" {
                         @for summary in &past.events { (row::past(snapshot, summary, language)) }
                     }

@@ -105,7 +105,7 @@ static EN: EventWords = EventWords {
     similar: "The same before",
     no_similar: "No such event is known here from before.",
 
-    act: "What to do now",
+    act: "Act on it",
     may_not: "Your account may look, but not act.",
     note: "Note, if you like",
     approve: "Approve",
@@ -164,7 +164,7 @@ static ZH: EventWords = EventWords {
     similar: "以往同类事件",
     no_similar: "此处以往没有同类事件。",
 
-    act: "现在处置",
+    act: "处置操作",
     may_not: "您的账号只能查看，不能操作。",
     note: "备注（可不填）",
     approve: "同意上报",
