@@ -7,6 +7,7 @@ use gatehouse_core::community::people::{Person, on_duty};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::Tier;
 use gatehouse_core::event::message::{EventData, Stage, State};
+use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 
 use crate::console::Snapshot;
@@ -20,12 +21,13 @@ const ASIDE: [u64; 5] = [30, 120, 480, 1_440, 10_080];
 pub(super) fn form(
     snapshot: &Snapshot,
     data: &EventData,
-    needs_review: bool,
+    open: Option<&EventView>,
     address: &str,
     language: Language,
 ) -> Markup {
     let words = EventWords::of(language);
     let stage = data.handling.stage;
+    let needs_review = open.is_some_and(|event| event.needs_review);
     let button = |deed: &str, name: &str, is_main: bool| {
         html! { button .main[is_main] type="submit" name="deed" value=(deed) { (name) } }
     };
@@ -35,7 +37,9 @@ pub(super) fn form(
             input type="hidden" name="event" value=(data.event);
             input type="hidden" name="next" value=(address);
             @if needs_review { p .soft { (words.review_hint) } }
-            @if stage.is_over() {
+            @if open.is_none() {
+                p .soft { (words.left) }
+            } @else if stage.is_over() {
                 (note(words))
                 div .choices { (button("reopen", words.reopen, false)) }
             } @else if needs_review {

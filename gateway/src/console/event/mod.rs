@@ -218,8 +218,7 @@ fn head(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
 /// What the reader may do about it now; what was typed stays while nothing has changed.
 fn act(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) -> Markup {
     let words = EventWords::of(language);
-    let needs_review = shown.open.as_ref().is_some_and(|event| event.needs_review);
-    let form = deeds::form(snapshot, &shown.data, needs_review, address, language);
+    let form = deeds::form(snapshot, &shown.data, shown.open.as_ref(), address, language);
     let stands = fingerprint(form.0.as_bytes());
     html! {
         section #deeds .panel.deeds data-live aria-labelledby="deeds-title" {

@@ -49,7 +49,7 @@ pub(super) fn told(snapshot: &Snapshot, history: &[Message], language: Language)
                             }))
                         }
                         @if is_by_somebody(step.transition) {
-                            @if let Some(by) = &handling.by { " · " (by) }
+                            @if let Some(by) = &handling.by { " · " (who(snapshot, by, language)) }
                         }
                     }
                     @if is_by_somebody(step.transition) {
@@ -60,6 +60,16 @@ pub(super) fn told(snapshot: &Snapshot, history: &[Message], language: Language)
                 }
             }
         }
+    }
+}
+
+/// A person's name; the two who are none by their own words.
+fn who<'a>(snapshot: &'a Snapshot, by: &'a str, language: Language) -> &'a str {
+    let words = EventWords::of(language);
+    match by {
+        "sensor" => words.sensor,
+        "platform" => words.platform,
+        by => person(snapshot, by, language),
     }
 }
 

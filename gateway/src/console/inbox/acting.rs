@@ -28,6 +28,9 @@ use crate::console::words::inbox::InboxWords;
 /// Events that one form may name; a page shows fewer.
 const MOST: usize = 200;
 
+/// The snapshot is made twice a second.
+const CATCH_UP: Duration = Duration::from_millis(700);
+
 /// What a form says, field by field.
 #[derive(Debug, Default)]
 struct Said {
@@ -131,6 +134,7 @@ pub(in crate::console) async fn act(
     if !reader.wants_page {
         return Json(all).into_response();
     }
+    shown(&console).await;
     let failed = all.iter().filter(|acted| acted.result.is_err()).count();
     let told = match all.as_slice() {
         [one] => one.told.clone(),
@@ -138,6 +142,15 @@ pub(in crate::console) async fn act(
     };
     let number = console.notices.put(Notice { told, is_bad: failed > 0 });
     Redirect::to(&with(local(&said.next), "notice", &number.to_string())).into_response()
+}
+
+/// Waits until the snapshot has caught up with what was done, so that the page that comes next shows it.
+async fn shown(console: &Console) {
+    let done = console.sources.clock.now();
+    let mut view = console.sources.view.clone();
+    let caught_up = view.wait_for(|view| view.at >= done);
+    // Late or gone: the page says so soon enough.
+    drop(tokio::time::timeout(CATCH_UP, caught_up).await);
 }
 
 fn summed(done: usize, failed: usize) -> Text {

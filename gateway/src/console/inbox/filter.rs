@@ -81,7 +81,7 @@ impl Wanted {
     pub(in crate::console) fn open<'v>(&self, snapshot: &'v Snapshot) -> Vec<&'v EventView> {
         let filter = self.filter(snapshot);
         let mut events: Vec<&EventView> =
-            seen(snapshot).filter(|event| wants(&filter, &event.data)).collect();
+            seen(snapshot).filter(|e| is_undone(e) && wants(&filter, &e.data)).collect();
         // Stable: within each they stay most urgent first.
         events.sort_by_key(|event| match &event.data {
             _ if event.needs_review => 0,
@@ -102,7 +102,10 @@ impl Wanted {
             area: some(&self.area),
             level: self.level(),
             stage: self.stage(),
-            not_events: open_events(snapshot).map(|e| e.data.event.clone()).collect(),
+            not_events: open_events(snapshot)
+                .filter(|event| is_undone(event))
+                .map(|event| event.data.event.clone())
+                .collect(),
             ..Filter::default()
         }
     }
@@ -138,6 +141,11 @@ fn named(community: &Community, text: &str) -> BTreeSet<String> {
         })
         .map(|(id, _)| id.clone())
         .collect()
+}
+
+/// Whether somebody has to do something; one that was dismissed may go on for long.
+fn is_undone(event: &EventView) -> bool {
+    !event.data.handling.stage.is_over()
 }
 
 /// Events that are open, or gone and wait for a person.
