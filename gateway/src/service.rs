@@ -34,6 +34,7 @@ use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
+use crate::lookout::{self, Lookout};
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
@@ -164,7 +165,10 @@ pub async fn start(
 
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
+    let (looks, asked) = mpsc::channel(lookout::LOOKS);
+    let lookout = Lookout::new(looks, config.store.path.clone());
     let effects = Effects {
+        looks: asked,
         batches,
         inference,
         settlers,
@@ -191,6 +195,7 @@ pub async fn start(
         configuration: configuration_seen,
         watched: watched_seen,
         store: store.clone(),
+        lookout,
         desk: Arc::clone(&desk),
         workshop,
         wires,
@@ -362,6 +367,7 @@ struct Shown {
     configuration: watch::Receiver<Configuration>,
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
+    lookout: Lookout,
     desk: Arc<Desk>,
     workshop: Option<Arc<Workshop>>,
     wires: watch::Receiver<Arc<Wires>>,
@@ -390,6 +396,7 @@ async fn start_console(
         configuration,
         watched,
         store,
+        lookout,
         desk,
         audit,
         workshop,
@@ -401,6 +408,8 @@ async fn start_console(
         community,
         configuration,
         watched,
+        events: store.clone(),
+        lookout,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

@@ -28,6 +28,8 @@ pub(super) enum Failure {
     /// A verdict without a name, or with too long a one.
     NoName,
     NoEvent,
+    /// A form that is about no event, or about too many.
+    NothingChosen,
     /// A verdict that the engine or the disk did not take.
     NotHeard,
     TooManyStreams,
@@ -58,7 +60,7 @@ impl Failure {
                 StatusCode::FORBIDDEN
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
+            Self::BadForm | Self::NoName | Self::NothingChosen => StatusCode::BAD_REQUEST,
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -115,6 +117,17 @@ impl Failure {
                 ("没有这个事件", "它可能已超出保留期限；未作任何更改。"),
                 ("There is no such event", "It may be too old to be kept; nothing was done."),
             ),
+            Self::NothingChosen => (
+                ("没有选择事件", "请返回选择至少一个事件，最多 200 个。"),
+                ("No event was chosen", "Go back and choose at least one, and 200 at most."),
+            ),
+            Self::NotAllowed => (
+                ("您没有此权限", "请由有权限的账号操作，或联系管理员。"),
+                (
+                    "Your account may not do that",
+                    "Ask somebody whose role allows it, or the administrator.",
+                ),
+            ),
             Self::NotHeard => (
                 ("网关没有记下", "请稍后重试；若仍不行，请查看网关日志。"),
                 (
@@ -129,13 +142,6 @@ impl Failure {
             Self::WrongPassword => (
                 ("账号或密码不正确", "请返回重新输入。"),
                 ("Name or password is wrong", "Go back and try again."),
-            ),
-            Self::NotAllowed => (
-                ("没有权限", "您的角色不能进行此操作；如有需要请联系管理员。"),
-                (
-                    "You may not do that",
-                    "Your role does not allow it; ask an admin if you need it.",
-                ),
             ),
             Self::OldForm => (
                 ("页面已过期", "请返回并刷新页面后重试；未作任何更改。"),

@@ -61,6 +61,8 @@ async fn fresh() -> Served {
         store: Box::new(StoreState::default),
         desk: crate::sample::desk(),
         audit: crate::audit::Audit::in_store(served.store.path()).unwrap(),
+        events: served.events.clone(),
+        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, served.store.path().to_owned()),
         workshop: None,
         wires: watch::channel(Arc::default()).1,
         clock: Clock::new(1.0),

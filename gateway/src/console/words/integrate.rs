@@ -10,7 +10,6 @@ pub(in crate::console) struct IntegrateWords {
     /// Picked, pointer, sent, read as.
     pub field_head: [&'static str; 4],
     pub title: &'static str,
-    pub nav: &'static str,
     pub steps_label: &'static str,
     pub lead: &'static str,
     pub paste: &'static str,
@@ -132,7 +131,6 @@ static EN: IntegrateWords = IntegrateWords {
     steps: ["Paste", "Choose", "Name", "Look over", "Read"],
     field_head: ["Use", "Field", "Sent", "Reads as"],
     title: "Connect a new sensor",
-    nav: "Connect",
     steps_label: "Steps",
     lead: "Paste one message that the sensor has sent, or look at a Modbus bus. Every value that may stand in it is shown; click the right ones, and save them as a device type with this message as its example.",
     paste: "Paste a message",
@@ -245,7 +243,6 @@ static ZH: IntegrateWords = IntegrateWords {
     steps: ["粘贴", "选择", "命名", "核对", "读数"],
     field_head: ["选用", "字段", "原文", "读作"],
     title: "接入新传感器",
-    nav: "接入",
     steps_label: "步骤",
     lead: "粘贴传感器发送的一条消息，或读取一条 Modbus 总线。网关会列出其中每一个可能的数值；点选正确的，保存为设备类型，连同这条消息作为示例。",
     paste: "粘贴一条消息",
