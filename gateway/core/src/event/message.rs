@@ -106,6 +106,23 @@ pub enum State {
     Cleared,
 }
 
+/// How far people have come with it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Nobody has looked at it.
+    #[default]
+    Raised,
+    Acknowledged,
+    Dispatched,
+    Handled,
+    Verified,
+    Closed,
+    Dismissed,
+}
+
 /// Common Alerting Protocol 1.2, `urgency`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Urgency {

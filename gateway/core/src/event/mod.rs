@@ -8,11 +8,13 @@
 //! 1. [`identity`]: ids and sequences,
 //! 2. `life`: what becomes of one event,
 //! 3. [`message`]: what leaves the box,
-//! 4. [`verdict`]: what people say of it afterwards.
+//! 4. [`verdict`]: what people say of it afterwards,
+//! 5. [`summary`]: the event in one line.
 
 pub mod identity;
 mod life;
 pub mod message;
+pub mod summary;
 pub mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
