@@ -28,9 +28,10 @@ pub fn paper(report: &Report, language: Language, now: Timestamp) -> Paper {
             zone(stretch.offset, stretch.is_utc),
         ),
         made: format!(
-            "{} {} · Gatehouse {}",
+            "{} {}{}Gatehouse {}",
             words.made,
             clock(now, stretch.offset),
+            words.comma,
             env!("CARGO_PKG_VERSION")
         ),
         page: words.page.map(str::to_owned),
@@ -54,14 +55,13 @@ fn sections(report: &Report, language: Language) -> Vec<Section> {
             Block::Heat(heat(report, language)),
             Block::Table(by_category(report, language)),
         ];
-        let speed = vec![Block::Text(words.speed_told.to_owned()), Block::Table(speed(report, language))];
         let causes = vec![
             Block::Text(words.causes_told.to_owned()),
             Block::Table(causes(report, language)),
             Block::Table(sources(report, language)),
         ];
         sections.push(section("happened", words.happened, happened));
-        sections.push(section("speed", words.speed, speed));
+        sections.push(section("speed", words.speed, speed(report, language)));
         sections.push(section("areas", words.by_area, vec![Block::Table(areas(report, language))]));
         sections.push(section("scenes", words.by_scene, vec![Block::Table(scenes(report, language))]));
         sections.push(section("causes", words.causes, causes));
@@ -83,7 +83,7 @@ fn tiles(report: &Report, language: Language) -> Vec<Tile> {
         is_odd,
     };
     let than_before = |now: u32, then: Option<u32>| {
-        then.map_or_else(String::new, |then| format!("{} {then} · {}", words.before, change(now, then)))
+        then.map_or_else(String::new, |then| format!("{} {then}{}{}", words.before, words.comma, change(now, then)))
     };
     let ninth = |spans: &Spans| {
         spans.ninth.map_or_else(String::new, |_| {
@@ -190,38 +190,45 @@ fn by_category(report: &Report, language: Language) -> Table {
     }
 }
 
-fn speed(report: &Report, language: Language) -> Table {
+/// A table for each step: acknowledged, handled, closed.
+fn speed(report: &Report, language: Language) -> Vec<Block> {
     let words = Words::of(language);
-    let mut head = vec![column(words.level, Kind::Words), column(words.events, Kind::Number)];
-    for (step, has_limit) in [(words.acknowledged, true), (words.handled, true), (words.closed, false)] {
-        head.push(column(&format!("{step} {}", words.half), Kind::Number));
-        head.push(column(&format!("{step} {}", words.nine), Kind::Number));
-        if has_limit {
-            head.push(column(&format!("{step} {}", in_time(language)), Kind::Number));
-        }
-    }
-    let row = |name: &str, pace: &Pace| {
-        let mut row = vec![text(name), number(pace.events)];
-        for (spans, has_limit) in [(&pace.acknowledge, true), (&pace.handle, true), (&pace.close, false)] {
-            row.push(text(&span_or(spans.median, language)));
-            row.push(text(&span_or(spans.ninth, language)));
-            if has_limit {
-                row.push(text(&percent(spans.timely.in_time, spans.timely.of)));
-            }
-        }
-        row
+    let steps: [(&str, fn(&Pace) -> &Spans); 3] = [
+        (words.acknowledged, |pace| &pace.acknowledge),
+        (words.handled, |pace| &pace.handle),
+        (words.closed, |pace| &pace.close),
+    ];
+    let table = |(title, of): (&str, fn(&Pace) -> &Spans)| {
+        let row = |name: &str, pace: &Pace| {
+            let spans = of(pace);
+            let timely = spans.timely;
+            vec![
+                text(name),
+                number(pace.events),
+                number(spans.reached),
+                text(&span_or(spans.median, language)),
+                text(&span_or(spans.ninth, language)),
+                text(&percent(timely.in_time, timely.of)),
+                text(&if timely.of == 0 { "–".to_owned() } else { timely.late().to_string() }),
+            ]
+        };
+        let levels = words.levels.iter().zip(&report.levels);
+        let mut rows: Vec<Vec<Cell>> = levels.map(|(name, pace)| row(name, pace)).collect();
+        rows.push(row(words.all, &report.pace));
+        let head = [
+            words.events,
+            words.reached,
+            words.half,
+            words.nine,
+            words.in_time_short,
+            words.late,
+        ];
+        let numbers = head.map(|title| column(title, Kind::Number));
+        let head = std::iter::once(column(words.level, Kind::Words)).chain(numbers).collect();
+        Block::Table(Table { title: title.to_owned(), head, rows })
     };
-    let mut rows: Vec<Vec<Cell>> =
-        words.levels.iter().zip(&report.levels).map(|(name, pace)| row(name, pace)).collect();
-    rows.push(row(words.all, &report.pace));
-    Table { title: words.speed.to_owned(), head, rows }
-}
-
-fn in_time(language: Language) -> &'static str {
-    match language {
-        Language::Zh => "按时",
-        Language::En => "in time",
-    }
+    let told = Block::Text(words.speed_told.to_owned());
+    std::iter::once(told).chain(steps.into_iter().map(table)).collect()
 }
 
 fn areas(report: &Report, language: Language) -> Table {
@@ -300,7 +307,7 @@ fn causes(report: &Report, language: Language) -> Table {
         ]
     });
     Table {
-        title: words.causes.to_owned(),
+        title: words.by_cause.to_owned(),
         head: vec![
             column(words.cause, Kind::Words),
             column(words.device, Kind::Words),

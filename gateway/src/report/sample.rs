@@ -94,6 +94,7 @@ pub(crate) fn community() -> Community {
         devices,
         scenes: vec![],
         models: vec![],
+        duties: gatehouse_core::community::people::Duties::default(),
     }
 }
 

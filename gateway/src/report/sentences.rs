@@ -111,7 +111,7 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
         let until = clock(stretch.to, stretch.offset);
         say(
             format!("本月尚未结束，数字截至 {until}；“上月”为同样长的一段时间。"),
-            format!("The month is not over: figures up to {until}. “Month before” is a stretch of the same length."),
+            format!("The month is not over: figures up to {until}. What was before is a stretch of the same length."),
         );
     }
     if let Some(since) = stretch.known_since {

@@ -161,7 +161,7 @@ impl Advice {
                     scene.zh
                 ),
                 format!(
-                    "“{}” is wrong more often than right: back-test another threshold on what is on record before changing it.",
+                    "\"{}\" is wrong more often than right: back-test another threshold on what is on record before changing it.",
                     scene.en
                 ),
             ),
@@ -179,14 +179,14 @@ impl Advice {
                     device.zh, title.zh
                 ),
                 format!(
-                    "“{}” keeps coming back at {}: the fix did not hold, so look for what is behind it.",
+                    "\"{}\" keeps coming back at {}: the fix did not hold, so look for what is behind it.",
                     title.en, device.en
                 ),
             ),
             Self::Common { title, device, .. } => Text::new(
                 format!("优先解决{}“{}”：仅此一项就占了很大比例。", device.zh, title.zh),
                 format!(
-                    "Deal with “{}” at {} first: it alone makes up much of the month.",
+                    "Deal with \"{}\" at {} first: it alone makes up much of the month.",
                     title.en, device.en
                 ),
             ),

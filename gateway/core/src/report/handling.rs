@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::counting::level;
+use crate::community::people::Duties;
 use crate::event::message::Stage;
 use crate::event::summary::Summary;
 use crate::reading::Timestamp;
@@ -15,7 +16,28 @@ use crate::reading::Timestamp;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     pub acknowledge: [Option<Duration>; 4],
+    /// From when it was acknowledged, or should have been.
     pub handle: [Option<Duration>; 4],
+}
+
+impl Limits {
+    /// Those at which an event goes up a tier.
+    pub fn of(duties: &Duties) -> Self {
+        let times = [1, 2, 3, 4].map(|level| duties.times(level));
+        Self {
+            acknowledge: times.map(|times| times.map(|t| t.acknowledge)),
+            handle: times.map(|times| times.map(|t| t.handle)),
+        }
+    }
+
+    fn acknowledge_by(&self, event: &Summary) -> Option<Timestamp> {
+        Some(event.opened + self.acknowledge[usize::from(level(event) - 1)]?)
+    }
+
+    fn handle_by(&self, event: &Summary) -> Option<Timestamp> {
+        let from = first_look(event).or_else(|| self.acknowledge_by(event))?;
+        Some(from + self.handle[usize::from(level(event) - 1)]?)
+    }
 }
 
 /// How fast some events were handled.
@@ -24,7 +46,7 @@ pub struct Pace {
     pub events: u32,
     pub acknowledge: Spans,
     pub handle: Spans,
-    /// Until somebody, or the sensor's proof, closed it.
+    /// Until it was closed, or dismissed.
     pub close: Spans,
 }
 
@@ -73,9 +95,8 @@ impl Pace {
         let mut count = 0;
         for event in events {
             count += 1;
-            let at = usize::from(level(event) - 1);
-            acknowledge.note(event, first_look(event), limits.acknowledge[at], until);
-            handle.note(event, event.handled, limits.handle[at], until);
+            acknowledge.note(event, first_look(event), limits.acknowledge_by(event), until);
+            handle.note(event, event.handled, limits.handle_by(event), until);
             close.note(event, event.closed, None, until);
         }
         Self {
@@ -94,8 +115,7 @@ fn first_look(event: &Summary) -> Option<Timestamp> {
 
 /// Whether somebody looked in time; `None` when nothing was asked of anybody.
 pub(super) fn looked_in_time(event: &Summary, limits: &Limits, until: Timestamp) -> Option<bool> {
-    let limit = limits.acknowledge[usize::from(level(event) - 1)];
-    is_in_time(event, first_look(event), limit, until)
+    is_in_time(event, first_look(event), limits.acknowledge_by(event), until)
 }
 
 /// An event that was over by itself before its limit had passed asked nothing of anybody; nor has one
@@ -103,10 +123,10 @@ pub(super) fn looked_in_time(event: &Summary, limits: &Limits, until: Timestamp)
 fn is_in_time(
     event: &Summary,
     done: Option<Timestamp>,
-    limit: Option<Duration>,
+    due: Option<Timestamp>,
     until: Timestamp,
 ) -> Option<bool> {
-    let due = event.opened + limit?;
+    let due = due?;
     if let Some(done) = done.filter(|done| *done <= until) {
         return (done >= event.opened).then_some(done <= due);
     }
@@ -126,12 +146,12 @@ impl Step {
         &mut self,
         event: &Summary,
         done: Option<Timestamp>,
-        limit: Option<Duration>,
+        due: Option<Timestamp>,
         until: Timestamp,
     ) {
         let reached = done.filter(|done| (event.opened..=until).contains(done));
         self.spans.extend(reached.map(|done| done.since(event.opened)));
-        if let Some(is_in_time) = is_in_time(event, done, limit, until) {
+        if let Some(is_in_time) = is_in_time(event, done, due, until) {
             self.timely.note(is_in_time);
         }
     }

@@ -102,6 +102,12 @@ impl Letters {
         lines
     }
 
+    /// The widest part of a text that no line break may divide.
+    pub(super) fn widest(&self, text: &str, weight: Weight, size: f32) -> f32 {
+        let widths = pieces(text).into_iter().map(|p| self.width(p.trim_end(), weight, size));
+        widths.fold(0.0, f32::max)
+    }
+
     fn glyph(&self, letter: char, weight: Weight) -> (Weight, GlyphId, f32) {
         // Neither a control character nor a blank of a width of its own has a glyph.
         let letter = if letter.is_control() || letter.is_whitespace() { ' ' } else { letter };
@@ -159,7 +165,7 @@ fn may_break(before: char, after: char) -> bool {
     if after == ' ' || "，。、；：？！）”’》」％%…·,.;:?!)\u{a0}".contains(after) {
         return false;
     }
-    if before == ' ' {
+    if before == ' ' || (before == '-' && after.is_alphabetic()) {
         return true;
     }
     let is_opening = "（“‘《「(".contains(before);

@@ -53,13 +53,14 @@ pub fn render(paper: &Paper) -> Result<Vec<u8>, NoPdf> {
 fn opening(sheets: &mut Sheets<'_>, paper: &Paper) {
     sheets.y = TOP - 14.0;
     sheets.text(&paper.community, PLACE);
-    let title = sheets.group(heading(1, &paper.kind), None);
     let text = format!("{} {}", paper.month, paper.kind);
+    let title = sheets.group(heading(1, &text), None);
     sheets.stops.push(Stop { title: text.clone(), page: 0, y: sheets.y });
     sheets.paragraph(title, &text, TITLE, LEFT, ACROSS);
     sheets.text(&paper.stretch, Style::SMALL);
     sheets.y += 12.0;
     sheets.text(&paper.lead, Style { size: 10.5, leading: 17.0, ..Style::BODY });
+    sheets.y += 4.0;
     for remark in &paper.remarks {
         sheets.text(remark, Style::SMALL);
     }
@@ -99,9 +100,10 @@ fn draw_section(sheets: &mut Sheets<'_>, section: &Section) {
     let follows = match section.blocks.first() {
         Some(Block::Days(_)) => 200.0,
         Some(Block::Heat(_)) => 170.0,
-        Some(Block::Table(_) | Block::Findings(_) | Block::Text(_)) | None => 70.0,
+        Some(Block::Table(of)) => table::together(of),
+        Some(Block::Findings(_) | Block::Text(_)) | None => 70.0,
     };
-    sheets.need(SECTION.leading + follows);
+    sheets.need(SECTION.leading + 8.0 + follows);
     let node = sheets.group(heading(2, &section.title), None);
     let page = sheets.pages.len() - 1;
     sheets.stops.push(Stop { title: section.title.clone(), page, y: sheets.y });
@@ -112,14 +114,17 @@ fn draw_section(sheets: &mut Sheets<'_>, section: &Section) {
     is_alone |= section.blocks.iter().any(|b| matches!(b, Block::Days(_)));
     for block in &section.blocks {
         match block {
-            Block::Text(text) => sheets.text(text, Style::SMALL),
+            Block::Text(text) => {
+                sheets.text(text, Style::SMALL);
+                sheets.y += 3.0;
+            }
             Block::Findings(findings) => draw_findings(sheets, findings),
             Block::Days(days) => charts::days(sheets, days),
             Block::Heat(heat) => charts::heat(sheets, heat),
             Block::Table(of) => {
                 if is_alone {
-                    sheets.need(90.0);
                     sheets.y += 6.0;
+                    sheets.need(Style::BODY.leading + table::together(of));
                     sheets.text(&of.title, Style::BODY.bold());
                 }
                 table::draw(sheets, of);
@@ -160,13 +165,15 @@ fn running(sheets: &mut Sheets<'_>, paper: &Paper) {
         std::mem::swap(&mut page, &mut sheets.pages[number - 1]);
         let [before, between, after] = &paper.page;
         let place = format!("{before}{number}{between}{total}{after}");
-        let head = format!("{} · {} {}", paper.community, paper.month, paper.kind);
+        let head = format!("{} {}", paper.month, paper.kind);
         sheets.pages.push(Vec::new());
         if number == 1 {
             let band = Mark::Box { x: 0.0, y: 0.0, wide: sheet::WIDTH, high: 7.0, colour: ACCENT };
             sheets.mark(Owner::Nobody, band);
         } else {
-            sheets.line(Owner::Header, &head, style, LEFT, 32.0);
+            sheets.line(Owner::Header, &paper.community, style, LEFT, 32.0);
+            let wide = sheets.letters.width(&head, style.weight, style.size);
+            sheets.line(Owner::Header, &head, style, RIGHT - wide, 32.0);
             sheets.mark(Owner::Header, Mark::Rule { x: LEFT, y: 46.0, wide: ACROSS, colour: LINE });
         }
         let foot = HEIGHT - 40.0;

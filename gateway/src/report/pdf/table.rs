@@ -14,6 +14,8 @@ const BAR: f32 = 74.0;
 const BAR_HIGH: f32 = 6.0;
 /// A column of numbers is not made wider by its head than this; the head breaks.
 const HEAD: f32 = 50.0;
+/// A table of so few rows is not divided.
+const SMALL: usize = 8;
 
 const HEAD_STYLE: Style = Style { size: 7.5, leading: 10.5, weight: Weight::Regular, colour: SOFT };
 
@@ -21,6 +23,12 @@ struct Place {
     x: f32,
     wide: f32,
     kind: Kind,
+}
+
+/// As much of it as must stand on one page: all of a small table, the head and some rows of a large one.
+pub(super) fn together(table: &Table) -> f32 {
+    let rows = if table.rows.len() <= SMALL { table.rows.len() } else { 4 };
+    2.0 * (PAD + HEAD_STYLE.leading) + row_high(1) * count(rows)
 }
 
 pub(super) fn draw(sheets: &mut Sheets<'_>, table: &Table) {
@@ -32,8 +40,7 @@ pub(super) fn draw(sheets: &mut Sheets<'_>, table: &Table) {
         .map(|(column, place)| lines(sheets, &column.title, HEAD_STYLE, place.wide))
         .collect();
     let head_high = height(&head, HEAD_STYLE);
-    // A head alone at the end of a page helps nobody.
-    sheets.need(head_high + 3.0 * row_high(1));
+    sheets.need(together(table));
     let node = sheets.group(Tag::Table, None);
     let above = sheets.group(Tag::THead, Some(node));
     let row = sheets.group(Tag::TR, Some(above));
@@ -158,8 +165,10 @@ fn places(sheets: &Sheets<'_>, table: &Table) -> Vec<Place> {
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let head = sheets.letters.width(&column.title, HEAD_STYLE.weight, HEAD_STYLE.size);
-            longest(at).max(head.min(HEAD)) + 1.0
+            let (weight, size) = (HEAD_STYLE.weight, HEAD_STYLE.size);
+            let head = sheets.letters.width(&column.title, weight, size).min(HEAD);
+            let head = head.max(sheets.letters.widest(&column.title, weight, size));
+            longest(at).max(head) + 1.0
         })
         .collect();
     let gaps = GAP * count(table.head.len().saturating_sub(1));
