@@ -15,8 +15,10 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 
+use gatehouse_core::event::summary::Summary;
 use gatehouse_core::event::verdict::Opinion;
 use gatehouse_core::pipeline::Ruling;
+use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Entry, Verdict};
@@ -32,6 +34,8 @@ enum Ask {
     Entries { from: u64 },
     /// The entries about one event.
     Event(String),
+    /// A line per event that opened from a time on and before another.
+    Summaries { from: Timestamp, to: Timestamp },
     /// A look at the whole hash chain.
     Verify,
     /// Takes down what a person says of an event.
@@ -43,6 +47,7 @@ enum Ask {
 #[serde(rename_all = "kebab-case")]
 enum Told {
     Line(Line),
+    Summary(Box<Summary>),
     Verdict(Verdict),
     /// What a person's word did.
     Ruling(Ruling),

@@ -148,7 +148,6 @@ fn draw_bar(sheets: &mut Sheets<'_>, levels: &[f32; 4], place: &Place, middle: f
     }
 }
 
-/// Numbers and bars get what they need, words share the rest by the length of what stands there.
 fn places(sheets: &Sheets<'_>, table: &Table) -> Vec<Place> {
     let style = Style::CELL;
     let longest = |at: usize| {
@@ -172,22 +171,29 @@ fn places(sheets: &Sheets<'_>, table: &Table) -> Vec<Place> {
         })
         .collect();
     let gaps = GAP * count(table.head.len().saturating_sub(1));
-    let sum = |is_words: bool| {
-        let of = table.head.iter().zip(&wanted).filter(|(c, _)| (c.kind == Kind::Words) == is_words);
-        of.map(|(_, wide)| *wide).sum::<f32>()
-    };
-    let (words, rest) = (sum(true), (ACROSS - gaps - sum(false)).max(60.0));
+    let sum = |of: &[(Kind, f32)]| of.iter().map(|(_, amount)| *amount).sum::<f32>();
+    let kinds = table.head.iter().map(|column| column.kind);
+    let wanted: Vec<(Kind, f32)> = kinds.clone().zip(wanted).collect();
+    let left = ACROSS - gaps - sum(&wanted);
+    // What is left over goes to all, words first; what is missing is taken from the words.
+    let weights: Vec<(Kind, f32)> = kinds
+        .zip(&wanted)
+        .map(|(kind, (_, wide))| match kind {
+            Kind::Words if left < 0.0 => (kind, *wide),
+            Kind::Words => (kind, 3.0),
+            Kind::Number | Kind::Bar if left < 0.0 => (kind, 0.0),
+            Kind::Number | Kind::Bar => (kind, 1.0),
+        })
+        .collect();
+    let all = sum(&weights).max(1.0);
     let mut x = LEFT;
-    let place = |(column, wanted): (&crate::report::paper::Column, &f32)| {
-        let wide = match column.kind {
-            Kind::Words => wanted / words * rest,
-            Kind::Number | Kind::Bar => *wanted,
-        };
-        let place = Place { x, wide: wide.min(RIGHT - x), kind: column.kind };
+    let place = |((kind, wanted), (_, weight)): (&(Kind, f32), &(Kind, f32))| {
+        let wide = (wanted + left * weight / all).max(20.0);
+        let place = Place { x, wide: wide.min(RIGHT - x).max(1.0), kind: *kind };
         x += wide + GAP;
         place
     };
-    table.head.iter().zip(&wanted).map(place).collect()
+    wanted.iter().zip(&weights).map(place).collect()
 }
 
 fn lines(sheets: &Sheets<'_>, text: &str, style: Style, wide: f32) -> Vec<String> {
