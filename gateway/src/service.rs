@@ -33,6 +33,7 @@ use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
+use crate::lookout::{self, Lookout};
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
@@ -139,7 +140,10 @@ pub async fn start(
 
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
+    let (looks, asked) = mpsc::channel(lookout::LOOKS);
+    let lookout = Lookout::new(looks, config.store.path.clone());
     let effects = Effects {
+        looks: asked,
         batches,
         inference,
         settlers,
@@ -165,6 +169,7 @@ pub async fn start(
         configuration: configuration_seen,
         watched: watched_seen,
         store: store.clone(),
+        lookout,
         desk: Arc::clone(&desk),
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
@@ -334,6 +339,7 @@ struct Shown {
     configuration: watch::Receiver<Configuration>,
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
+    lookout: Lookout,
     desk: Arc<Desk>,
     audit: Audit,
 }
@@ -352,12 +358,14 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, audit } = shown;
+    let Shown { view, community, configuration, watched, store, lookout, desk, audit } = shown;
     let sources = console::Sources {
         view,
         community,
         configuration,
         watched,
+        events: store.clone(),
+        lookout,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

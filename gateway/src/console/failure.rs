@@ -27,6 +27,10 @@ pub(super) enum Failure {
     /// A verdict without a name, or with too long a one.
     NoName,
     NoEvent,
+    /// A form that is about no event, or about too many.
+    NothingChosen,
+    /// The role does not have the right.
+    NotAllowed,
     /// A verdict that the engine or the disk did not take.
     NotHeard,
     TooManyStreams,
@@ -41,8 +45,8 @@ impl Failure {
             Self::NoLogin | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
+            Self::ForeignOrigin | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::BadForm | Self::NoName | Self::NothingChosen => StatusCode::BAD_REQUEST,
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -97,6 +101,17 @@ impl Failure {
             Self::NoEvent => (
                 ("没有这个事件", "它可能已超出保留期限；未作任何更改。"),
                 ("There is no such event", "It may be too old to be kept; nothing was done."),
+            ),
+            Self::NothingChosen => (
+                ("没有选择事件", "请返回选择至少一个事件，最多 200 个。"),
+                ("No event was chosen", "Go back and choose at least one, and 200 at most."),
+            ),
+            Self::NotAllowed => (
+                ("您没有此权限", "请由有权限的账号操作，或联系管理员。"),
+                (
+                    "Your account may not do that",
+                    "Ask somebody whose role allows it, or the administrator.",
+                ),
             ),
             Self::NotHeard => (
                 ("网关没有记下", "请稍后重试；若仍不行，请查看网关日志。"),

@@ -5,10 +5,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::config::StoreConfig;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
 mod door;
+mod inbox;
 mod judging;
 
 /// A console on a port of its own, and what it is told.
@@ -16,6 +18,8 @@ struct Served {
     at: SocketAddr,
     password: String,
     view: watch::Sender<Arc<View>>,
+    events: Store,
+    _folder: tempfile::TempDir,
     _community: watch::Sender<Arc<Community>>,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
@@ -55,11 +59,16 @@ async fn serve_watched(
     let access = access.with_token(token);
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
+    let folder = tempfile::tempdir().unwrap();
+    let stored = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+    let (events, _) = Store::open(&stored).unwrap();
     let sources = Sources {
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
         watched: watch::channel(Arc::new(watched)).1,
+        events: events.clone(),
+        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, folder.path().to_owned()),
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
         audit: crate::audit::Audit::nowhere(),
@@ -68,7 +77,7 @@ async fn serve_watched(
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, access, sources, stop.clone()));
-    Served { at, password, view, _community: held, stop, task }
+    Served { at, password, view, events, _folder: folder, _community: held, stop, task }
 }
 
 impl Served {
@@ -428,7 +437,7 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
     assert!(style.header("cache-control").unwrap().contains("immutable"));
     assert_eq!((again.status, &*again.body), (304, ""));
     let script = served.ask("GET", "/static/live.js", "", "").await;
-    assert!(style.body.len() + script.body.len() < 30_000);
+    assert!(style.body.len() + script.body.len() < 40_000);
     served.end().await;
 }
 
