@@ -18,6 +18,8 @@
 //! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 14. [`cli`]: one file per command.
 //!
+//! Made on demand from the journal, for pages and commands: [`report`].
+//!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
@@ -36,6 +38,7 @@ pub mod journal;
 pub mod lookout;
 pub mod pace;
 mod replace;
+pub mod report;
 mod resident;
 pub mod retry;
 #[cfg(test)]

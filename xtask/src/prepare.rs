@@ -1,7 +1,7 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
-//! looks at the console, pymodbus is the Modbus server. Debian's packages bring all but the last, which
+//! looks at the console, poppler and qpdf read the reports, pymodbus is the Modbus server. Debian's packages bring all but the last, which
 //! lives in a Python environment of its own below the target folder.
 
 use std::fs;
@@ -13,8 +13,13 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 
 /// Programs that the tests start, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 3] =
-    [("mosquitto", "mosquitto"), ("mosquitto_pub", "mosquitto-clients"), ("socat", "socat")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("socat", "socat"),
+    ("pdftotext", "poppler-utils"),
+    ("qpdf", "qpdf"),
+];
 
 /// Names of the browser. Ubuntu has no package of it, so the test that wants one does without.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -42,7 +47,7 @@ pub(crate) fn everything() -> Result<PathBuf> {
         missing.push("python3-venv");
     }
     if missing.is_empty() {
-        eprintln!("xtask: mosquitto, socat and Python are here");
+        eprintln!("xtask: mosquitto, socat, poppler, qpdf and Python are here");
     } else {
         install(&missing)?;
     }

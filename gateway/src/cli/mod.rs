@@ -7,6 +7,7 @@ pub mod demo;
 pub mod events;
 pub mod models;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod simulate;
@@ -37,6 +38,7 @@ pub enum Command {
     Events(events::Args),
     Models(models::Args),
     Bundle(bundle::Args),
+    Report(report::Args),
     Schema(schema::Args),
 }
 
@@ -53,6 +55,7 @@ impl Command {
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
+            | Self::Report(_)
             | Self::Schema(_) => false,
         }
     }
@@ -70,6 +73,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Report(args) => report::run(args),
         Command::Schema(args) => schema::run(&args),
     }
 }

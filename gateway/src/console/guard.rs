@@ -188,7 +188,8 @@ impl Reader {
         let accept = text(headers, &header::ACCEPT).unwrap_or_default();
         let address = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned();
         let wants_page = accept.contains("text/html") && !path.starts_with("/api/");
-        (Self { language, wants_page, address }, chosen)
+        // A report in the other language changes nothing about the pages.
+        (Self { language, wants_page, address }, chosen.filter(|_| !path.ends_with(".pdf")))
     }
 
     /// The login, which leads back to where the reader wanted to go.

@@ -12,8 +12,9 @@
 //!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
 //!    people read them; [`assets`]: style and scripts),
 //! 6. [`judging`]: what a person says of an event, and how often each scene was right,
-//! 7. [`stream`]: the open events, live,
-//! 8. [`metrics`], [`health`]: for those who watch many gateways.
+//! 7. [`report`]: what a month came to, as a page and as a PDF,
+//! 8. [`stream`]: the open events, live,
+//! 9. [`metrics`], [`health`]: for those who watch many gateways.
 //!
 //! All state is in memory and ends with the program.
 
@@ -34,6 +35,7 @@ mod look;
 mod metrics;
 mod models;
 mod page;
+mod report;
 #[cfg(test)]
 mod sample;
 mod stream;
@@ -64,7 +66,9 @@ use crate::accounts::Principal;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::journal::ask::Journal;
 use crate::lookout::Lookout;
+use crate::report::collect::Maker;
 use crate::shadow::Watched;
 use crate::store::Store;
 
@@ -148,6 +152,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let bound = listener.local_addr()?;
+    let reports = Journal::Store(sources.events.clone());
     let console = Arc::new(Console {
         sources,
         access: Mutex::new(access),
@@ -157,6 +162,7 @@ pub async fn serve(
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         notices: inbox::notices::Notices::default(),
         stop: stop.clone(),
+        reports: Maker::new(reports),
     });
     let server = axum::serve(door::Door::new(listener), router(console))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -178,6 +184,8 @@ fn router(console: Arc<Console>) -> Router {
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
+        .route("/reports", get(report::list))
+        .route("/reports/{month}", get(report::show))
         .route("/login", get(login::form).post(login::login))
         .route("/logout", axum::routing::post(login::logout))
         .route("/live", get(stream::fragments))
@@ -208,6 +216,7 @@ struct Console {
     /// What came of what somebody did, until the page is shown that tells it.
     notices: inbox::notices::Notices,
     stop: CancellationToken,
+    reports: Maker,
 }
 
 impl Console {

@@ -57,7 +57,7 @@ impl Here {
             Self::Scenes => "/scenes",
             Self::Models => "/models",
             Self::People => "/people",
-            Self::Reports => "/report",
+            Self::Reports => "/reports",
             Self::Audit => "/audit",
             Self::Settings => "/settings",
             Self::Integrate => "/integrate",

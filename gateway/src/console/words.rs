@@ -8,6 +8,7 @@ pub(super) mod event;
 pub(super) mod frame;
 pub(super) mod inbox;
 pub(super) mod models;
+pub(super) mod report;
 
 use gatehouse_core::community::quantity::Language;
 

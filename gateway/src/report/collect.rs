@@ -55,7 +55,9 @@ pub fn past(journal: &Journal, community: &Community, month: Month) -> Result<Pa
 /// When the oldest message was written; one of a clock that nobody had set tells nothing.
 fn known_since(journal: &Journal) -> Result<Option<Timestamp>, NoJournal> {
     let mut times = journal.lines()?.filter_map(|line| match line {
-        Ok(line) => Some(Ok(serde_json::from_str::<Message>(&line.json).ok()?.time.parse().ok()?)),
+        Ok(line) => {
+            Some(Ok(serde_json::from_str::<Message>(&line.json).ok()?.time.parse().ok()?))
+        }
         Err(error) => Some(Err(error)),
     });
     match times.find(|at| at.as_ref().map_or(true, |at| *at >= first_date())) {
@@ -81,8 +83,6 @@ impl Past {
     }
 }
 
-type Look = dyn Fn(&Community, Month) -> Result<Past, NoJournal> + Send + Sync;
-
 /// Which report, and for whom.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -95,21 +95,18 @@ pub struct Wanted {
 /// Makes reports, one after the other: each holds the events of two months.
 #[derive(Clone)]
 pub struct Maker {
-    look: Arc<Look>,
+    journal: Journal,
     turn: Arc<Semaphore>,
 }
 
 impl Maker {
-    /// `look` may take its time: it is called beside the console's thread.
-    pub fn new(
-        look: impl Fn(&Community, Month) -> Result<Past, NoJournal> + Send + Sync + 'static,
-    ) -> Self {
-        Self { look: Arc::new(look), turn: Arc::new(Semaphore::new(1)) }
+    pub fn new(journal: Journal) -> Self {
+        Self { journal, turn: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Makes them from a journal.
-    pub fn of(journal: Journal) -> Self {
-        Self::new(move |community, month| past(&journal, community, month))
+    /// The oldest that there can be a report of.
+    pub async fn known_since(&self) -> Result<Option<Timestamp>, NoReport> {
+        self.work(|journal| Ok(known_since(journal)?)).await
     }
 
     pub async fn paper(&self, wanted: Wanted) -> Result<Paper, NoReport> {
@@ -125,42 +122,27 @@ impl Maker {
         wanted: Wanted,
         then: impl FnOnce(Paper) -> Result<T, NoReport> + Send + 'static,
     ) -> Result<T, NoReport> {
+        self.work(move |journal| {
+            let Wanted { community, month, language, now } = wanted;
+            let past = past(journal, &community, month)?;
+            then(super::paper(&past.report(&community, month, now), language, now))
+        })
+        .await
+    }
+
+    /// Beside the console's thread; who has left does not make room before it is done.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Journal) -> Result<T, NoReport> + Send + 'static,
+    ) -> Result<T, NoReport> {
         let turn = Arc::clone(&self.turn).acquire_owned().await;
         let turn = turn.map_err(|_| NoReport::BrokeDown)?;
-        let look = Arc::clone(&self.look);
+        let journal = self.journal.clone();
         let work = move || {
-            let Wanted { community, month, language, now } = wanted;
-            let past = look(&community, month)?;
-            let made = then(super::paper(&past.report(&community, month, now), language, now));
-            // Not before: who has left does not make room for another one.
+            let made = work(&journal);
             drop(turn);
             made
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| NoReport::BrokeDown)?
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample;
-
-    #[tokio::test]
-    async fn a_report_is_made_beside_whoever_asks() {
-        let maker = Maker::new(|_, _| {
-            Ok(Past { events: sample::events(300, 7), ..Past::default() })
-        });
-        let wanted = Wanted {
-            community: Arc::new(sample::community()),
-            month: "2026-11".parse().unwrap(),
-            language: Language::En,
-            now: sample::now(),
-        };
-
-        let paper = maker.paper(wanted.clone()).await.unwrap();
-        let pdf = maker.pdf(wanted).await.unwrap();
-
-        assert_eq!((paper.community.as_str(), paper.month.as_str()), ("Sunny Garden", "November 2026"));
-        assert!(pdf.starts_with(b"%PDF-1."));
     }
 }

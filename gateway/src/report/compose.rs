@@ -7,7 +7,9 @@ use gatehouse_core::report::Report;
 use gatehouse_core::report::counting::Row;
 use gatehouse_core::report::handling::{Pace, Spans};
 
-use super::paper::{Block, Cell, Column, Day, Days, Finding, Heat, Kind, Paper, Section, Table, Tile};
+use super::paper::{
+    Block, Cell, Column, Day, Days, Finding, Heat, Kind, Paper, Section, Table, Tile,
+};
 use super::sentences;
 use super::words::{Words, category, change, percent, span_or};
 
@@ -63,7 +65,11 @@ fn sections(report: &Report, language: Language) -> Vec<Section> {
         sections.push(section("happened", words.happened, happened));
         sections.push(section("speed", words.speed, speed(report, language)));
         sections.push(section("areas", words.by_area, vec![Block::Table(areas(report, language))]));
-        sections.push(section("scenes", words.by_scene, vec![Block::Table(scenes(report, language))]));
+        sections.push(section(
+            "scenes",
+            words.by_scene,
+            vec![Block::Table(scenes(report, language))],
+        ));
         sections.push(section("causes", words.causes, causes));
         sections.push(section("silent", words.silent, silent(report, language)));
     }
@@ -83,7 +89,9 @@ fn tiles(report: &Report, language: Language) -> Vec<Tile> {
         is_odd,
     };
     let than_before = |now: u32, then: Option<u32>| {
-        then.map_or_else(String::new, |then| format!("{} {then}{}{}", words.before, words.comma, change(now, then)))
+        then.map_or_else(String::new, |then| {
+            format!("{} {then}{}{}", words.before, words.comma, change(now, then))
+        })
     };
     let ninth = |spans: &Spans| {
         spans.ninth.map_or_else(String::new, |_| {
@@ -93,19 +101,42 @@ fn tiles(report: &Report, language: Language) -> Vec<Tile> {
     let timely = pace.acknowledge.timely;
     let judged = total.real + total.false_alarms;
     vec![
-        tile(words.events, total.events.to_string(), than_before(total.events, before.map(|b| b.events)), false),
+        tile(
+            words.events,
+            total.events.to_string(),
+            than_before(total.events, before.map(|b| b.events)),
+            false,
+        ),
         tile(
             words.in_time,
             percent(timely.in_time, timely.of),
-            if timely.of == 0 { words.no_limit.to_owned() } else { format!("{} / {}", timely.in_time, timely.of) },
+            if timely.of == 0 {
+                words.no_limit.to_owned()
+            } else {
+                format!("{} / {}", timely.in_time, timely.of)
+            },
             timely.share().is_some_and(|share| share < 0.8),
         ),
-        tile(words.median_ack, span_or(pace.acknowledge.median, language), ninth(&pace.acknowledge), false),
-        tile(words.median_handle, span_or(pace.handle.median, language), ninth(&pace.handle), false),
+        tile(
+            words.median_ack,
+            span_or(pace.acknowledge.median, language),
+            ninth(&pace.acknowledge),
+            false,
+        ),
+        tile(
+            words.median_handle,
+            span_or(pace.handle.median, language),
+            ninth(&pace.handle),
+            false,
+        ),
         tile(
             words.precision,
             percent(total.real, judged),
-            if judged == 0 { words.unjudged.to_owned() } else { format!("{} / {judged}", total.real) },
+            if judged == 0 {
+                words.unjudged.to_owned()
+            } else {
+                format!("{} / {judged}", total.real)
+            },
             total.precision().is_some_and(|precision| precision < 0.5),
         ),
         tile(
@@ -123,7 +154,11 @@ fn tiles(report: &Report, language: Language) -> Vec<Tile> {
         tile(
             words.open,
             total.open.to_string(),
-            if report.carried == 0 { String::new() } else { format!("{} +{}", words.before, report.carried) },
+            if report.carried == 0 {
+                String::new()
+            } else {
+                format!("{} +{}", words.before, report.carried)
+            },
             total.open + report.carried > 0,
         ),
     ]
@@ -215,14 +250,8 @@ fn speed(report: &Report, language: Language) -> Vec<Block> {
         let levels = words.levels.iter().zip(&report.levels);
         let mut rows: Vec<Vec<Cell>> = levels.map(|(name, pace)| row(name, pace)).collect();
         rows.push(row(words.all, &report.pace));
-        let head = [
-            words.events,
-            words.reached,
-            words.half,
-            words.nine,
-            words.in_time_short,
-            words.late,
-        ];
+        let head =
+            [words.events, words.reached, words.half, words.nine, words.in_time_short, words.late];
         let numbers = head.map(|title| column(title, Kind::Number));
         let head = std::iter::once(column(words.level, Kind::Words)).chain(numbers).collect();
         Block::Table(Table { title: title.to_owned(), head, rows })

@@ -48,7 +48,8 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % most.max(1)
     }
 
@@ -177,8 +178,13 @@ pub(crate) fn limits() -> Limits {
 /// November's report, made on the first of December.
 pub(crate) fn report(events: &[Summary]) -> Report {
     let community = community();
-    let grounds =
-        Grounds { community: &community, limits: limits(), events, undated: &[], known_since: None };
+    let grounds = Grounds {
+        community: &community,
+        limits: limits(),
+        events,
+        undated: &[],
+        known_since: None,
+    };
     Report::of("2026-11".parse().unwrap(), &grounds, now())
 }
 

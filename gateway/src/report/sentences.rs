@@ -46,8 +46,11 @@ fn compared(report: &Report, language: Language) -> String {
             }
         }
         (Language::En, order) => {
-            let before =
-                if is_same_length { "in the month before" } else { "in the same days of the month before" };
+            let before = if is_same_length {
+                "in the month before"
+            } else {
+                "in the same days of the month before"
+            };
             match order {
                 std::cmp::Ordering::Less => format!(", {amount} fewer than {before}"),
                 std::cmp::Ordering::Equal => format!(", as many as {before}"),
@@ -111,7 +114,9 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
         let until = clock(stretch.to, stretch.offset);
         say(
             format!("本月尚未结束，数字截至 {until}；“上月”为同样长的一段时间。"),
-            format!("The month is not over: figures up to {until}. What was before is a stretch of the same length."),
+            format!(
+                "The month is not over: figures up to {until}. What was before is a stretch of the same length."
+            ),
         );
     }
     if let Some(since) = stretch.known_since {
@@ -122,7 +127,10 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
         );
     }
     if report.before.is_none() && stretch.known_since.is_none() {
-        say("没有上月的记录，未作比较。".into(), "There are no records of the month before, so nothing is compared.".into());
+        say(
+            "没有上月的记录，未作比较。".into(),
+            "There are no records of the month before, so nothing is compared.".into(),
+        );
     }
     if left_out.drills > 0 {
         let n = left_out.drills;
@@ -155,10 +163,13 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
 /// The chart of the days in one sentence.
 pub(super) fn busiest_day(report: &Report, language: Language) -> String {
     let sums = report.days.iter().map(|levels| levels.iter().sum::<u32>());
-    let (day, most) = (1_u8..).zip(sums).fold((1, 0), |best, now| if now.1 > best.1 { now } else { best });
+    let (day, most) =
+        (1_u8..).zip(sums).fold((1, 0), |best, now| if now.1 > best.1 { now } else { best });
     match language {
         Language::Zh => format!("最多的一天是 {day} 日，共 {most} 起。"),
-        Language::En => format!("The busiest day was the {} with {}.", ordinal(day), plural(most, "event")),
+        Language::En => {
+            format!("The busiest day was the {} with {}.", ordinal(day), plural(most, "event"))
+        }
     }
 }
 
@@ -175,9 +186,15 @@ pub(super) fn busiest_hour(report: &Report, language: Language) -> String {
     let (weekday, hour, most) = best;
     let name = Words::of(language).weekdays[weekday];
     match language {
-        Language::Zh => format!("最集中的时段是{name} {hour:02}:00 至 {:02}:00，共 {most} 起。", hour + 1),
+        Language::Zh => {
+            format!("最集中的时段是{name} {hour:02}:00 至 {:02}:00，共 {most} 起。", hour + 1)
+        }
         Language::En => {
-            format!("Most opened on {name} from {hour:02}:00 to {:02}:00: {}.", hour + 1, plural(most, "event"))
+            format!(
+                "Most opened on {name} from {hour:02}:00 to {:02}:00: {}.",
+                hour + 1,
+                plural(most, "event")
+            )
         }
     }
 }

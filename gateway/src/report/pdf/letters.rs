@@ -162,7 +162,8 @@ fn pieces(text: &str) -> Vec<&str> {
 
 /// Whether a line may end between two characters (after Unicode's UAX 14, as far as a report needs it).
 fn may_break(before: char, after: char) -> bool {
-    if after == ' ' || "，。、；：？！）”’》」％%…·,.;:?!)\u{a0}".contains(after) {
+    if after == ' ' || "，。、；：？！）”’》」％%…·,.;:?!)\u{a0}".contains(after)
+    {
         return false;
     }
     if before == ' ' || (before == '-' && after.is_alphabetic()) {

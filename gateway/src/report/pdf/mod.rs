@@ -82,8 +82,7 @@ fn tiles(sheets: &mut Sheets<'_>, tiles: &[Tile]) {
             let edge = if tile.is_odd { BAD } else { ACCENT };
             sheets.mark(Owner::Nobody, Mark::Box { x, y, wide: 2.5, high: HIGH, colour: edge });
             let colour = if tile.is_odd { BAD } else { INK };
-            let value =
-                Style { size: 16.0, leading: 22.0, weight: Weight::Bold, colour };
+            let value = Style { size: 16.0, leading: 22.0, weight: Weight::Bold, colour };
             let node = Owner::Node(sheets.group(Tag::P, None));
             let small = Style { size: 7.5, leading: 11.0, ..Style::SMALL };
             sheets.line(node, &format!("{} ", tile.name), small, x + 10.0, y + 6.0);

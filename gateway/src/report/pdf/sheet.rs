@@ -34,10 +34,34 @@ pub(super) const LEVELS: [Colour; 4] =
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mark {
     /// A line of text; `y` is its base line.
-    Text { x: f32, y: f32, size: f32, weight: Weight, colour: Colour, text: String },
-    Box { x: f32, y: f32, wide: f32, high: f32, colour: Colour },
-    Frame { x: f32, y: f32, wide: f32, high: f32, colour: Colour },
-    Rule { x: f32, y: f32, wide: f32, colour: Colour },
+    Text {
+        x: f32,
+        y: f32,
+        size: f32,
+        weight: Weight,
+        colour: Colour,
+        text: String,
+    },
+    Box {
+        x: f32,
+        y: f32,
+        wide: f32,
+        high: f32,
+        colour: Colour,
+    },
+    Frame {
+        x: f32,
+        y: f32,
+        wide: f32,
+        high: f32,
+        colour: Colour,
+    },
+    Rule {
+        x: f32,
+        y: f32,
+        wide: f32,
+        colour: Colour,
+    },
 }
 
 /// A node of the reading order.
