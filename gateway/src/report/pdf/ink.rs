@@ -8,7 +8,7 @@ use krilla::metadata::Metadata;
 use krilla::num::NormalizedF32;
 use krilla::outline::{Outline, OutlineNode};
 use krilla::page::PageSettings;
-use krilla::paint::{Fill, FillRule, Stroke};
+use krilla::paint::{Fill, FillRule};
 use krilla::surface::Surface;
 use krilla::tagging::{
     Artifact, ArtifactType, ContentTag, Identifier, Node as TagNode, SpanTag, TagGroup, TagTree,
@@ -20,7 +20,7 @@ use super::sheet::{Colour, HEIGHT, Mark, Node, Owner, Sheets, WIDTH};
 use crate::report::paper::Paper;
 use gatehouse_core::community::quantity::Language;
 
-/// Of a rule or a frame, in points.
+/// Of a rule, in points.
 const HAIR: f32 = 0.6;
 
 pub(super) fn write(sheets: &Sheets<'_>, paper: &Paper) -> Result<Vec<u8>, NoPdf> {
@@ -106,7 +106,6 @@ fn draw(surface: &mut Surface<'_>, sheets: &Sheets<'_>, mark: &Mark) {
     match mark {
         Mark::Text { x, y, size, weight, colour, text } => {
             surface.set_fill(Some(fill(*colour)));
-            surface.set_stroke(None);
             let mut x = *x;
             for run in sheets.letters.set(text, *weight) {
                 surface.draw_glyphs(
@@ -122,18 +121,10 @@ fn draw(surface: &mut Surface<'_>, sheets: &Sheets<'_>, mark: &Mark) {
         }
         Mark::Box { x, y, wide, high, colour } => {
             surface.set_fill(Some(fill(*colour)));
-            surface.set_stroke(None);
-            rectangle(surface, [*x, *y, *wide, *high]);
-        }
-        Mark::Frame { x, y, wide, high, colour } => {
-            surface.set_fill(None);
-            let paint = rgb(*colour).into();
-            surface.set_stroke(Some(Stroke { paint, width: HAIR, ..Stroke::default() }));
             rectangle(surface, [*x, *y, *wide, *high]);
         }
         Mark::Rule { x, y, wide, colour } => {
             surface.set_fill(Some(fill(*colour)));
-            surface.set_stroke(None);
             rectangle(surface, [*x, *y - HAIR / 2.0, *wide, HAIR]);
         }
     }

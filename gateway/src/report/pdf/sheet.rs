@@ -49,13 +49,6 @@ pub(super) enum Mark {
         high: f32,
         colour: Colour,
     },
-    Frame {
-        x: f32,
-        y: f32,
-        wide: f32,
-        high: f32,
-        colour: Colour,
-    },
     Rule {
         x: f32,
         y: f32,
