@@ -109,8 +109,8 @@ impl Letters {
     }
 
     fn glyph(&self, letter: char, weight: Weight) -> (Weight, GlyphId, f32) {
-        // Neither a control character nor a blank of a width of its own has a glyph.
-        let letter = if letter.is_control() || letter.is_whitespace() { ' ' } else { letter };
+        // A blank of a width of its own has no glyph.
+        let letter = if letter.is_whitespace() { ' ' } else { printable(letter) };
         let found = |weight: Weight, letter: char| {
             let face = self.face(weight);
             let glyph = face.characters.map(letter).filter(|glyph| glyph.to_u32() != 0)?;
@@ -141,6 +141,24 @@ impl Face {
             characters: reader.charmap(),
             widths: reader.glyph_metrics(Size::unscaled(), LocationRef::default()),
         })
+    }
+}
+
+/// The text without what is no letter: controls, marks that turn the direction of reading, and what
+/// Unicode has set aside; a blank stands there. PDF knows no text with them.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+fn printable(letter: char) -> char {
+    match letter {
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff0}'..='\u{ffff}' => ' ',
+        letter if letter.is_control() || u32::from(letter) & 0xfffe == 0xfffe => ' ',
+        letter => letter,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use krilla::tagging::{Tag, TagKind};
 
-use super::letters::{Letters, Weight};
+use super::letters::{Letters, Weight, plain};
 
 /// A4.
 pub(super) const WIDTH: f32 = 595.28;
@@ -147,7 +147,7 @@ impl<'a> Sheets<'a> {
         // Noto Sans CJK: ascender 0.88, descender 0.12 of the em box, set in the middle of the line.
         let base = y + style.leading / 2.0 + style.size * 0.38;
         let Style { size, weight, colour, .. } = style;
-        self.mark(owner, Mark::Text { x, y: base, size, weight, colour, text: text.to_owned() });
+        self.mark(owner, Mark::Text { x, y: base, size, weight, colour, text: plain(text) });
     }
 
     /// A paragraph at the place that was reached, over as many pages as it takes.
