@@ -134,7 +134,7 @@ fn slow_hours(report: &Report, events: &[&Summary], limits: &Limits) -> Vec<Advi
     let mut bands = [Timely::default(); 24 / BAND as usize];
     let mut all = Timely::default();
     for event in events {
-        let hour = report.stretch.offset.local(event.opened).map(|local| local.hour());
+        let hour = report.stretch.offset.local(event.opened).map(jiff::civil::DateTime::hour);
         let is_in_time = looked_in_time(event, limits, report.stretch.to);
         if let (Some(hour), Some(is_in_time)) = (hour, is_in_time) {
             bands[usize::from(hour.unsigned_abs() / BAND)].note(is_in_time);

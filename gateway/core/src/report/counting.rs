@@ -135,7 +135,7 @@ pub(super) fn areas(
 ) -> Vec<Row> {
     // An area without events is worth its line: nothing happened there.
     let known = community.areas.iter().map(|a| (a.id.as_str(), whole(&a.title, &a.id))).collect();
-    rows(events, before, |e| &e.area, known, until)
+    rows(events, before, |e| &e.area, &known, until)
 }
 
 pub(super) fn scenes(
@@ -151,14 +151,14 @@ pub(super) fn scenes(
             *title = whole(&scene.head.title, &scene.head.id);
         }
     }
-    rows(events, before, |e| &e.scene, known, until)
+    rows(events, before, |e| &e.scene, &known, until)
 }
 
 fn rows(
     events: &[&Summary],
     before: &[&Summary],
     key: impl Fn(&Summary) -> &str,
-    known: BTreeMap<&str, Text>,
+    known: &BTreeMap<&str, Text>,
     until: Timestamp,
 ) -> Vec<Row> {
     let mut groups: BTreeMap<&str, Vec<&Summary>> = BTreeMap::new();

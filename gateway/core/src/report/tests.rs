@@ -12,6 +12,7 @@ use crate::event::verdict::Verdict;
 const NOVEMBER: &str = "2026-11";
 /// Long after it.
 const LATER: &str = "2027-01-05T00:00:00+08:00";
+const NOON: &str = "2026-11-01T12:00:00+08:00";
 
 /// The core's test community, on China's clock.
 fn place() -> Community {
@@ -232,7 +233,6 @@ fn slow_hours_are_named_when_the_others_do_clearly_better() {
         let opened = at(&format!("2026-11-{day:02}T{hour:02}:30:00+08:00"));
         Summary { opened, acknowledged: Some(opened + Duration::from_mins(minutes)), ..event(NOON) }
     };
-    const NOON: &str = "2026-11-01T12:00:00+08:00";
     let events: Vec<Summary> =
         (1..=6).flat_map(|day| [look(2, day, 40), look(10, day, 3), look(15, day, 4)]).collect();
 
