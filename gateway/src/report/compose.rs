@@ -51,7 +51,7 @@ fn sections(report: &Report, language: Language) -> Vec<Section> {
     } else {
         let happened = vec![
             Block::Days(days(report, language)),
-            Block::Heat(heat(report, language)),
+            Block::Heat(Box::new(heat(report, language))),
             Block::Table(tables::by_category(report, language)),
             Block::Table(tables::outcome(report, language)),
         ];

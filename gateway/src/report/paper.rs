@@ -53,7 +53,7 @@ pub enum Block {
     Text(String),
     Findings(Vec<Finding>),
     Days(Days),
-    Heat(Heat),
+    Heat(Box<Heat>),
     Table(Table),
 }
 

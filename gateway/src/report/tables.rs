@@ -68,15 +68,18 @@ pub(super) fn by_category(report: &Report, language: Language) -> Table {
     }
 }
 
+/// What a step is called, and how long it took.
+type Step = (&'static str, fn(&Pace) -> &Spans);
+
 /// A table for each step: acknowledged, handled, closed.
 pub(super) fn speed(report: &Report, language: Language) -> Vec<Block> {
     let words = Words::of(language);
-    let steps: [(&str, fn(&Pace) -> &Spans); 3] = [
+    let steps: [Step; 3] = [
         (words.acknowledged, |pace| &pace.acknowledge),
         (words.handled, |pace| &pace.handle),
         (words.closed, |pace| &pace.close),
     ];
-    let table = |(title, of): (&str, fn(&Pace) -> &Spans)| {
+    let table = |(title, of): Step| {
         let row = |name: &str, pace: &Pace| {
             let spans = of(pace);
             let timely = spans.timely;
