@@ -19,6 +19,8 @@
 //! 14. [`cli`]: one file per command,
 //! 15. [`workshop`]: device types and devices that integrators make on the console.
 //!
+//! Made on demand from the journal, for pages and commands: [`report`].
+//!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
@@ -37,6 +39,7 @@ pub mod journal;
 pub mod lookout;
 pub mod pace;
 mod replace;
+pub mod report;
 mod resident;
 pub mod retry;
 #[cfg(test)]

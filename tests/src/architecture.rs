@@ -121,7 +121,7 @@ const NOT_FOR_THE_CORE: [&str; 13] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 8] = [
+const OWNERS: [(&str, &[&str]); 10] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
@@ -130,6 +130,8 @@ const OWNERS: [(&str, &[&str]); 8] = [
     ("rumqttd", &["simulate"]),
     ("tokio_modbus", &["source/modbus", "simulate"]),
     ("tokio_serial", &["source/modbus"]),
+    ("krilla", &["report"]),
+    ("skrifa", &["report"]),
 ];
 
 /// Every source, and what no source may name.

@@ -1,8 +1,9 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
-//! looks at the console, axe-core at what it shows, pymodbus is the Modbus server. Debian's packages bring
-//! all but the last two, which live in an environment of their own below the target folder.
+//! looks at the console, axe-core at what it shows, poppler and qpdf read the reports, pymodbus is the Modbus
+//! server. Debian's packages bring all but axe-core and pymodbus, which live in an environment of their own
+//! below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,13 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 
 /// Programs that the tests start, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 3] =
-    [("mosquitto", "mosquitto"), ("mosquitto_pub", "mosquitto-clients"), ("socat", "socat")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("socat", "socat"),
+    ("pdftotext", "poppler-utils"),
+    ("qpdf", "qpdf"),
+];
 
 /// Names of the browser. Ubuntu has no package of it, so the test that wants one does without.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -45,7 +51,7 @@ pub(crate) fn everything() -> Result<PathBuf> {
         missing.push("python3-venv");
     }
     if missing.is_empty() {
-        eprintln!("xtask: mosquitto, socat and Python are here");
+        eprintln!("xtask: mosquitto, socat, poppler, qpdf and Python are here");
     } else {
         install(&missing)?;
     }

@@ -20,7 +20,8 @@
 //! 12. [`command`]: what the platform may ask for, read and judged by its form,
 //! 13. [`statistics`]: what is kept of the past, to try other rules on,
 //! 14. [`reasons`]: why a frame or a reading was turned away, in words for people,
-//! 15. [`draft`]: a device type from what a sensor sent.
+//! 15. [`draft`]: a device type from what a sensor sent,
+//! 16. [`report`]: what a month of events comes to, and what to change.
 
 pub mod admission;
 pub mod command;
@@ -33,6 +34,7 @@ pub mod event;
 pub mod pipeline;
 pub mod reading;
 pub mod reasons;
+pub mod report;
 pub mod statistics;
 pub mod story;
 pub mod view;

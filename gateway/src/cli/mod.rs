@@ -10,6 +10,7 @@ pub mod events;
 pub mod modbus;
 pub mod models;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod simulate;
@@ -41,6 +42,7 @@ pub enum Command {
     Events(events::Args),
     Models(models::Args),
     Bundle(bundle::Args),
+    Report(report::Args),
     Schema(schema::Args),
     User(user::Args),
     Audit(audit::Args),
@@ -61,6 +63,7 @@ impl Command {
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
+            | Self::Report(_)
             | Self::Schema(_)
             | Self::User(_)
             | Self::Audit(_)
@@ -82,6 +85,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Report(args) => report::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::User(args) => user::run(args),
         Command::Audit(args) => audit::run(args),

@@ -279,7 +279,11 @@ impl Reader {
         let accept = text(headers, &header::ACCEPT).unwrap_or_default();
         let address = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned();
         let wants_page = accept.contains("text/html") && !path.starts_with("/api/");
-        (Self { language, wants_page, address }, chosen)
+        // A report in the other language changes nothing about the pages.
+        (
+            Self { language, wants_page, address },
+            chosen.filter(|_| path.strip_suffix(".pdf").is_none()),
+        )
     }
 
     /// The login, which leads back to where the reader wanted to go.

@@ -14,9 +14,10 @@
 //!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
 //!    people read them; [`assets`]: style and scripts),
 //! 6. [`judging`]: what a person says of an event, and how often each scene was right,
-//! 7. [`stream`]: the open events, live,
-//! 8. [`metrics`], [`health`]: for those who watch many gateways,
-//! 9. [`integrate`]: from what an unknown sensor sent to its readings.
+//! 7. [`report`]: what a month came to, as a page and as a PDF,
+//! 8. [`stream`]: the open events, live,
+//! 9. [`metrics`], [`health`]: for those who watch many gateways,
+//! 10. [`integrate`]: from what an unknown sensor sent to its readings.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -40,6 +41,7 @@ mod look;
 mod metrics;
 mod models;
 mod page;
+mod report;
 mod rights;
 #[cfg(test)]
 mod sample;
@@ -79,7 +81,9 @@ use crate::accounts::password::Hashing;
 use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::journal::ask::Journal;
 use crate::lookout::Lookout;
+use crate::report::collect::Maker;
 use crate::shadow::Watched;
 use crate::source::Wires;
 use crate::store::Store;
@@ -172,6 +176,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let bound = listener.local_addr()?;
+    let reports = Journal::Store(sources.events.clone());
     let console = Arc::new(Console {
         sources,
         accounts: access.accounts().clone(),
@@ -187,6 +192,7 @@ pub async fn serve(
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         notices: inbox::notices::Notices::default(),
         stop: stop.clone(),
+        reports: Maker::new(reports),
     });
     let door = door::Door::new(listener, tls.as_ref(), tls::names());
     let service = router(console).into_make_service_with_connect_info::<door::Peer>();
@@ -212,6 +218,8 @@ fn router(console: Arc<Console>) -> Router {
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
+        .route("/reports", get(report::list))
+        .route("/reports/{month}", get(report::show))
         .route(
             "/login",
             get(login::form).post(login::login).layer(DefaultBodyLimit::max(MAX_LOGIN)),
@@ -257,6 +265,7 @@ struct Console {
     /// What came of what somebody did, until the page is shown that tells it.
     notices: inbox::notices::Notices,
     stop: CancellationToken,
+    reports: Maker,
 }
 
 impl Console {

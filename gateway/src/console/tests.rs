@@ -470,3 +470,4 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
 }
 
 mod models;
+mod report;

@@ -10,6 +10,7 @@ pub(super) mod frame;
 pub(super) mod inbox;
 pub(super) mod integrate;
 pub(super) mod models;
+pub(super) mod report;
 
 use gatehouse_core::community::quantity::Language;
 

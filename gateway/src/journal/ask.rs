@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_core::event::action::Acted;
+use gatehouse_core::event::summary::Summary;
 use gatehouse_core::event::verdict::Opinion;
 use gatehouse_core::pipeline::Ruling;
+use gatehouse_core::reading::Timestamp;
 
 use super::{Ask, Line, Plea, SOCKET, Told};
 use crate::store::{Store, StoreError, Verdict};
@@ -90,6 +92,24 @@ impl Journal {
         }
     }
 
+    /// The events that opened from `from` on and before `to`, oldest first.
+    pub fn summaries(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Summary>, NoJournal> {
+        match self {
+            Self::Store(store) => Ok(store.summaries(from, to)?),
+            Self::Gateway(socket) => ask(socket, &Ask::Summaries { from, to })?
+                .map(|told| match told? {
+                    Told::Summary(summary) => Ok(*summary),
+                    other @ (Told::Line(_)
+                    | Told::Verdict(_)
+                    | Told::Ruling(_)
+                    | Told::Acted(_)
+                    | Told::Failed(_)
+                    | Told::End) => Err(unexpected(&other)),
+                })
+                .collect(),
+        }
+    }
+
     /// Looks at the whole hash chain.
     pub fn verify(&self) -> Result<Verdict, NoJournal> {
         match self {
@@ -159,7 +179,8 @@ fn entries(
 fn line(told: Told) -> Result<Line, NoJournal> {
     match told {
         Told::Line(line) => Ok(line),
-        other @ (Told::Verdict(_)
+        other @ (Told::Summary(_)
+        | Told::Verdict(_)
         | Told::Ruling(_)
         | Told::Acted(_)
         | Told::Failed(_)

@@ -16,8 +16,10 @@ pub mod serve;
 mod tests;
 
 use gatehouse_core::event::action::{Acted, Action, Drill, Report};
+use gatehouse_core::event::summary::Summary;
 use gatehouse_core::event::verdict::Opinion;
 use gatehouse_core::pipeline::Ruling;
+use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Entry, Verdict};
@@ -33,6 +35,8 @@ enum Ask {
     Entries { from: u64 },
     /// The entries about one event.
     Event(String),
+    /// A line per event that opened from a time on and before another.
+    Summaries { from: Timestamp, to: Timestamp },
     /// A look at the whole hash chain.
     Verify,
     /// Takes down what a person says of an event.
@@ -55,6 +59,7 @@ pub enum Plea {
 #[serde(rename_all = "kebab-case")]
 enum Told {
     Line(Line),
+    Summary(Box<Summary>),
     Verdict(Verdict),
     /// What a person's word did.
     Ruling(Ruling),

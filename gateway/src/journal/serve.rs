@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use gatehouse_core::event::verdict::Opinion;
+use gatehouse_core::reading::Timestamp;
 
 use super::{Ask, Line, Plea, SOCKET, Told};
 use crate::desk::Desk;
@@ -108,6 +109,7 @@ async fn answer(
     let told = match serde_json::from_str(&asked) {
         Ok(Ask::Entries { from }) => entries(store, from, &mut teller).await?,
         Ok(Ask::Event(id)) => event(store, id, &mut teller).await?,
+        Ok(Ask::Summaries { from, to }) => summaries(store, from, to, &mut teller).await?,
         Ok(Ask::Verify) => verify(store, &mut teller).await?,
         Ok(Ask::Judge(opinion)) => judge(desk, opinion, &mut teller).await?,
         Ok(Ask::Plead(plea)) => plead(desk, plea, &mut teller).await?,
@@ -138,6 +140,26 @@ async fn event(store: &Store, id: String, teller: &mut Teller) -> io::Result<Res
         Ok(entries) => teller.lines(entries.into_iter().map(Ok)).await,
         Err(error) => Ok(Err(error.to_string())),
     }
+}
+
+async fn summaries(
+    store: &Store,
+    from: Timestamp,
+    to: Timestamp,
+    teller: &mut Teller,
+) -> io::Result<Result<(), String>> {
+    let store = store.clone();
+    let found = match aside(move || store.summaries(from, to)).await? {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    for (at, summary) in (1..).zip(found) {
+        teller.note(&Told::Summary(Box::new(summary)))?;
+        if at % PAGE == 0 {
+            teller.flush().await?;
+        }
+    }
+    Ok(Ok(()))
 }
 
 async fn verify(store: &Store, teller: &mut Teller) -> io::Result<Result<(), String>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatehouse_core::event;
 use gatehouse_core::event::action::{Actor, Deed, NotDone, Side};
-use gatehouse_core::event::message::Record;
+use gatehouse_core::event::message::{Message, Record};
 use gatehouse_core::pipeline::Batch;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -42,6 +42,30 @@ async fn a_running_gateway_tells_its_journal_as_the_store_itself_would() {
     let whole = Verdict::Whole { entries: 300, first: 1, last: 300, holes: vec![] };
     assert_eq!(verdict.unwrap(), whole);
     served.end().await;
+}
+
+#[tokio::test]
+async fn a_running_gateway_tells_its_events_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let messages = (1..=150_u64).map(|number| {
+        let mut message = sample::message();
+        message.data.event = format!("e-{number}");
+        message.time = format!("2026-01-01T00:{:02}:{:02}.000Z", number / 60, number % 60);
+        serde_json::to_vec(&message).unwrap()
+    });
+    let served = Served::holding(folder, messages.collect()).await;
+    let folder = served.folder.path().to_owned();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let (from, to) = (at("2026-01-01T00:00:30Z"), at("2026-01-01T00:02:10Z"));
+
+    let told = spawn_blocking(move || Journal::open(&folder).unwrap().summaries(from, to));
+    let told = told.await.unwrap().unwrap();
+
+    let ids: Vec<String> = (30..130).map(|number| format!("e-{number}")).collect();
+    assert_eq!(told.iter().map(|s| s.event.as_str()).collect::<Vec<_>>(), ids);
+    let folder = served.end().await;
+    let itself = Journal::open(folder.path()).unwrap().summaries(from, to).unwrap();
+    assert_eq!(itself, told);
 }
 
 #[tokio::test]
@@ -210,15 +234,21 @@ impl Served {
     }
 
     async fn within(folder: tempfile::TempDir, entries: u64, bytes: usize) -> Self {
+        let records = (1..=entries).map(|sequence| json(sequence, bytes).into_bytes());
+        Self::holding(folder, records.collect()).await
+    }
+
+    async fn holding(folder: tempfile::TempDir, records: Vec<Vec<u8>>) -> Self {
         let config = StoreConfig { path: folder.path().into(), ..StoreConfig::default() };
         let (store, _) = Store::open(&config).unwrap();
         let (inputs, mut reports) = mpsc::channel(4);
         let (sender, writer) = store.spawn_writer(inputs.downgrade()).unwrap();
-        let records = (1..=entries).map(|sequence| Record {
+        let records = (1_u64..).zip(records).map(|(sequence, json)| Record {
             sequence,
             level: 4,
-            event: format!("e-{}", sequence % 2),
-            json: json(sequence, bytes).into_bytes(),
+            event: serde_json::from_slice::<Message>(&json)
+                .map_or_else(|_| format!("e-{}", sequence % 2), |message| message.data.event),
+            json,
         });
         sender.send(Batch { number: 1, records: records.collect(), ..Batch::default() });
         reports.recv().await.unwrap();

@@ -16,8 +16,8 @@ const FURTHEST_MINUTES: i32 = 14 * 60;
 /// More days than this in one go are a mistyped year and no holiday.
 const MOST_DAYS: i32 = 120;
 
-/// What a clock shows ahead of UTC, as in `+08:00`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a clock shows ahead of UTC, as in `+08:00`; UTC itself by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offset {
     minutes: i32,
 }
@@ -27,6 +27,11 @@ impl Offset {
     pub fn local(self, at: Timestamp) -> Option<civil::DateTime> {
         let at = jiff::Timestamp::from_millisecond(at.0).ok()?;
         Some(jiff::tz::Offset::from_seconds(self.minutes * 60).ok()?.to_datetime(at))
+    }
+
+    /// When a clock with this offset begins that day.
+    pub fn midnight(self, day: civil::Date) -> Timestamp {
+        self.moment(LocalTime(day.at(0, 0, 0, 0)))
     }
 
     /// When a clock with this offset shows that date and time.
