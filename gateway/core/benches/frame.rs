@@ -35,6 +35,7 @@ fn pipeline(scene: &str) -> Pipeline {
         device_type: Arc::clone(&device_type),
         area: 0,
         location: None,
+        at: None,
         feeder: None,
         source: SourceIndex(0),
         address: Address::Topic(String::new()),
@@ -45,7 +46,13 @@ fn pipeline(scene: &str) -> Pipeline {
         township: "t".into(),
         gateway: "g".into(),
         calendar: None,
-        areas: vec![site::Area { id: "a".into(), title: Text::default(), people: 10 }],
+        plan_size: None,
+        areas: vec![site::Area {
+            id: "a".into(),
+            title: Text::default(),
+            people: 10,
+            ..site::Area::default()
+        }],
         feeders: Vec::new(),
         sources: vec![Source { id: "s".into(), kind: SourceKind::Broker }],
         device_types: vec![Arc::clone(&device_type)],

@@ -64,6 +64,7 @@ pub(super) fn community() -> Community {
                 device_type: Arc::clone(kind),
                 area,
                 location: Some(Text::new("3号楼北侧", "north of block 3")),
+                at: None,
                 feeder: None,
                 source: SourceIndex(0),
                 address: Address::Topic(format!("sense/{id}/{name}")),
@@ -75,10 +76,16 @@ pub(super) fn community() -> Community {
         title: Text::new("阳光花园", "Sunny Garden"),
         township: "demo-town".into(),
         calendar: None,
+        plan_size: None,
         gateway: "gw-demo".into(),
         areas: AREAS
             .iter()
-            .map(|(id, zh, en)| Area { id: (*id).into(), title: Text::new(*zh, *en), people: 800 })
+            .map(|(id, zh, en)| Area {
+                id: (*id).into(),
+                title: Text::new(*zh, *en),
+                people: 800,
+                ..Area::default()
+            })
             .collect(),
         feeders: vec![],
         sources: vec![],

@@ -123,7 +123,12 @@ pub(in crate::cli) fn one_device(
 ) -> Community {
     let title = Text::new("回放", "replay");
     Community {
-        areas: vec![site::Area { id: "replay".into(), title: title.clone(), people: 0 }],
+        areas: vec![site::Area {
+            id: "replay".into(),
+            title: title.clone(),
+            people: 0,
+            ..site::Area::default()
+        }],
         feeders: Vec::new(),
         sources: vec![Source { id: "replay".into(), kind: SourceKind::Replay }],
         devices: vec![Device {
@@ -132,6 +137,7 @@ pub(in crate::cli) fn one_device(
             device_type: Arc::clone(device_type),
             area: 0,
             location: None,
+            at: None,
             feeder: None,
             source: SourceIndex(0),
             address: Address::Replay,

@@ -51,6 +51,7 @@ fn nobody() -> Community {
         title: Text::default(),
         township: "t".into(),
         calendar: None,
+        plan_size: None,
         gateway: "g".into(),
         areas: Vec::new(),
         feeders: Vec::new(),
