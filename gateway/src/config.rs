@@ -216,6 +216,8 @@ pub struct ConsoleConfig {
     /// the folder of `gateway.toml`. Read at start. Left out: the password of each start is the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// Anybody may see how many parking bays are free (`/bays`, `/api/v1/bays`), without a login.
+    pub public_bays: bool,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -242,7 +244,12 @@ impl Visitor<'_> for Address {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token_file: None }
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token_file: None,
+            public_bays: false,
+        }
     }
 }
 

@@ -11,16 +11,19 @@
 //! 7. [`desk`]: what people say of events, on its way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people,
-//! 10. [`bundle`]: signed models and configuration,
+//! 10. [`bundle`]: signed models and configuration; [`overlay`]: settings made on the console; [`origins`]:
+//!     who says what,
 //! 11. [`shadow`]: a candidate bundle beside the live one,
-//! 12. [`service`]: the world built from all of these, and its end,
-//! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 14. [`cli`]: one file per command.
+//! 12. [`backtest`], [`heat`]: what is kept of the past,
+//! 13. [`service`]: the world built from all of these, and its end,
+//! 14. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 15. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
+pub mod backtest;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -28,8 +31,11 @@ pub mod config;
 pub mod console;
 pub mod desk;
 pub mod engine;
+pub mod heat;
 pub mod infer;
 pub mod journal;
+pub mod origins;
+pub mod overlay;
 pub mod pace;
 mod resident;
 pub mod retry;
@@ -39,6 +45,7 @@ pub mod service;
 pub mod shadow;
 pub mod simulate;
 pub mod source;
+mod stage;
 pub mod store;
 pub mod tls;
 pub mod uplink;

@@ -27,11 +27,14 @@ use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
 use crate::console::token::Token;
+use crate::console::place::{Place, Reload};
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
+use crate::heat::Heat;
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
+use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
@@ -50,6 +53,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// next start.
 const VERDICTS: usize = 8;
 
+/// People who may wait for a reload.
+const REQUESTS: usize = 4;
+
 /// How often the wall clock is compared with ours.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
 
@@ -62,6 +68,8 @@ pub struct Setup {
     pub models: Shelves,
     /// What is laid over the configuration.
     pub bundle: Option<Layer>,
+    /// Who says what in it.
+    pub origins: Arc<Origins>,
     /// What runs beside it and tells nobody; why not, when it cannot.
     pub candidate: Option<Result<Box<Setup>, String>>,
 }
@@ -84,6 +92,7 @@ pub struct Running {
     configuration: watch::Sender<Configuration>,
     reports: Reports,
     verdicts: Option<mpsc::Receiver<Verdict>>,
+    requests: Option<mpsc::Receiver<Reload>>,
     tasks: Tasks,
 }
 
@@ -122,7 +131,7 @@ pub async fn start(
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
-    let Setup { config, community, models: _, bundle, candidate: _ } = setup;
+    let Setup { config, community, models: _, bundle, origins, candidate: _ } = setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -151,7 +160,8 @@ pub async fn start(
     let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
-        Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
+        Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
+    let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
     let shown = Shown {
         view: view.clone(),
@@ -160,6 +170,7 @@ pub async fn start(
         watched: watched_seen,
         store: store.clone(),
         desk: Arc::clone(&desk),
+        reload,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -178,6 +189,7 @@ pub async fn start(
         configuration,
         reports,
         verdicts: Some(verdicts),
+        requests: Some(requests),
         tasks,
     })
 }
@@ -214,6 +226,11 @@ impl Running {
     /// What becomes of the models, for who runs the gateway; once.
     pub fn take_verdicts(&mut self) -> Option<mpsc::Receiver<Verdict>> {
         self.verdicts.take()
+    }
+
+    /// Who wants the configuration read again, for who runs the gateway; once. Dropped, nobody can.
+    pub fn take_requests(&mut self) -> Option<mpsc::Receiver<Reload>> {
+        self.requests.take()
     }
 
     /// Tells the pipeline something about the gateway itself.
@@ -327,6 +344,7 @@ struct Shown {
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
+    reload: mpsc::Sender<Reload>,
 }
 
 async fn start_console(
@@ -343,7 +361,13 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk } = shown;
+    let Shown { view, community, configuration, watched, store, desk, reload } = shown;
+    let place = Place {
+        store: config.store.path.clone(),
+        heat: Heat::of(store.clone()),
+        reload,
+        has_public_bays: config.console.public_bays,
+    };
     let sources = console::Sources {
         view,
         community,
@@ -357,6 +381,7 @@ async fn start_console(
         desk,
         clock: clock.clone(),
         language: config.gateway.language,
+        place,
     };
     let serve = console::serve(listener, access, sources, stop.clone());
     let task = tokio::spawn(async move {

@@ -9,6 +9,8 @@
 //! 3. [`login`]: the way in and out,
 //! 4. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
+//!    [`map`] (with [`plan`]: its geometry), [`device`] (with [`chart`]), [`scenes`], [`people`], [`settings`],
+//!    [`bays`]: the place; [`place`]: what they need beside the snapshot,
 //! 5. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 6. [`stream`]: the open events, live,
 //! 7. [`metrics`], [`health`]: for those who watch many gateways.
@@ -17,6 +19,10 @@
 
 pub mod access;
 mod assets;
+mod audit;
+mod bays;
+mod chart;
+mod device;
 mod devices;
 mod door;
 mod events;
@@ -26,11 +32,17 @@ mod guard;
 mod health;
 mod judging;
 mod login;
+mod map;
 mod metrics;
 mod models;
 mod page;
+mod people;
+pub mod place;
+mod plan;
 #[cfg(test)]
 mod sample;
+mod scenes;
+mod settings;
 mod stream;
 mod terms;
 #[cfg(test)]
@@ -45,11 +57,12 @@ use std::time::Duration;
 use access::Access;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{get, post};
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::View;
+use place::{Bench, Place};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -57,6 +70,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::origins::Origins;
 use crate::shadow::Watched;
 
 /// Live streams at once; each holds a connection and nothing else.
@@ -84,10 +98,12 @@ pub struct Sources {
     pub clock: Clock,
     /// What to speak to a browser that does not say.
     pub language: Language,
+    /// What the pages about the place need beside that.
+    pub place: Place,
 }
 
 /// What is known of the configurations of this start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Configuration {
     /// Configurations that were taken while running.
     pub loaded: u64,
@@ -99,6 +115,8 @@ pub struct Configuration {
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
     pub bundle: Option<String>,
+    /// Who says what in it.
+    pub origins: Arc<Origins>,
 }
 
 /// What the store says of itself.
@@ -140,6 +158,7 @@ pub async fn serve(
         bound,
         started: Instant::now(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        bench: Bench::default(),
         stop: stop.clone(),
     });
     let server = axum::serve(door::Door::new(listener), router(console))
@@ -158,6 +177,20 @@ fn router(console: Arc<Console>) -> Router {
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
+        .route("/devices/{id}", get(device::page))
+        .route("/map", get(map::page))
+        .route("/scenes", get(scenes::page))
+        .route("/scenes/{id}", get(scenes::one))
+        .route("/scenes/{id}/status", post(scenes::set))
+        .route("/scenes/{id}/backtest", post(scenes::try_it))
+        .route("/api/v1/scenes", get(scenes::list))
+        .route("/people", get(people::page))
+        .route("/audit", get(audit::page))
+        .route("/settings", get(settings::page))
+        .route("/api/v1/settings", get(settings::list))
+        .route("/bays", get(bays::page))
+        .route("/api/v1/bays", get(bays::list))
+        .route("/api/v1/bays/stream", get(bays::stream))
         .route("/login", get(login::form).post(login::login))
         .route("/logout", axum::routing::post(login::logout))
         .route("/live", get(stream::fragments))
@@ -185,6 +218,8 @@ struct Console {
     bound: SocketAddr,
     started: Instant,
     streams: Arc<Semaphore>,
+    /// Where scenes are tried on the past.
+    bench: Bench,
     stop: CancellationToken,
 }
 
