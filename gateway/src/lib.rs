@@ -10,7 +10,8 @@
 //! 6. [`uplink`]: records to the township,
 //! 7. [`desk`]: what people say of events, on its way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
-//! 9. [`console`]: pages, stream and metrics for people,
+//! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
+//!    [`audit`] (who did what),
 //! 10. [`bundle`]: signed models and configuration; [`overlay`]: settings made on the console; [`origins`]:
 //!     who says what,
 //! 11. [`shadow`]: a candidate bundle beside the live one,
@@ -23,6 +24,8 @@
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
+pub mod accounts;
+pub mod audit;
 pub mod backtest;
 pub mod bundle;
 pub mod cli;
@@ -37,6 +40,7 @@ pub mod journal;
 pub mod origins;
 pub mod overlay;
 pub mod pace;
+mod replace;
 mod resident;
 pub mod retry;
 #[cfg(test)]

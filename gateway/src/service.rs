@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -82,6 +83,8 @@ pub struct Running {
     pub view: watch::Receiver<Arc<View>>,
     /// The store, to look at.
     pub store: Store,
+    /// Who did what.
+    pub audit: Audit,
     /// As it is in effect.
     config: GatewayConfig,
     ground: Ground,
@@ -151,6 +154,7 @@ pub async fn start(
         settlers,
         view: view_sender,
         rulings,
+        waiting: desk.waiting(),
         feed,
         changes: to_engine,
         pace,
@@ -163,7 +167,9 @@ pub async fn start(
         Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
     let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
+    let audit = Audit::in_store(&config.store.path)?;
     let shown = Shown {
+        audit: audit.clone(),
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
@@ -180,6 +186,7 @@ pub async fn start(
         console,
         view,
         store,
+        audit,
         config,
         ground,
         sources,
@@ -216,6 +223,7 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
+        self.audit.flush().await;
         for (name, task) in [("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
@@ -345,6 +353,7 @@ struct Shown {
     store: Store,
     desk: Arc<Desk>,
     reload: mpsc::Sender<Reload>,
+    audit: Audit,
 }
 
 async fn start_console(
@@ -361,7 +370,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, reload } = shown;
+    let Shown { view, community, configuration, watched, store, desk, audit, reload } = shown;
     let place = Place {
         store: config.store.path.clone(),
         heat: Heat::of(store.clone()),
@@ -379,6 +388,7 @@ async fn start_console(
             fault: store.fault(),
         }),
         desk,
+        audit,
         clock: clock.clone(),
         language: config.gateway.language,
         place,

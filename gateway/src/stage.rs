@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::{Scene, SceneHead, Status};
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
@@ -42,6 +43,8 @@ pub(crate) fn one_device(
             address: Address::Replay,
         }],
         scenes,
+        // Nobody is called about the past.
+        duties: Duties::default(),
         // A recording of anything comes from anywhere.
         calendar: shipped.calendar.clone().filter(|_| !device_type.head.any_point),
         ..shipped.clone()

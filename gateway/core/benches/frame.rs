@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use divan::black_box;
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Scene;
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
@@ -53,6 +54,7 @@ fn pipeline(scene: &str) -> Pipeline {
             people: 10,
             ..site::Area::default()
         }],
+        duties: Duties::default(),
         feeders: Vec::new(),
         sources: vec![Source { id: "s".into(), kind: SourceKind::Broker }],
         device_types: vec![Arc::clone(&device_type)],

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::community::calendar::Calendar;
 use crate::community::device_type::DeviceType;
 use crate::community::expectation::Expectation;
+use crate::community::people::Duties;
 use crate::community::quantity::Text;
 use crate::community::scene::{Scene, SceneHead, Status, Story};
 use crate::community::{Address, Community, Device, ModelSpec, Source, SourceKind, site};
@@ -125,6 +126,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
             people: 100,
             ..site::Area::default()
         }],
+        duties: Duties::default(),
         feeders: Vec::new(),
         sources: vec![Source { id: "story".into(), kind: SourceKind::Replay }],
         device_types: vec![Arc::clone(device_type)],

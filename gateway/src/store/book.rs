@@ -10,6 +10,7 @@ use gatehouse_core::delivery::{Gap, GivenUp, Loss, Outbox};
 use gatehouse_core::event::message::Record;
 use serde::Deserialize;
 
+use super::index::Draft;
 use super::layout::{
     Entry, Hash, META_ANCHOR, META_GAPS, anchor_value, event_key, journal_key, outbox_key,
 };
@@ -99,6 +100,7 @@ impl Book {
         records: &[Record],
         limits: Limits,
         batch: &mut sled::Batch,
+        index: &mut Draft<'_>,
         read: impl Fn(u64) -> Option<Entry>,
     ) {
         let fresh = records.iter().filter(|r| {
@@ -117,6 +119,7 @@ impl Book {
             let entry = Entry::new(record, &before);
             batch.insert(&journal_key(entry.sequence), entry.encode());
             batch.insert(event_key(&entry.event, entry.sequence), &[]);
+            index.note(&entry);
             for moved in self.outbox.put(entry.sequence, entry.level, &entry.event) {
                 batch.remove(&outbox_key(moved.from, moved.sequence));
                 batch.insert(&outbox_key(moved.to, moved.sequence), entry.event.as_bytes());
@@ -134,7 +137,7 @@ impl Book {
             let at = entries.binary_search_by_key(&sequence, |e| e.sequence).ok();
             at.map_or_else(|| read(sequence), |i| Some(entries[i].clone()))
         };
-        self.make_room(limits, batch, lookup);
+        self.make_room(limits, batch, index, lookup);
         for entry in entries {
             self.fresh.insert(entry.sequence, entry.json);
             if self.fresh.len() > FRESH {
@@ -147,6 +150,7 @@ impl Book {
         &mut self,
         limits: Limits,
         batch: &mut sled::Batch,
+        index: &mut Draft<'_>,
         read: impl Fn(u64) -> Option<Entry>,
     ) {
         while self.outbox.len() > limits.waiting
@@ -161,6 +165,7 @@ impl Book {
             if let Some(entry) = entry {
                 batch.remove(&journal_key(entry.sequence));
                 batch.remove(event_key(&entry.event, entry.sequence));
+                index.forget(&entry);
                 anchor = Some(anchor_value(entry.sequence, &entry.hash));
             }
             self.first += 1;

@@ -8,10 +8,13 @@
 //! | `j` sequence | a journal entry: what was sent, and the hash that chains it to the one before |
 //! | `o` level sequence | the event's id: this record waits for the platform |
 //! | `e` event sequence | nothing: where to find an event's records |
+//! | `i` opened event | the event in one line, and its newest sequence ([`super::index`]) |
+//! | `p` event | when it opened: where to find its line |
 //! | `s` key | a state of the pipeline |
-//! | `m` name | format, boot counter, anchor of the chain, what was given up |
+//! | `m` name | format, boot counter, anchor of the chain, what was given up, how far `i` reaches |
 
 use gatehouse_core::event::message::Record;
+use gatehouse_core::reading::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Written into `m/format`; a store with another number is not ours to touch.
@@ -22,6 +25,8 @@ pub(super) const META_BOOT: &[u8] = b"m/boot";
 /// Sequence and hash of the newest entry that was removed from the journal's old end.
 pub(super) const META_ANCHOR: &[u8] = b"m/anchor";
 pub(super) const META_GAPS: &[u8] = b"m/gaps";
+/// Version of the index, and the newest entry that is in it.
+pub(super) const META_INDEX: &[u8] = b"m/index";
 
 /// Hash of an entry, which covers the one before and so the whole journal up to it.
 pub(super) type Hash = [u8; 32];
@@ -123,6 +128,25 @@ pub(super) fn event_prefix(event: &str) -> Vec<u8> {
 
 pub(super) fn event_key(event: &str, sequence: u64) -> Vec<u8> {
     [&event_prefix(event)[..], &sequence.to_be_bytes()].concat()
+}
+
+/// The sign bit is turned, so that times before 1970 sort before the others.
+const SIGN: u64 = 1 << 63;
+
+pub(super) fn index_key(opened: Timestamp, event: &str) -> Vec<u8> {
+    let opened = opened.0.cast_unsigned() ^ SIGN;
+    [b"i", &opened.to_be_bytes()[..], event.as_bytes()].concat()
+}
+
+/// When the event of an index key opened, and its id.
+pub(super) fn index_place(key: &[u8]) -> Option<(Timestamp, String)> {
+    let (opened, event) = key.strip_prefix(b"i")?.split_at_checked(8)?;
+    let opened = Timestamp((number(opened)? ^ SIGN).cast_signed());
+    Some((opened, String::from_utf8(event.to_vec()).ok()?))
+}
+
+pub(super) fn place_key(event: &str) -> Vec<u8> {
+    [b"p", event.as_bytes()].concat()
 }
 
 pub(super) fn state_key(key: &str) -> Vec<u8> {

@@ -11,11 +11,12 @@
 //! a record twice, never not at all.
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
-//! durable), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
+//! durable), [`index`] (a line per event), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
 //! of the past, beside the database), [`opening`], [`writer`].
 
 mod book;
 mod disk;
+mod index;
 pub mod kept;
 mod layout;
 mod marks;
@@ -39,6 +40,7 @@ use tokio::sync::mpsc::WeakSender;
 
 use book::{Book, Limits};
 use disk::Disk;
+pub use index::{Filter, Past, Place};
 pub use layout::Entry;
 use marks::Marks;
 pub use reading::{Verdict, Waiting};

@@ -14,7 +14,6 @@ use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::pipeline::Damage;
 use gatehouse_core::reading::Timestamp;
 
-use super::StoreError;
 use super::book::Book;
 use super::disk::{Disk, guarded};
 use super::layout::{
@@ -22,6 +21,7 @@ use super::layout::{
     outbox_place,
 };
 use super::marks::Marks;
+use super::{StoreError, index};
 
 /// How long a gateway waits for whoever still has the store: one that ends, or a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,7 +67,8 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     };
     choose(folder, &name).map_err(on_folder)?;
     remove_leftovers(folder, &name);
-    let disk = slim(folder, &name, disk, FAT_BYTES)?;
+    let mut disk = slim(folder, &name, disk, FAT_BYTES)?;
+    index::mend(&mut disk, loaded.book.last)?;
     let mut opened = Opened {
         lock,
         disk,
@@ -130,7 +131,8 @@ fn create(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens what is there for somebody who only looks: nothing is created, counted or repaired.
+/// Opens what is there for somebody who only looks: nothing is created, counted or repaired but the
+/// index, which holds nothing of its own.
 pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     let name = folder
         .exists()
@@ -141,8 +143,11 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
         .ok_or_else(|| StoreError::Nothing(folder.to_owned()))?;
     let lock = lock(folder, Duration::ZERO)?;
     let marks = Marks::open(folder).map_err(|e| StoreError::folder(folder, e))?;
-    let disk = Disk::open(&folder.join(name))?;
+    let mut disk = Disk::open(&folder.join(name))?;
     let Loaded { book, boot, states } = load(&disk.db)?;
+    if let Err(error) = index::mend(&mut disk, book.last) {
+        tracing::warn!(%error, "the list of events could not be made anew; it may be short");
+    }
     let sequence = book.last;
     Ok(Opened { lock, disk, marks, book, boot, sequence, states, damage: None })
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod events;
 mod trouble;
 
 const MAX_WAITING: usize = 6;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::WeakSender;
 
 use super::book::enter_loss;
 use super::disk::{Disk, guarded};
+use super::index::Draft;
 use super::kept::Shelf;
 use super::layout::{Entry, journal_key, state_key};
 use super::marks::Marks;
@@ -325,11 +326,13 @@ impl Writer {
             if !group.given_up.is_empty() {
                 book.open_gap().merge(group.given_up.clone());
             }
-            book.put(&group.records, shared.limits, &mut batch, |sequence| {
+            let mut index = Draft::new(&disk.db);
+            book.put(&group.records, shared.limits, &mut batch, &mut index, |sequence| {
                 let key = journal_key(sequence);
                 let value = guarded(|| disk.db.get(key)).ok().flatten()?;
                 Entry::decode(&key, &value)
             });
+            index.write(&mut batch)?;
             book.clear_up(&mut batch);
             book.is_gap_changed = false;
             (book.gone.len(), book.last)

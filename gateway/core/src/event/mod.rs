@@ -8,11 +8,14 @@
 //! 1. [`identity`]: ids and sequences,
 //! 2. `life`: what becomes of one event,
 //! 3. [`message`]: what leaves the box,
-//! 4. [`verdict`]: what people say of it afterwards.
+//! 4. [`verdict`]: what people say of it afterwards,
+//! 5. [`summary`]: an event in one line.
 
+pub mod action;
 pub mod identity;
 mod life;
 pub mod message;
+pub mod summary;
 pub mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,6 +170,12 @@ impl Book {
         live.data.review = review(&live.data.review);
         self.dirty.insert(key.clone());
         true
+    }
+
+    pub fn acknowledge(&mut self, event: &str) -> Option<EventData> {
+        let (_, live) = self.live.iter_mut().find(|(_, live)| live.data.event == event)?;
+        live.data.handling.stage = message::Stage::Acknowledged;
+        Some(live.data.clone())
     }
 
     /// Notes a finding; the first one of its key makes an event of the `concern`.

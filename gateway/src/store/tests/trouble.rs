@@ -22,6 +22,7 @@ fn what_a_failed_write_would_have_given_up_waits_again_and_what_was_confirmed_do
             &[record(7, 1, "e7"), record(8, 1, "e8"), record(9, 1, "e9")],
             shared.limits,
             batch,
+            &mut index::Draft::new(&db),
             |_| None,
         );
     }

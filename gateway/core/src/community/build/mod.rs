@@ -148,12 +148,14 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
         scene.head.status = status.copied().unwrap_or(scene.head.status);
     }
     scenes::share_budget(&mut scenes, site.community.false_alarms, &devices);
+    let duties = site.duties();
     Ok(Built {
         community: Arc::new(Community {
             id: site.community.id,
             title: site.community.title,
             township: around.township.clone(),
             gateway: around.gateway.clone(),
+            duties,
             calendar: site.calendar.map(Arc::new),
             plan_size: site.community.plan_size,
             areas: site.areas,
