@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::community::scene::Status;
 use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::replace;
 
 const FILE: &str = "settings.toml";
 const LOCK: &str = ".settings.lock";
@@ -104,16 +106,7 @@ pub fn set_status(store: &Path, wish: Wish<'_>) -> Result<(), NotSet> {
         overlay.scenes.insert(scene.to_owned(), setting);
     }
     let body = toml::to_string(&overlay).map_err(|error| unwritable(io::Error::other(error)))?;
-    replace(store, &path, format!("{HEAD}{body}").as_bytes()).map_err(unwritable)
-}
-
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = folder.join(".settings");
-    let mut file = File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
-    File::open(folder)?.sync_all()
+    replace::file(&path, format!("{HEAD}{body}").as_bytes()).map_err(unwritable)
 }
 
 #[cfg(test)]

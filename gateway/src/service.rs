@@ -27,8 +27,8 @@ use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
-use crate::console::token::Token;
 use crate::console::place::{Place, Reload};
+use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
@@ -373,6 +373,7 @@ async fn start_console(
     let Shown { view, community, configuration, watched, store, desk, audit, reload } = shown;
     let place = Place {
         store: config.store.path.clone(),
+        events: Some(store.clone()),
         heat: Heat::of(store.clone()),
         reload,
         has_public_bays: config.console.public_bays,

@@ -99,7 +99,7 @@ struct Found {
 }
 
 impl Report {
-    pub(crate) fn new(
+    pub(super) fn new(
         trial: &Trial<'_>,
         past: &Past,
         live: &[Raised],

@@ -106,7 +106,8 @@ fn means(
     y: &impl Fn(f64) -> f64,
 ) -> String {
     let corner = |at: Timestamp, value: f64| format!("{:.1},{:.1}", x(at), y(value));
-    let line = run.iter().flat_map(|(q, s)| [corner(q.start(), s.mean()), corner(q.end(), s.mean())]);
+    let line =
+        run.iter().flat_map(|(q, s)| [corner(q.start(), s.mean()), corner(q.end(), s.mean())]);
     line.collect::<Vec<_>>().join(" ")
 }
 

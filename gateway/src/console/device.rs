@@ -8,6 +8,7 @@ use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::{Address, Device};
+use gatehouse_core::event::summary::Summary;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::reasons;
 use gatehouse_core::statistics::page as kept_page;
@@ -24,7 +25,11 @@ use super::terms;
 use super::words::Words;
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
-use crate::store::kept;
+use crate::accounts::Principal;
+use crate::store::{Filter, kept};
+
+/// Events of the past that are shown.
+const EVENTS: usize = 12;
 
 /// The last day of each point, by name.
 type Days = BTreeMap<String, Day>;
@@ -33,9 +38,10 @@ type Days = BTreeMap<String, Day>;
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Response {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let Some(view) = snapshot.view.devices.iter().find(|view| view.id == id) else {
         return Failure::NotFound.answer(&reader);
@@ -43,7 +49,7 @@ pub(super) async fn page(
     let Some(device) = configured(&snapshot.community, view) else {
         return Failure::NotFound.answer(&reader);
     };
-    let days = console.days(&id, snapshot.now).await;
+    let (days, past) = console.past_of(&id, snapshot.now).await;
     let main = html! {
         main #main tabindex="-1" {
             p .crumbs { a href="/devices" { (Words::of(language).devices) } }
@@ -52,7 +58,7 @@ pub(super) async fn page(
                 (about(&snapshot, device, view, language))
                 (refusals(view, language))
                 (points(&snapshot, device, view, &days, language))
-                (events(&snapshot, view, language))
+                (events(&snapshot, view, &past, language))
             }
         }
     };
@@ -60,10 +66,16 @@ pub(super) async fn page(
 }
 
 impl Console {
-    /// What is kept of the device's last day; nothing where nothing can be read.
-    async fn days(&self, device: &str, now: Timestamp) -> Days {
-        let (store, device) = (self.sources.place.store.clone(), device.to_owned());
-        let read = move || read_days(&store, &device, now).unwrap_or_default();
+    /// What is kept of the device's last day, and its newest events; nothing where nothing can be read.
+    async fn past_of(&self, device: &str, now: Timestamp) -> (Days, Vec<Summary>) {
+        let (place, device) = (&self.sources.place, device.to_owned());
+        let (folder, events) = (place.store.clone(), place.events.clone());
+        let read = move || {
+            let days = read_days(&folder, &device, now).unwrap_or_default();
+            let filter = Filter { device: Some(device), ..Filter::default() };
+            let past = events.and_then(|events| events.past(&filter, None, EVENTS).ok());
+            (days, past.map(|past| past.events).unwrap_or_default())
+        };
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
 }
@@ -235,13 +247,13 @@ fn last_day(
 }
 
 /// What is open about it, and what was.
-fn events(snapshot: &Snapshot, view: &DeviceView, language: Language) -> Markup {
+fn events(snapshot: &Snapshot, view: &DeviceView, past: &[Summary], language: Language) -> Markup {
     let (words, more) = (Words::of(language), SiteWords::of(language));
     let concerns = |of: &str, affected: &[String]| of == view.id || affected.contains(&view.id);
     let open = snapshot.view.events.iter();
     let open: Vec<_> = open.filter(|e| concerns(&e.data.device, &e.data.affected)).collect();
-    let over: Vec<_> =
-        snapshot.view.closed.iter().filter(|raised| raised.device == view.id).collect();
+    let is_open = |id: &str| open.iter().any(|event| event.data.event == id);
+    let over: Vec<_> = past.iter().filter(|summary| !is_open(&summary.event)).collect();
     let line = |event: &str, level: u8, title: &str, when: Markup| {
         html! {
             li class={ "level-" (level.clamp(1, 4)) } {
@@ -262,14 +274,13 @@ fn events(snapshot: &Snapshot, view: &DeviceView, language: Language) -> Markup 
                         (terms::state(language, data.state)) " · " (ago(snapshot, event.started, language))
                     }))
                 }
-                @for raised in &over {
-                    (line(&raised.event, raised.level, translated(&raised.title, language), html! {
-                        (words.over) " · "
-                        (ago(snapshot, raised.over.unwrap_or(raised.opened), language))
+                @for summary in &over {
+                    (line(&summary.event, summary.level, translated(&summary.title, language), html! {
+                        (terms::state(language, summary.state)) " · "
+                        (ago(snapshot, summary.opened, language))
                     }))
                 }
             }
         }
     }
 }
-

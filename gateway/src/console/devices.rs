@@ -21,6 +21,7 @@ use super::terms;
 use super::words::Words;
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
 use gatehouse_core::reasons;
 
 /// What to leave out; all when empty.
@@ -54,9 +55,10 @@ pub(super) enum Condition {
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Html<String> {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let words = Words::of(language);
     let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();

@@ -18,6 +18,8 @@ pub(super) enum Failure {
     /// Nobody is logged in; a browser is shown the way.
     NoLogin,
     WrongToken,
+    /// Somebody is logged in who may not do that.
+    NotAllowed,
     Locked(Duration),
     /// The request names another host than this one: a page elsewhere points its name at us.
     ForeignHost,
@@ -41,7 +43,7 @@ impl Failure {
             Self::NoLogin | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -70,6 +72,10 @@ impl Failure {
                     "That token is wrong",
                     "The gateway prints a new password at every start; use the latest.",
                 ),
+            ),
+            Self::NotAllowed => (
+                ("您的角色不能这样做", "请联系管理员。"),
+                ("Your role may not do that", "Ask an administrator."),
             ),
             Self::Locked(wait) => return locked(*wait, language),
             Self::ForeignHost => (

@@ -19,6 +19,7 @@ use super::plan::{Plan, WIDTH};
 use super::words::Words;
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
 
 /// Steps of the heat, palest first.
 const STEPS: usize = 5;
@@ -48,9 +49,10 @@ struct Standing {
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Html<String> {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let words = SiteWords::of(language);
     let by_heat = wanted.is_ok_and(|Query(wanted)| wanted.show == "heat");

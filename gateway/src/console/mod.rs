@@ -190,6 +190,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/scenes", get(scenes::list))
         .route("/people", get(people::page))
         .route("/audit", get(audit::page))
+        .route("/audit/export", get(audit::export))
         .route("/settings", get(settings::page))
         .route("/api/v1/settings", get(settings::list))
         .route("/bays", get(bays::page))

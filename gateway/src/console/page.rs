@@ -14,28 +14,63 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::figures::count;
 use super::terms;
 use super::words::Words;
-use crate::accounts::Principal;
+use super::words::scenes::SceneWords;
+use super::words::site::SiteWords;
+use crate::accounts::{Principal, Right};
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here {
     Events,
+    Map,
     Devices,
+    Scenes,
     Models,
+    People,
+    Audit,
+    Settings,
+}
+
+impl Here {
+    const ALL: [Self; 8] = [
+        Self::Events,
+        Self::Map,
+        Self::Devices,
+        Self::Scenes,
+        Self::Models,
+        Self::People,
+        Self::Audit,
+        Self::Settings,
+    ];
+
+    fn title_and_path(self, language: Language) -> (&'static str, &'static str) {
+        let (words, more) = (Words::of(language), SiteWords::of(language));
+        match self {
+            Self::Events => (words.events, "/"),
+            Self::Map => (more.map, "/map"),
+            Self::Devices => (words.devices, "/devices"),
+            Self::Scenes => (SceneWords::of(language).scenes, "/scenes"),
+            Self::Models => (words.models, "/models"),
+            Self::People => (more.people, "/people"),
+            Self::Audit => (more.audit, "/audit"),
+            Self::Settings => (more.settings, "/settings"),
+        }
+    }
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
     Html(markup.into_string())
 }
 
+/// Whether the reader may do that; what is no page has no reader, and may all.
+pub(super) fn may(snapshot: &Snapshot, right: Right) -> bool {
+    snapshot.who.as_ref().is_none_or(|principal| principal.may(right))
+}
+
 /// A page for somebody who is logged in.
 pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &Markup) -> Markup {
     let words = Words::of(language);
-    let (title, path) = match here {
-        Here::Events => (words.events, "/"),
-        Here::Devices => (words.devices, "/devices"),
-        Here::Models => (words.models, "/models"),
-    };
+    let (title, path) = here.title_and_path(language);
     let community = translated(&snapshot.community.title, language);
     let body = html! {
         header .top {
@@ -44,12 +79,11 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 @if !community.is_empty() { span .community { (community) } }
             }
             nav aria-label=(words.pages) {
-                a href="/" aria-current=[(here == Here::Events).then_some("page")] { (words.events) }
-                a href="/devices" aria-current=[(here == Here::Devices).then_some("page")] {
-                    (words.devices)
-                }
-                a href="/models" aria-current=[(here == Here::Models).then_some("page")] {
-                    (words.models)
+                @for page in Here::ALL {
+                    @let (title, path) = page.title_and_path(language);
+                    @if page != Here::Audit || may(snapshot, Right::SeeAudit) {
+                        a href=(path) aria-current=[(page == here).then_some("page")] { (title) }
+                    }
                 }
             }
             div .tools {
@@ -97,7 +131,13 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
     let words = Words::of(language);
     let feed = here.map(|here| match here {
         Here::Events => "/live",
-        Here::Devices | Here::Models => "",
+        Here::Map
+        | Here::Devices
+        | Here::Scenes
+        | Here::Models
+        | Here::People
+        | Here::Audit
+        | Here::Settings => "",
     });
     html! {
         (DOCTYPE)

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Console;
 use crate::backtest::report::Report;
 use crate::heat::Heat;
+use crate::store::Store;
 
 /// A page does not wait longer for what is being counted.
 const PATIENCE: Duration = Duration::from_millis(30);
@@ -22,6 +23,8 @@ const RELOAD: Duration = Duration::from_secs(60);
 pub struct Place {
     /// The store's folder.
     pub store: PathBuf,
+    /// The events of the past; none in tests of pages that need none.
+    pub events: Option<Store>,
     /// Events of the last thirty days.
     pub heat: Heat,
     /// Who reads the configuration again; closed where nobody does.
@@ -123,7 +126,10 @@ mod tests {
         assert!(!bench.begin(attempt("bin")));
         bench.end(Err("no past".to_owned()));
         let last = bench.last().unwrap();
-        assert_eq!((last.scene.as_str(), last.outcome.unwrap().unwrap_err().as_str()), ("air", "no past"));
+        assert_eq!(
+            (last.scene.as_str(), last.outcome.unwrap().unwrap_err().as_str()),
+            ("air", "no past")
+        );
         assert!(bench.begin(attempt("bin")));
     }
 }

@@ -64,7 +64,8 @@ impl Plan {
         let mut closest = f64::MAX;
         for (at, shape) in areas.iter().enumerate() {
             let own = community.devices.iter().enumerate().filter(|(_, device)| device.area == at);
-            let (placed, loose): (Vec<_>, Vec<_>) = own.partition(|(_, device)| device.at.is_some());
+            let (placed, loose): (Vec<_>, Vec<_>) =
+                own.partition(|(_, device)| device.at.is_some());
             let fixed: Vec<[f64; 2]> =
                 placed.iter().filter_map(|(_, device)| device.at).map(place).collect();
             for ((index, _), at) in placed.iter().zip(&fixed) {
@@ -209,7 +210,9 @@ mod tests {
         }
         let [first, second] = [&plan.areas[0].corners, &plan.areas[1].corners];
         assert!(first[1][0] < second[0][0], "tiles do not overlap");
-        assert!(plan.areas.iter().flat_map(|a| &a.corners).all(|c| c[0] < WIDTH && c[1] < plan.height));
+        assert!(
+            plan.areas.iter().flat_map(|a| &a.corners).all(|c| c[0] < WIDTH && c[1] < plan.height)
+        );
     }
 
     #[test]

@@ -127,6 +127,7 @@ pub(super) fn quiet() -> View {
             scene: "odd-air".into(),
             rate: 0.000_005,
             correction: 0.25,
+            used: 1,
             held_back: 2,
         }],
         counts: Counts { frames: 9_600, readings: 18_240, ..Counts::default() },

@@ -65,10 +65,22 @@ async fn serve_watched(
         audit: crate::audit::Audit::nowhere(),
         clock: Clock::new(1.0),
         language: Language::En,
+        place: place(),
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, access, sources, stop.clone()));
     Served { at, password, view, _community: held, stop, task }
+}
+
+/// Nobody reads the configuration again, and nothing is kept of the past.
+fn place() -> Place {
+    Place {
+        store: "/nonexistent".into(),
+        events: None,
+        heat: crate::heat::Heat::default(),
+        reload: tokio::sync::mpsc::channel(1).0,
+        has_public_bays: false,
+    }
 }
 
 impl Served {

@@ -5,6 +5,8 @@
 //! come from the configuration and the events themselves.
 
 pub(super) mod models;
+pub(super) mod scenes;
+pub(super) mod site;
 
 use gatehouse_core::community::quantity::Language;
 
