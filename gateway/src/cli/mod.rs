@@ -8,6 +8,7 @@ pub mod events;
 pub mod models;
 pub mod replay;
 pub mod run;
+pub mod scenes;
 pub mod schema;
 pub mod simulate;
 
@@ -36,6 +37,7 @@ pub enum Command {
     Backtest(backtest::Args),
     Events(events::Args),
     Models(models::Args),
+    Scenes(scenes::Args),
     Bundle(bundle::Args),
     Schema(schema::Args),
 }
@@ -52,6 +54,7 @@ impl Command {
             | Self::Backtest(_)
             | Self::Events(_)
             | Self::Models(_)
+            | Self::Scenes(_)
             | Self::Bundle(_)
             | Self::Schema(_) => false,
         }
@@ -69,6 +72,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
+        Command::Scenes(args) => scenes::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Schema(args) => schema::run(&args),
     }

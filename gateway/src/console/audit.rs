@@ -78,7 +78,7 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (words.audit) }
-            p .hint { (words.audit_hint) }
+            p .lead { (words.audit_hint) }
             p .chain {
                 @match &chain {
                     Ok(lines) => {
@@ -125,7 +125,7 @@ pub(super) async fn export(
 
 fn search(wanted: &Wanted, words: &SiteWords) -> Markup {
     html! {
-        form .search method="get" action="/audit" role="search" {
+        form .narrow method="get" action="/audit" role="search" {
             label { (words.who) input type="search" name="who" value=(wanted.who) maxlength="80"; }
             label { (words.action) input type="search" name="action" value=(wanted.action) maxlength="80"; }
             label { (words.about) input type="search" name="about" value=(wanted.about) maxlength="80"; }
@@ -165,7 +165,7 @@ fn listed(snapshot: &Snapshot, wanted: &Wanted, lines: &[Line], language: Langua
                 }
             }
         }
-        p .pages {
+        p .further {
             @if wanted.before.is_some() {
                 a href=(wanted.address("/audit", None)) { (words.newest) }
             }

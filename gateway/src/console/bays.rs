@@ -70,13 +70,13 @@ pub(super) async fn page(
                             p .free {
                                 b { (lot.free) } " "
                                 @if lot.free == 0 { (words.full) } @else { (words.free) }
+                                " " small { (words.of_all) " " (lot.total) }
                             }
                         }
-                        p .reason { (words.of_all) " " (lot.total) }
                     }
                 }
             }
-            p .reason { (words.as_of) " " time { (snapshot.view.at.rfc3339()) } }
+            p .reason { (words.as_of) " " time datetime=(snapshot.view.at.rfc3339()) { (local(&snapshot)) } }
         }
     };
     page::html(page::bare(language, words.bays, &main)).into_response()
@@ -132,6 +132,16 @@ impl Watching {
             }
         }
     }
+}
+
+/// When the snapshot was made, by the community's clock (by UTC's, without a calendar).
+fn local(snapshot: &Snapshot) -> String {
+    let at = snapshot.view.at;
+    let zone = snapshot.community.calendar.as_ref().map(|calendar| calendar.time_zone);
+    zone.and_then(|zone| zone.local(at)).map_or_else(
+        || at.rfc3339(),
+        |local| format!("{} {:02}:{:02}", local.date(), local.hour(), local.minute()),
+    )
 }
 
 fn json(snapshot: &Snapshot) -> String {

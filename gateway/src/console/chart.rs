@@ -59,7 +59,7 @@ pub(super) fn draw(community: &Community, day: &Day, now: Timestamp, label: &str
     };
     let runs = runs(day);
     html! {
-        svg .chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) {
+        svg .day viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) {
             @for (at, hour) in hours(community, from, now) {
                 @let x = format!("{:.1}", x(at));
                 line .grid x1=(x) y1="0" x2=(x) y2=(height) {}

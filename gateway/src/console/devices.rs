@@ -83,7 +83,7 @@ fn search(snapshot: &Snapshot, wanted: &Wanted, language: Language) -> Markup {
         html! { option value=(value) selected[is] { (title) } }
     };
     html! {
-        form .search method="get" action="/devices" role="search" {
+        form .narrow method="get" action="/devices" role="search" {
             label {
                 (words.text)
                 input type="search" name="text" value=(wanted.text) maxlength="80";

@@ -189,7 +189,7 @@ fn label(standing: &Standing, by_heat: bool, language: Language) -> String {
     }
     match standing.worst {
         Some(worst) => format!("{} × {}", Words::of(language).level(worst).0, standing.open),
-        None => words.nothing_open.to_owned(),
+        None => String::new(),
     }
 }
 

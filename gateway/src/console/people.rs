@@ -33,7 +33,7 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (words.people) }
-            @if !is_shown { p .hint { (words.hidden) } }
+            @if !is_shown { p .lead { (words.hidden) } }
             div #people data-live {
                 @if duties.teams.is_empty() && duties.people.is_empty() {
                     p .calm { (words.no_people) }

@@ -39,7 +39,7 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (SceneWords::of(language).scenes) }
-            div #scenes data-live { (table(&snapshot, language)) }
+            div #scenes data-live { (groups(&snapshot, language)) }
         }
     };
     page::html(page::full(&snapshot, language, Here::Scenes, &main))
@@ -121,31 +121,41 @@ fn mark(status: Status, language: Language) -> Markup {
     }
 }
 
-fn table(snapshot: &Snapshot, language: Language) -> Markup {
+/// Those on trial first: they wait for somebody to decide.
+const ORDER: [Status; 3] = [Status::Pilot, Status::Live, Status::Off];
+
+fn groups(snapshot: &Snapshot, language: Language) -> Markup {
     let (words, common) = (SceneWords::of(language), Words::of(language));
-    let configured = snapshot.community.scenes.iter();
-    let is_own = |id: &str| find(snapshot, id).is_none();
+    let of =
+        |status| snapshot.community.scenes.iter().filter(move |scene| scene.head.status == status);
+    let own: Vec<_> =
+        snapshot.view.scenes.iter().filter(|view| find(snapshot, &view.id).is_none()).collect();
     html! {
-        p .hint { (common.record_hint) }
-        ul .scenes role="list" {
-            @for scene in configured {
-                @let head = &scene.head;
-                li .panel {
-                    h2 {
-                        a href={ "/scenes/" (head.id) } { (translated(&head.title, language)) }
+        p .lead { (common.record_hint) }
+        @for status in ORDER {
+            @if of(status).next().is_some() {
+                @let (_, hint) = words.status(status);
+                h2 .above { (mark(status, language)) " " small { (hint) } }
+                ul .scenes role="list" {
+                    @for scene in of(status) {
+                        @let head = &scene.head;
+                        li .panel {
+                            h3 { a href={ "/scenes/" (head.id) } { (translated(&head.title, language)) } }
+                            p .where { span { (category(language, head.category)) } }
+                            (figures(snapshot, scene, language))
+                        }
                     }
-                    p .where {
-                        (mark(head.status, language))
-                        span { (category(language, head.category)) }
-                    }
-                    (figures(snapshot, scene, language))
                 }
             }
-            @for view in snapshot.view.scenes.iter().filter(|view| is_own(&view.id)) {
-                li .panel {
-                    h2 { (translated(&view.title, language)) }
-                    p .where { span { (words.other_events) } }
-                    (verdicts(view.tally, words.events_90, language))
+        }
+        @if !own.is_empty() {
+            h2 .above { (words.other_events) }
+            ul .scenes role="list" {
+                @for view in own {
+                    li .panel {
+                        h3 { (translated(&view.title, language)) }
+                        (verdicts(view.tally, words.events_90, language))
+                    }
                 }
             }
         }

@@ -48,8 +48,8 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (words.settings) }
-            p .hint { (words.settings_hint) }
-            form .search method="get" action="/settings" role="search" {
+            p .lead { (words.settings_hint) }
+            form .narrow method="get" action="/settings" role="search" {
                 label {
                     (words.key)
                     input type="search" name="text" value=(wanted.text) maxlength="80";
@@ -60,7 +60,7 @@ pub(super) async fn page(
                 }
                 button type="submit" { (words.look) }
             }
-            div #settings data-live { (parts(&snapshot, &wanted, language)) }
+            (parts(&snapshot, &wanted, language))
         }
     };
     page::html(page::full(&snapshot, language, Here::Settings, &main))
@@ -77,12 +77,12 @@ fn parts(snapshot: &Snapshot, wanted: &Wanted, language: Language) -> Markup {
     let shown: Vec<&Setting> = settings.iter().filter(|setting| wanted.fits(setting)).collect();
     html! {
         @if let Some(bundle) = &snapshot.configuration.bundle {
-            p .hint { (words.origin) ": " (bundle) }
+            p .lead { (words.origin) ": " (bundle) }
         }
         @if shown.is_empty() { p .calm { (words.no_lines) } }
-        @for part in shown.chunk_by(|a, b| a.part == b.part) {
-            section .panel aria-label=(part[0].part) {
-                h2 .id { (part[0].part) }
+        @for (at, part) in shown.chunk_by(|a, b| a.part == b.part).enumerate() {
+            details .panel open[at == 0 || !wanted.text.is_empty()] {
+                summary { span .id { (part[0].part) } " (" (part.len()) ")" }
                 dl .settings {
                     @for setting in part {
                         div {

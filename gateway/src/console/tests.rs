@@ -49,24 +49,41 @@ async fn serve_watched(
     token: Option<token::Token>,
     watched: Watched,
 ) -> Served {
+    let (view, seen) = watch::channel(Arc::new(view));
+    let (held, configured) = watch::channel(Arc::new(community));
+    let sources = Sources { store: Box::new(move || store.clone()), ..sources(seen, configured) };
+    let sources = Sources { watched: watch::channel(Arc::new(watched)).1, ..sources };
+    serve_sources(sources, (view, held), token).await
+}
+
+/// What the console looks at when nothing else is said.
+fn sources(
+    view: watch::Receiver<Arc<View>>,
+    community: watch::Receiver<Arc<Community>>,
+) -> Sources {
+    Sources {
+        view,
+        community,
+        configuration: watch::channel(Configuration::default()).1,
+        watched: watch::channel(Arc::default()).1,
+        store: Box::new(StoreState::default),
+        desk: crate::sample::desk(),
+        audit: Audit::nowhere(),
+        clock: Clock::new(1.0),
+        language: Language::En,
+        place: place(),
+    }
+}
+
+async fn serve_sources(
+    sources: Sources,
+    (view, held): (watch::Sender<Arc<View>>, watch::Sender<Arc<Community>>),
+    token: Option<token::Token>,
+) -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let at = listener.local_addr().unwrap();
     let (access, password) = Access::generate().unwrap();
     let access = access.with_token(token);
-    let (view, seen) = watch::channel(Arc::new(view));
-    let (held, configured) = watch::channel(Arc::new(community));
-    let sources = Sources {
-        view: seen,
-        community: configured,
-        configuration: watch::channel(Configuration::default()).1,
-        watched: watch::channel(Arc::new(watched)).1,
-        store: Box::new(move || store.clone()),
-        desk: crate::sample::desk(),
-        audit: crate::audit::Audit::nowhere(),
-        clock: Clock::new(1.0),
-        language: Language::En,
-        place: place(),
-    };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, access, sources, stop.clone()));
     Served { at, password, view, _community: held, stop, task }
@@ -445,3 +462,4 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
 }
 
 mod models;
+mod site;

@@ -114,7 +114,7 @@ pub(super) fn panel(
             @if !may(snapshot, Right::Integrate) {
                 p .reason { (words.not_yours) }
             } @else {
-                form .search method="post" action={ "/scenes/" (id) "/backtest" } {
+                form .narrow method="post" action={ "/scenes/" (id) "/backtest" } {
                     @if let Some(who) = &snapshot.who { (page::csrf(who)) }
                     label {
                         (words.past_days)
