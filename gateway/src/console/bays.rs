@@ -19,16 +19,17 @@ use gatehouse_core::view::{DeviceView, View};
 use maud::html;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 
 use super::devices::configured;
 use super::failure::Failure;
 use super::figures::fingerprint;
-use super::guard::Reader;
+use super::guard::{Pass, Reader};
 use super::page::{self, is_heard, translated};
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
 
-/// The beginning of the ids of parking sensors' types, as the scenes have it.
+/// How the ids of parking sensors' types begin.
 const PARKING: &str = "parking-";
 
 /// One lot.
@@ -98,13 +99,14 @@ pub(super) async fn list(State(console): State<Arc<Console>>, headers: HeaderMap
 pub(super) async fn stream(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(pass): Extension<Pass>,
 ) -> Response {
-    let Ok(permit) = Arc::clone(&console.streams).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&console.public_streams).try_acquire_owned() else {
         return Failure::TooManyStreams.answer(&reader);
     };
     let mut view = console.sources.view.clone();
     view.mark_changed();
-    let watching = Watching { console, view, last: None, _permit: permit };
+    let watching = Watching { console, pass, view, last: None, _permit: permit };
     let messages = unfold(watching, |mut watching| async move {
         let json = watching.next().await?;
         Some((Ok::<_, Infallible>(Event::default().event("bays").data(json)), watching))
@@ -114,17 +116,21 @@ pub(super) async fn stream(
 
 struct Watching {
     console: Arc<Console>,
+    pass: Pass,
     view: watch::Receiver<Arc<View>>,
     last: Option<String>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Watching {
-    /// The next picture that is another one; `None` when the program ends.
+    /// The next picture that is another one; `None` when the program or the session ends.
     async fn next(&mut self) -> Option<String> {
         loop {
             let stop = self.console.stop.clone();
             stop.run_until_cancelled(self.view.changed()).await?.ok()?;
+            if !self.pass.holds(&self.console, Instant::now()) {
+                return None;
+            }
             let json = json(&self.console.snapshot());
             if self.last.as_ref() != Some(&json) {
                 self.last = Some(json.clone());
@@ -154,7 +160,7 @@ fn lots(snapshot: &Snapshot) -> Vec<Lot> {
     let community = &snapshot.community;
     let mut lots: Vec<Option<Lot>> = vec![None; community.areas.len()];
     for view in &snapshot.view.devices {
-        let Some(device) = configured(community, view) else { continue };
+        let Some((_, device)) = configured(community, view) else { continue };
         let device_type = &device.device_type;
         let good = |name: &str| good(view, device_type.point(name)?);
         let (known, free, total) = match (device_type.point("total"), device_type.point("occupied"))

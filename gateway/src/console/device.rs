@@ -21,6 +21,7 @@ use super::failure::Failure;
 use super::figures::{count, percent, quantity};
 use super::guard::Reader;
 use super::page::{self, Here, ago, is_heard, translated};
+use super::place;
 use super::terms;
 use super::words::Words;
 use super::words::site::SiteWords;
@@ -46,7 +47,7 @@ pub(super) async fn page(
     let Some(view) = snapshot.view.devices.iter().find(|view| view.id == id) else {
         return Failure::NotFound.answer(&reader);
     };
-    let Some(device) = configured(&snapshot.community, view) else {
+    let Some((_, device)) = configured(&snapshot.community, view) else {
         return Failure::NotFound.answer(&reader);
     };
     let (days, past) = console.past_of(&id, snapshot.now).await;
@@ -250,8 +251,8 @@ fn last_day(
 fn events(snapshot: &Snapshot, view: &DeviceView, past: &[Summary], language: Language) -> Markup {
     let (words, more) = (Words::of(language), SiteWords::of(language));
     let concerns = |of: &str, affected: &[String]| of == view.id || affected.contains(&view.id);
-    let open = snapshot.view.events.iter();
-    let open: Vec<_> = open.filter(|e| concerns(&e.data.device, &e.data.affected)).collect();
+    let open: Vec<_> =
+        place::open(snapshot).filter(|e| concerns(&e.data.device, &e.data.affected)).collect();
     let is_open = |id: &str| open.iter().any(|event| event.data.event == id);
     let over: Vec<_> = past.iter().filter(|summary| !is_open(&summary.event)).collect();
     let line = |event: &str, level: u8, title: &str, when: Markup| {

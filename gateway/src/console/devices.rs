@@ -177,7 +177,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>) -> Json<Vec<serde_
 }
 
 fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
-    let device = configured(community, view);
+    let device = device_of(community, view);
     let declared = device.map(|d| d.device_type.points.as_slice()).unwrap_or_default();
     let points: Vec<_> = declared
         .iter()
@@ -203,11 +203,19 @@ fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
     })
 }
 
-/// The device behind a view. They come on different ways, so while the configuration is being
-/// replaced a position may not be what it was.
-pub(super) fn configured<'a>(community: &'a Community, view: &DeviceView) -> Option<&'a Device> {
+/// The device behind a view, and its position. They come on different ways, so while the configuration
+/// is being replaced a position may not be what it was.
+pub(super) fn configured<'a>(
+    community: &'a Community,
+    view: &DeviceView,
+) -> Option<(usize, &'a Device)> {
     let at_its_place = community.devices.get(view.index).filter(|d| d.id == view.id);
-    at_its_place.or_else(|| community.devices.iter().find(|d| d.id == view.id))
+    let elsewhere = || community.devices.iter().enumerate().find(|(_, d)| d.id == view.id);
+    at_its_place.map(|device| (view.index, device)).or_else(elsewhere)
+}
+
+fn device_of<'a>(community: &'a Community, view: &DeviceView) -> Option<&'a Device> {
+    configured(community, view).map(|(_, device)| device)
 }
 
 /// How a device does now.
@@ -215,7 +223,7 @@ pub(super) fn condition(community: &Community, view: &DeviceView) -> Condition {
     if view.silent {
         return Condition::Silent;
     }
-    let device = configured(community, view);
+    let device = device_of(community, view);
     let is_doubtful = is_heard(view)
         && view.points.iter().enumerate().any(|(at, (_, quality))| {
             let point = device.and_then(|d| d.device_type.points.get(at));
@@ -272,7 +280,7 @@ fn areas(snapshot: &Snapshot, language: Language, wanted: &Wanted) -> Markup {
         .view
         .devices
         .iter()
-        .map(|view| (configured(community, view), view))
+        .map(|view| (device_of(community, view), view))
         .filter(|(device, view)| wanted.fits(community, view, *device))
         .collect();
     let of_area = |area: Option<usize>| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::response::Html;
+use gatehouse_core::community::Device;
 use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::devices::{Condition, condition, configured};
 use super::figures::{count, fingerprint};
 use super::guard::Reader;
 use super::page::{self, Here, ago, device_title, translated};
+use super::place;
 use super::plan::{Plan, WIDTH};
 use super::words::Words;
 use super::words::site::SiteWords;
@@ -93,7 +95,7 @@ fn standings(snapshot: &Snapshot, heat: Option<&BTreeMap<String, u64>>) -> Vec<S
             ..Standing::default()
         })
         .collect();
-    for event in &snapshot.view.events {
+    for event in place::open(snapshot) {
         let at = community.areas.iter().position(|area| area.id == event.data.area);
         if let Some(standing) = at.and_then(|at| standings.get_mut(at)) {
             standing.open += 1;
@@ -103,7 +105,8 @@ fn standings(snapshot: &Snapshot, heat: Option<&BTreeMap<String, u64>>) -> Vec<S
     }
     for view in &snapshot.view.devices {
         let device = configured(community, view);
-        let Some(standing) = device.and_then(|d| standings.get_mut(d.area)) else { continue };
+        let standing = device.and_then(|(_, device)| standings.get_mut(device.area));
+        let Some(standing) = standing else { continue };
         standing.devices += 1;
         match condition(community, view) {
             Condition::Well => {}
@@ -137,7 +140,7 @@ fn drawing(
     let plan = Plan::of(community);
     let hottest = hottest(standings);
     let mut alarmed: BTreeMap<&str, u8> = BTreeMap::new();
-    for event in snapshot.view.events.iter().map(|event| &event.data) {
+    for event in place::open(snapshot).map(|event| &event.data) {
         for device in event.affected.iter().chain([&event.device]) {
             let level = alarmed.entry(device).or_insert(u8::MAX);
             *level = (*level).min(event.level.clamp(1, 4));
@@ -164,14 +167,13 @@ fn drawing(
                 }
             }
             @for view in &snapshot.view.devices {
-                @let at = configured(community, view)
-                    .and_then(|device| community.devices.iter().position(|d| std::ptr::eq(d, device)));
-                @if let Some([x, y]) = at.and_then(|at| plan.devices.get(at)) {
+                @if let Some((at, device)) = configured(community, view)
+                    && let Some([x, y]) = plan.devices.get(at) {
                     @let state = condition(community, view);
                     @let level = alarmed.get(view.id.as_str());
                     a href={ "/devices/" (view.id) } tabindex="-1" {
                         title {
-                            (device_title(community, &view.id, language)) " · " (told(state, language))
+                            (named(device, language)) " · " (told(state, language))
                         }
                         (dot([*x, *y], plan.radius, state, level.copied(), language))
                     }
@@ -179,6 +181,11 @@ fn drawing(
             }
         }
     }
+}
+
+fn named(device: &Device, language: Language) -> &str {
+    let title = translated(&device.title, language);
+    if title.is_empty() { &device.id } else { title }
 }
 
 /// What stands under an area's name.
@@ -326,7 +333,7 @@ fn areas(snapshot: &Snapshot, standings: &[Standing], language: Language) -> Mar
                                 (standing.heat.map_or_else(|| words.counting.to_owned(), count))
                             }
                         }
-                        @let open = || snapshot.view.events.iter().filter(|e| e.data.area == area.id);
+                        @let open = || place::open(snapshot).filter(|e| e.data.area == area.id);
                         @if open().next().is_some() {
                             ul role="list" .open-here {
                                 @for event in open() {
@@ -356,11 +363,13 @@ fn everything(snapshot: &Snapshot, language: Language) -> Markup {
     let community = &snapshot.community;
     let rows = html! {
         @for view in &snapshot.view.devices {
-            @let device = configured(community, view);
+            @let device = configured(community, view).map(|(_, device)| device);
             @let area = device.and_then(|d| community.areas.get(d.area));
             tr {
                 th scope="row" {
-                    a href={ "/devices/" (view.id) } { (device_title(community, &view.id, language)) }
+                    a href={ "/devices/" (view.id) } {
+                        (device.map_or(&*view.id, |device| named(device, language)))
+                    }
                 }
                 td { (area.map_or(Words::of(language).unknown_area, |a| translated(&a.title, language))) }
                 td { (told(condition(community, view), language)) }

@@ -77,6 +77,8 @@ use crate::shadow::Watched;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
+/// Those of the free bays, which anybody may open.
+const MAX_PUBLIC_STREAMS: usize = 16;
 /// The only bodies we take are a few fields of a form, Chinese escaped to nine bytes a letter.
 const MAX_BODY: usize = 8 * 1024;
 /// How long a request that is under way may take to end after `stop`.
@@ -162,6 +164,7 @@ pub async fn serve(
         bound,
         started: Instant::now(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        public_streams: Arc::new(Semaphore::new(MAX_PUBLIC_STREAMS)),
         bench: Bench::default(),
         stop: stop.clone(),
     });
@@ -223,6 +226,8 @@ struct Console {
     bound: SocketAddr,
     started: Instant,
     streams: Arc<Semaphore>,
+    /// For anybody; they must not take those of people who work here.
+    public_streams: Arc<Semaphore>,
     /// Where scenes are tried on the past.
     bench: Bench,
     stop: CancellationToken,

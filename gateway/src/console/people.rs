@@ -240,3 +240,18 @@ fn days(language: Language, days: ShiftDays) -> &'static str {
         Language::En => en,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_act_sees_how_many_there_are_and_no_names() {
+        let person: Person = toml::from_str("id = \"li\"\nname = \"李<卫>国\"\n").unwrap();
+        let words = SiteWords::of(Language::En);
+
+        assert_eq!(called(&[&person], true, words).0, "李&lt;卫&gt;国");
+        assert_eq!(called(&[&person, &person], false, words).0, "2");
+        assert!(called(&[], true, words).0.contains("nobody"));
+    }
+}

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gatehouse_core::community::scene::Status;
 use gatehouse_core::reading::Timestamp;
+use gatehouse_core::view::EventView;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Console;
+use super::page::may;
+use super::{Console, Snapshot};
+use crate::accounts::Right;
 use crate::backtest::report::Report;
 use crate::heat::Heat;
 use crate::store::Store;
@@ -85,6 +89,16 @@ impl Bench {
     }
 }
 
+/// The open events that the reader may see: those of scenes on trial are for integrators.
+pub(super) fn open(snapshot: &Snapshot) -> impl Iterator<Item = &EventView> {
+    let sees_all = may(snapshot, Right::SeePilots);
+    let scenes = &snapshot.community.scenes;
+    let is_pilot = |id: &str| {
+        scenes.iter().any(|scene| scene.head.id == id && scene.head.status == Status::Pilot)
+    };
+    snapshot.view.events.iter().filter(move |event| sees_all || !is_pilot(&event.data.scene))
+}
+
 impl Console {
     /// Events of the last thirty days by area; `None` while they are still being counted.
     pub(super) async fn heat(&self, now: Timestamp) -> Option<BTreeMap<String, u64>> {
@@ -111,6 +125,32 @@ impl Console {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::{Principal, Role};
+    use crate::console::{Configuration, StoreState, sample};
+
+    #[test]
+    fn what_a_pilot_has_raised_is_for_integrators() {
+        let mut community = sample::community();
+        let scene = "detector = []\n[scene]\nid = \"air-quality\"\nstatus = \"pilot\"\n\
+            category = \"waste\"\ntitle = { zh = \"\", en = \"\" }\nadvice = { zh = \"\", en = \"\" }\n";
+        community.scenes = vec![Arc::new(toml::from_str(scene).unwrap())];
+        let (view, community) = (Arc::new(sample::troubled()), Arc::new(community));
+        let seen = |role| {
+            let snapshot = Snapshot {
+                who: Some(Principal { name: "li".into(), role, csrf: None }),
+                view: Arc::clone(&view),
+                community: Arc::clone(&community),
+                configuration: Configuration::default(),
+                watched: Arc::default(),
+                store: StoreState::default(),
+                now: sample::NOW,
+                speed: 1.0,
+            };
+            open(&snapshot).count()
+        };
+
+        assert_eq!([Role::Viewer, Role::Manager, Role::Integrator].map(seen), [0, 0, 3]);
+    }
 
     #[test]
     fn one_scene_at_a_time_is_tried() {

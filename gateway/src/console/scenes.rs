@@ -18,11 +18,11 @@ use maud::{Markup, html};
 use super::failure::Failure;
 use super::figures::{count, percent, value};
 use super::guard::Reader;
-use super::page::{self, Here, translated};
+use super::page::{self, Here, may, translated};
 use super::words::Words;
 use super::words::scenes::{SceneWords, category};
 use super::{Console, Snapshot};
-use crate::accounts::Principal;
+use crate::accounts::{Principal, Right};
 pub(super) use setting::set;
 pub(super) use trying::try_it;
 
@@ -165,6 +165,9 @@ fn groups(snapshot: &Snapshot, language: Language) -> Markup {
 /// How right it was, and what it used.
 fn figures(snapshot: &Snapshot, scene: &Scene, language: Language) -> Markup {
     let words = SceneWords::of(language);
+    if scene.head.status == Status::Pilot && !may(snapshot, Right::SeePilots) {
+        return html! { p .reason { (words.on_trial) } };
+    }
     let raised = match scene.head.status {
         Status::Pilot => words.would_be,
         Status::Live | Status::Off => words.events_90,
