@@ -70,7 +70,11 @@ fn now(snapshot: &Snapshot, is_shown: bool, language: Language) -> Markup {
                                 th scope="row" { (translated(&area.title, language)) }
                                 @for each in TIERS {
                                     @let people = on_duty(community, each, &area.id, snapshot.now);
-                                    td { (called(&people, is_shown, words)) }
+                                    @let is_somebodys =
+                                        community.duties.teams.iter().any(|team| team.tier == each);
+                                    td {
+                                        @if is_somebodys { (called(&people, is_shown, words)) } @else { "–" }
+                                    }
                                 }
                             }
                         }

@@ -228,7 +228,7 @@ fn about(snapshot: &Snapshot, scene: &Scene, language: Language) -> Markup {
                     li {
                         b { (detector.title.as_ref().map_or(&*detector.id, |t| translated(t, language))) }
                         " " span .id { (detector.id) }
-                        p .reason { (looks_at(detector, words)) }
+                        p .reason { (looks_at(detector, language)) }
                     }
                 }
             }
@@ -237,7 +237,8 @@ fn about(snapshot: &Snapshot, scene: &Scene, language: Language) -> Markup {
 }
 
 /// What it judges by, as it is written.
-fn looks_at(detector: &Detector, words: &SceneWords) -> String {
+fn looks_at(detector: &Detector, language: Language) -> String {
+    let words = SceneWords::of(language);
     let point = detector.point.as_deref().unwrap_or_default();
     let by = [
         detector.limit_high.as_ref().map(|limit| format!("{point} > {limit}")),
@@ -249,5 +250,5 @@ fn looks_at(detector: &Detector, words: &SceneWords) -> String {
     if detector.on_delay.0.is_zero() {
         return by;
     }
-    format!("{by} · {} {}", words.after, detector.on_delay)
+    format!("{by} · {} {}", words.after, Words::of(language).age(detector.on_delay.0))
 }

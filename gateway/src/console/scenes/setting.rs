@@ -9,6 +9,7 @@ use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::{Scene, Status};
+use gatehouse_core::reading::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -18,7 +19,7 @@ use crate::audit::{Note, Outcome};
 use crate::clock;
 use crate::console::failure::Failure;
 use crate::console::guard::Reader;
-use crate::console::page::{self, may};
+use crate::console::page::{self, ago, may};
 use crate::console::place::Reloaded;
 use crate::console::words::scenes::SceneWords;
 use crate::console::{Console, Snapshot};
@@ -113,7 +114,11 @@ pub(super) fn panel(
             p { (words.status(head.status).1) }
             @if let Some(set) = set {
                 p .reason {
-                    (words.set_by) " " (set.by) " · " (set.at)
+                    (words.set_by) " " (set.by) " · "
+                    @match set.at.parse::<Timestamp>() {
+                        Ok(at) => (ago(snapshot, at, language)),
+                        Err(_) => (set.at),
+                    }
                     @if let Some(written) = written {
                         " · " (words.file_says) " " (words.status(written).0)
                     }
