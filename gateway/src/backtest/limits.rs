@@ -71,6 +71,31 @@ pub(super) fn cannot_show(
             format!("in {quarters} quarters a clock went back, so that nothing is sure in them"),
         );
     }
+    of_detectors(trial, windows, &mut say);
+    say(
+        "一个刻钟只留最小、最大和平均读数：不知先后，也不知变化快慢；连续一段内的几起事件算一起".to_owned(),
+        "a quarter of an hour is its smallest, largest and mean reading: neither their order nor how \
+         fast they changed; several events in one stretch count as one"
+            .to_owned(),
+    );
+    say(
+        format!(
+            "这段时间里只有 {windows} 起事件前后的每条读数是全的：从当时检测器计数前至多两小时，到其后一刻钟"
+        ),
+        format!(
+            "every reading is known around {windows} events of that time only: from up to two hours before a \
+             live detector counted to a quarter of an hour after it"
+        ),
+    );
+    say(
+        "不判断级别，也不判断失联的传感器".to_owned(),
+        "levels, and sensors that fell silent, are not judged".to_owned(),
+    );
+    told
+}
+
+/// What the scene's detectors cannot be tried for.
+fn of_detectors(trial: &Trial<'_>, windows: usize, say: &mut impl FnMut(String, String)) {
     for (detector, needs) in trial.blind() {
         match needs {
             NeedsMore::Minutes => say(
@@ -126,26 +151,6 @@ pub(super) fn cannot_show(
             );
         }
     }
-    say(
-        "一个刻钟只留最小、最大和平均读数：不知先后，也不知变化快慢；连续一段内的几起事件算一起".to_owned(),
-        "a quarter of an hour is its smallest, largest and mean reading: neither their order nor how \
-         fast they changed; several events in one stretch count as one"
-            .to_owned(),
-    );
-    say(
-        format!(
-            "这段时间里只有 {windows} 起事件前后的每条读数是全的：从当时检测器计数前至多两小时，到其后一刻钟"
-        ),
-        format!(
-            "every reading is known around {windows} events of that time only: from up to two hours before a \
-             live detector counted to a quarter of an hour after it"
-        ),
-    );
-    say(
-        "不判断级别，也不判断失联的传感器".to_owned(),
-        "levels, and sensors that fell silent, are not judged".to_owned(),
-    );
-    told
 }
 
 fn listed(names: impl ExactSizeIterator<Item = String>) -> String {

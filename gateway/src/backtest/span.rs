@@ -47,6 +47,7 @@ impl Span {
     }
 
     /// The same, and this much before it.
+    #[must_use]
     pub fn before(self, by: Duration) -> Self {
         Self { from: self.from - by, ..self }
     }

@@ -35,8 +35,9 @@ const PARKING: &str = "parking-";
 /// One lot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Lot {
-    /// The area's id.
-    pub lot: String,
+    /// Its id.
+    #[serde(rename = "lot")]
+    pub area: String,
     pub title: Text,
     /// Bays that are surely free.
     pub free: u64,
@@ -178,7 +179,7 @@ fn lots(snapshot: &Snapshot) -> Vec<Lot> {
         };
         let Some(area) = community.areas.get(device.area) else { continue };
         let lot = lots[device.area].get_or_insert_with(|| Lot {
-            lot: area.id.clone(),
+            area: area.id.clone(),
             title: area.title.clone(),
             free: 0,
             known: 0,
@@ -196,6 +197,11 @@ fn good(view: &DeviceView, point: usize) -> Option<u64> {
 }
 
 /// A count, whether it can be believed or not.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to a million, by the filter"
+)]
 fn last(view: &DeviceView, point: usize) -> Option<u64> {
     let (value, _) = view.points.get(point)?;
     value.filter(|value| (0.0..1e6).contains(value)).map(|value| value.round() as u64)

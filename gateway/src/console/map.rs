@@ -126,7 +126,10 @@ fn hottest(standings: &[Standing]) -> u64 {
 fn step(heat: u64, hottest: u64) -> usize {
     match heat {
         0 => 0,
-        heat => 1 + ((heat - 1) * (STEPS as u64 - 1) / hottest.max(1)) as usize,
+        heat => {
+            let part = (heat - 1) * (STEPS as u64 - 1) / hottest.max(1);
+            1 + usize::try_from(part).unwrap_or(0)
+        }
     }
 }
 

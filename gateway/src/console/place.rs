@@ -21,7 +21,7 @@ use crate::store::Store;
 /// A page does not wait longer for what is being counted.
 const PATIENCE: Duration = Duration::from_millis(30);
 /// A reload opens models.
-const RELOAD: Duration = Duration::from_secs(60);
+const RELOAD: Duration = Duration::from_mins(1);
 
 /// Where the pages find it.
 pub struct Place {

@@ -105,7 +105,7 @@ fn tiles(community: &Community, areas: &mut [Shape], drawn: f64) -> f64 {
         return drawn;
     }
     // As near to a square as it goes, and wide rather than high.
-    let columns = (1..).find(|n| n * n >= loose.len()).unwrap_or(1).min(4);
+    let columns = (1..4).find(|n| n * n >= loose.len()).unwrap_or(4);
     let width = (WIDTH - GAP * (columns + 1) as f64) / columns as f64;
     let mut top = drawn + GAP;
     for row in loose.chunks(columns) {
@@ -139,6 +139,11 @@ fn heading(corners: &[[f64; 2]]) -> [f64; 2] {
 }
 
 /// Spots within an area that keep clear of its name and of what has its place, and their distance.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "steps across a drawing of a thousand units, and none is backwards"
+)]
 fn spread(shape: &Shape, count: usize, taken: &[[f64; 2]]) -> (Vec<[f64; 2]>, f64) {
     if count == 0 || shape.corners.is_empty() {
         return (Vec::new(), f64::MAX);
@@ -174,8 +179,8 @@ fn spread(shape: &Shape, count: usize, taken: &[[f64; 2]]) -> (Vec<[f64; 2]>, f6
         step *= 0.8;
         if step < 2.0 {
             // More than can be told apart: what is left shares the last spot.
-            let last = spots.last().copied().unwrap_or(shape.name);
-            let rest = std::iter::repeat_n(last, count - spots.len());
+            let end = spots.last().copied().unwrap_or(shape.name);
+            let rest = std::iter::repeat_n(end, count - spots.len());
             return (spots.into_iter().chain(rest).collect(), step);
         }
     }

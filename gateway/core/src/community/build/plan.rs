@@ -11,9 +11,9 @@ const MOST_CORNERS: usize = 200;
 const SMALLEST: f64 = 0.01;
 
 pub(super) fn check(document: &mut Document, site: &Site) {
-    let size = site.community.plan_size;
-    if let Some(size) = size
-        && !size.iter().all(|length| (1.0..=LARGEST).contains(length))
+    let measures = site.community.plan_size;
+    if let Some(lengths) = measures
+        && !lengths.iter().all(|length| (1.0..=LARGEST).contains(length))
     {
         let message =
             format!("`plan-size` is width and height in metres, each from 1 to {LARGEST}");
@@ -42,7 +42,7 @@ pub(super) fn check(document: &mut Document, site: &Site) {
         }
         let mut are_inside = true;
         for (corner, point) in area.outline.iter().enumerate() {
-            are_inside &= check_point(document, &format!("{path}.{corner}"), *point, size);
+            are_inside &= check_point(document, &format!("{path}.{corner}"), *point, measures);
         }
         if are_inside && surface(&area.outline) < SMALLEST {
             let message = "the corners lie on one line, so that they enclose nothing";
@@ -59,7 +59,7 @@ pub(super) fn check(document: &mut Document, site: &Site) {
             document.key_fault(&path, message, Some(help));
             continue;
         }
-        check_point(document, &path, at, size);
+        check_point(document, &path, at, measures);
     }
 }
 
@@ -67,13 +67,13 @@ fn check_point(
     document: &mut Document,
     path: &str,
     point: [f64; 2],
-    size: Option<[f64; 2]>,
+    measures: Option<[f64; 2]>,
 ) -> bool {
-    let [width, height] = size.unwrap_or([LARGEST, LARGEST]);
+    let [width, height] = measures.unwrap_or([LARGEST, LARGEST]);
     let is_inside = (0.0..=width).contains(&point[0]) && (0.0..=height).contains(&point[1]);
     if !is_inside {
         let [x, y] = point;
-        let plan = if size.is_some() { "`plan-size` is" } else { "a plan is at most" };
+        let plan = if measures.is_some() { "`plan-size` is" } else { "a plan is at most" };
         let message = format!("[{x}, {y}] is not on the plan; {plan} [{width}, {height}] metres");
         document.fault(path, message, None);
     }
