@@ -228,6 +228,8 @@ pub struct ConsoleConfig {
     /// that network reads passwords.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub plain_http: bool,
+    /// Anybody may see how many parking bays are free (`/bays`, `/api/v1/bays`), without a login.
+    pub public_bays: bool,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -261,6 +263,7 @@ impl Default for ConsoleConfig {
             cert_file: None,
             key_file: None,
             plain_http: false,
+            public_bays: false,
         }
     }
 }

@@ -12,12 +12,14 @@
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
 //!    [`audit`] (who did what),
-//! 10. [`bundle`]: signed models and configuration,
+//! 10. [`bundle`]: signed models and configuration; [`overlay`]: settings made on the console; [`origins`]:
+//!     who says what,
 //! 11. [`shadow`]: a candidate bundle beside the live one,
-//! 12. [`service`]: the world built from all of these, and its end,
-//! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 14. [`cli`]: one file per command,
-//! 15. [`workshop`]: device types and devices that integrators make on the console.
+//! 12. [`backtest`], [`heat`]: what is kept of the past,
+//! 13. [`service`]: the world built from all of these, and its end,
+//! 14. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
+//! 15. [`cli`]: one file per command,
+//! 16. [`workshop`]: device types and devices that integrators make on the console.
 //!
 //! Made on demand from the journal, for pages and commands: [`report`].
 //!
@@ -27,6 +29,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backtest;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -34,9 +37,12 @@ pub mod config;
 pub mod console;
 pub mod desk;
 pub mod engine;
+pub mod heat;
 pub mod infer;
 pub mod journal;
 pub mod lookout;
+pub mod origins;
+pub mod overlay;
 pub mod pace;
 mod replace;
 pub mod report;
@@ -48,6 +54,7 @@ pub mod service;
 pub mod shadow;
 pub mod simulate;
 pub mod source;
+mod stage;
 pub mod store;
 pub mod tls;
 pub mod uplink;

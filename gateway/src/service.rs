@@ -27,14 +27,17 @@ use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::access::Access;
+use crate::console::place::{Place, Reload};
 use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
+use crate::heat::Heat;
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
 use crate::lookout::{self, Lookout};
+use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
@@ -55,6 +58,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// next start.
 const VERDICTS: usize = 8;
 
+/// People who may wait for a reload.
+const REQUESTS: usize = 4;
+
 /// How often the wall clock is compared with ours.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
 
@@ -67,6 +73,8 @@ pub struct Setup {
     pub models: Shelves,
     /// What is laid over the configuration.
     pub bundle: Option<Layer>,
+    /// Who says what in it.
+    pub origins: Arc<Origins>,
     /// What runs beside it and tells nobody; why not, when it cannot.
     pub candidate: Option<Result<Box<Setup>, String>>,
     /// The console's one-time password is an admin's.
@@ -112,6 +120,7 @@ pub struct Running {
     configuration: watch::Sender<Configuration>,
     reports: Reports,
     verdicts: Option<mpsc::Receiver<Verdict>>,
+    requests: Option<mpsc::Receiver<Reload>>,
     tasks: Tasks,
 }
 
@@ -150,7 +159,8 @@ pub async fn start(
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
     let (feed, shadow) = shadow::start(&setup, states, reports.clone(), None, clock.now());
-    let Setup { config, community, models: _, bundle, candidate: _, is_demo, workshop } = setup;
+    let Setup { config, community, models: _, bundle, origins, candidate: _, is_demo, workshop } =
+        setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
@@ -184,7 +194,8 @@ pub async fn start(
     let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
-        Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
+        Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
+    let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
     let audit = Audit::in_store(&config.store.path)?;
     let shown = Shown {
@@ -199,6 +210,7 @@ pub async fn start(
         desk: Arc::clone(&desk),
         workshop,
         wires,
+        reload,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -218,6 +230,7 @@ pub async fn start(
         configuration,
         reports,
         verdicts: Some(verdicts),
+        requests: Some(requests),
         tasks,
     })
 }
@@ -255,6 +268,11 @@ impl Running {
     /// What becomes of the models, for who runs the gateway; once.
     pub fn take_verdicts(&mut self) -> Option<mpsc::Receiver<Verdict>> {
         self.verdicts.take()
+    }
+
+    /// Who wants the configuration read again, for who runs the gateway; once. Dropped, nobody can.
+    pub fn take_requests(&mut self) -> Option<mpsc::Receiver<Reload>> {
+        self.requests.take()
     }
 
     /// Tells the pipeline something about the gateway itself.
@@ -371,6 +389,7 @@ struct Shown {
     desk: Arc<Desk>,
     workshop: Option<Arc<Workshop>>,
     wires: watch::Receiver<Arc<Wires>>,
+    reload: mpsc::Sender<Reload>,
     audit: Audit,
     is_demo: bool,
 }
@@ -401,8 +420,16 @@ async fn start_console(
         audit,
         workshop,
         wires,
+        reload,
         is_demo: _,
     } = shown;
+    let place = Place {
+        store: config.store.path.clone(),
+        events: Some(store.clone()),
+        heat: Heat::of(store.clone()),
+        reload,
+        has_public_bays: config.console.public_bays,
+    };
     let sources = console::Sources {
         view,
         community,
@@ -421,6 +448,7 @@ async fn start_console(
         audit,
         clock: clock.clone(),
         language: config.gateway.language,
+        place,
     };
     let serve = console::serve(listener, tls.clone(), access, sources, stop.clone());
     let task = tokio::spawn(async move {

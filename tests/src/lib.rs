@@ -19,6 +19,8 @@ mod models;
 #[cfg(test)]
 mod mqtt;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod platform;

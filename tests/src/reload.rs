@@ -58,7 +58,7 @@ pub(crate) fn community(devices: &[&str]) -> String {
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) gateway: Child,
-    console: u16,
+    pub(crate) console: u16,
     platform: Subscriber,
     pub(crate) sensor: Sensor,
     pub(crate) brokers: [Mosquitto; 2],

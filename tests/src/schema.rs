@@ -47,6 +47,7 @@ fn messages() -> Vec<Value> {
             source("pump-room", SourceKind::Line),
             source("meters", SourceKind::Line),
         ]),
+        statuses: std::collections::BTreeMap::new(),
         models: Some(
             [("forecast", 35, 9), ("limit-forecast", 39, 44)]
                 .map(|(name, window, outputs)| ModelSpec {

@@ -36,6 +36,7 @@ fn pipeline(scene: &str) -> Pipeline {
         device_type: Arc::clone(&device_type),
         area: 0,
         location: None,
+        at: None,
         feeder: None,
         source: SourceIndex(0),
         address: Address::Topic(String::new()),
@@ -46,8 +47,14 @@ fn pipeline(scene: &str) -> Pipeline {
         township: "t".into(),
         gateway: "g".into(),
         calendar: None,
+        plan_size: None,
+        areas: vec![site::Area {
+            id: "a".into(),
+            title: Text::default(),
+            people: 10,
+            ..site::Area::default()
+        }],
         duties: Duties::default(),
-        areas: vec![site::Area { id: "a".into(), title: Text::default(), people: 10 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "s".into(), kind: SourceKind::Broker }],
         device_types: vec![Arc::clone(&device_type)],

@@ -195,6 +195,20 @@ pub enum Quality {
 }
 
 impl Quality {
+    pub const ALL: [Self; 11] = [
+        Self::Good,
+        Self::OutOfRange,
+        Self::Jumped,
+        Self::Stuck,
+        Self::Stale,
+        Self::NoData,
+        Self::Missing,
+        Self::WrongType,
+        Self::Timeout,
+        Self::Exception,
+        Self::Garbled,
+    ];
+
     /// The word used in configuration, metrics and events.
     pub fn word(self) -> &'static str {
         match self {

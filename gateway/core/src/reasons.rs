@@ -43,6 +43,74 @@ pub fn told(language: Language, word: &'static str) -> &'static str {
     }
 }
 
+/// What to look at when that reason comes again and again; `None` where there is nothing to say.
+pub fn advice(language: Language, word: &str) -> Option<&'static str> {
+    let (zh, en) = match word {
+        "out-of-range" => (
+            "数值超出传感器能测的范围：检查接线与探头，再核对设备类型里的量程和单位。",
+            "The value is more than the sensor can measure: check wiring and probe, then range and unit in the device type.",
+        ),
+        "jumped" => (
+            "变化快得不可信：检查松动的接头和干扰；若确实会这么快，放宽设备类型的 `max-rate`。",
+            "It changed faster than is believable: look for a loose contact or interference; if it can be so fast, raise `max-rate`.",
+        ),
+        "stuck" => (
+            "数值长时间不变：重启传感器；若本来就这么平稳，放宽 `stuck-after`。",
+            "The same value for too long: restart the sensor; if it is that steady, raise `stuck-after`.",
+        ),
+        "stale" => (
+            "太久没有新数据：检查供电、电池和信号。",
+            "Nothing new for too long: check power, battery and reception.",
+        ),
+        "no-data" => (
+            "传感器自己说没有测到：检查探头是否脱落或损坏。",
+            "The sensor itself says that it has no value: check whether its probe is off or broken.",
+        ),
+        "missing" => (
+            "报文里没有这个字段：核对设备类型中的路径，或设备固件是否改过格式。",
+            "The message lacks the field: compare its place in the device type with what the firmware sends now.",
+        ),
+        "wrong-type" => (
+            "字段不是数值：核对设备类型中的路径与 `words`。",
+            "The field is no number: check its place and `words` in the device type.",
+        ),
+        "timeout" => (
+            "设备没有应答：检查供电、接线、站号和波特率；总线上可能有两台同号设备。",
+            "No answer: check power, wiring, unit id and speed; two devices may share one id.",
+        ),
+        "exception" => (
+            "设备拒绝了请求：核对寄存器地址和功能码。",
+            "The device refuses the request: check register addresses and the table in the device type.",
+        ),
+        "garbled" => (
+            "报文损坏：检查总线终端电阻、屏蔽和线长。",
+            "The answer was damaged: check termination, shielding and length of the bus.",
+        ),
+        "empty" | "not-utf8" | "not-json" | "too-deep" | "not-an-object" | "too-short"
+        | "too-long" => (
+            "报文与设备类型不符：把一条原始报文贴到集成页比对，或检查设备固件。",
+            "The message is not what the device type expects: compare one with the type's example, or check the firmware.",
+        ),
+        "bad-time" | "from-the-future" | "too-old" => (
+            "设备时钟不对：给设备校时，或在设备类型里不用它的时间。",
+            "The device's clock is wrong: set it, or do not use its time in the device type.",
+        ),
+        "wrong-wire" => (
+            "设备从另一种接口上报：核对它在 community.toml 中的类型。",
+            "It came on another wire: check the device's type in community.toml.",
+        ),
+        "repeated" | "not-newer" => (
+            "同一报文重复到达，通常无害；若很多，检查是否有两路转发。",
+            "The same message again; usually harmless. When there are many, look for a second forwarder.",
+        ),
+        _ => return None,
+    };
+    Some(match language {
+        Language::Zh => zh,
+        Language::En => en,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +120,14 @@ mod tests {
         assert_eq!(told(Language::Zh, "stuck"), "数值不变");
         assert_eq!(told(Language::En, "not-json"), "not JSON");
         assert_eq!(told(Language::En, "brand-new"), "brand-new");
+    }
+
+    #[test]
+    fn every_quality_but_good_has_advice() {
+        for quality in crate::reading::Quality::ALL {
+            let word = quality.word();
+            assert_eq!(advice(Language::En, word).is_some(), word != "good", "{word}");
+        }
+        assert_eq!(advice(Language::Zh, "brand-new"), None);
     }
 }

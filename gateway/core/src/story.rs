@@ -120,8 +120,14 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
         township: "story".into(),
         gateway: "story".into(),
         calendar: None,
+        plan_size: None,
+        areas: vec![site::Area {
+            id: "story".into(),
+            title: title.clone(),
+            people: 100,
+            ..site::Area::default()
+        }],
         duties: Duties::default(),
-        areas: vec![site::Area { id: "story".into(), title: title.clone(), people: 100 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "story".into(), kind: SourceKind::Replay }],
         device_types: vec![Arc::clone(device_type)],
@@ -131,6 +137,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
             device_type: Arc::clone(device_type),
             area: 0,
             location: None,
+            at: None,
             feeder: None,
             source: SourceIndex(0),
             address: Address::Replay,

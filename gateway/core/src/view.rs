@@ -84,6 +84,8 @@ pub struct BudgetView {
     pub rate: f64,
     /// Powers of ten that its thresholds lie above where normal recordings would have them.
     pub correction: f64,
+    /// Events that its models raised in the last seven days.
+    pub used: u32,
     /// What would have raised events without a budget, since start.
     pub held_back: u64,
 }

@@ -92,12 +92,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // A pace of its own, that nobody naps by: the simulated devices share the thread.
     let (clock, pace) = (stage.play.clock.clone(), Pace::default());
     let started = service::start(setup, clock, pace, stop.clone()).await;
-    let gateway = started.map_err(|error| match error.downcast::<CannotListen>() {
+    let mut gateway = started.map_err(|error| match error.downcast::<CannotListen>() {
         Ok(CannotListen { listen, source }) => anyhow::Error::new(source).context(format!(
             "cannot listen on `{listen}` for the console; give --http another port, or leave it out"
         )),
         Err(other) => other,
     })?;
+    // A demonstration keeps the configuration that it has redirected to itself.
+    drop(gateway.take_requests());
     if let Some(at) = &gateway.console {
         announce(at, args.json)?;
     }

@@ -12,6 +12,7 @@ pub mod models;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod scenes;
 pub mod schema;
 pub mod simulate;
 pub mod user;
@@ -41,6 +42,7 @@ pub enum Command {
     Backtest(backtest::Args),
     Events(events::Args),
     Models(models::Args),
+    Scenes(scenes::Args),
     Bundle(bundle::Args),
     Report(report::Args),
     Schema(schema::Args),
@@ -62,6 +64,7 @@ impl Command {
             | Self::Backtest(_)
             | Self::Events(_)
             | Self::Models(_)
+            | Self::Scenes(_)
             | Self::Bundle(_)
             | Self::Report(_)
             | Self::Schema(_)
@@ -84,6 +87,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
+        Command::Scenes(args) => scenes::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Report(args) => report::run(args),
         Command::Schema(args) => schema::run(&args),

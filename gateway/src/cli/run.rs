@@ -18,11 +18,19 @@ use super::{INVALID, bundle, check};
 use crate::audit::{Note, Outcome};
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
+use crate::console::place::Reload;
 use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
 use crate::shadow::Verdict;
 use crate::workshop::Workshop;
+
+/// What `run` is called for while the gateway runs.
+enum Call {
+    /// By SIGHUP, or by somebody who waits for what comes of it.
+    Reload(Option<Reload>),
+    Verdict(Verdict),
+}
 
 /// Run the gateway
 #[derive(Debug, clap::Args)]
@@ -65,17 +73,23 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("running");
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
+    let mut requests = running.take_requests().context("only `run` takes them")?;
     loop {
-        let verdict = tokio::select! {
+        let call = tokio::select! {
             signal = &mut stopped => break signal?,
             () = running.broke_down() => bail!("a part of the gateway broke down; see the log"),
-            Some(()) = hangup.recv() => None,
-            () = workshop.asked() => None,
-            Some(verdict) = verdicts.recv() => Some(verdict),
+            Some(()) = hangup.recv() => Call::Reload(None),
+            () = workshop.asked() => Call::Reload(None),
+            Some(request) = requests.recv() => Call::Reload(Some(request)),
+            Some(verdict) = verdicts.recv() => Call::Verdict(verdict),
         };
-        match verdict {
-            None => reload(&mut running, &args.config).await,
-            Some(verdict) => carry_out(&mut running, &args.config, verdict).await,
+        match call {
+            Call::Reload(request) => {
+                let outcome = reload(&mut running, &args.config).await;
+                // Who asked may not wait any more.
+                _ = request.map(|Reload(answer)| answer.send(outcome));
+            }
+            Call::Verdict(verdict) => carry_out(&mut running, &args.config, verdict).await,
         }
     }
     tracing::info!("stopping; a second signal ends at once");
@@ -104,7 +118,7 @@ fn load(folder: &Path) -> Result<Loaded, Faults> {
 }
 
 /// Changes over to the configuration as it lies there, or says what is wrong with it.
-async fn reload(running: &mut Running, folder: &Path) {
+async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
     let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         let loaded = check::load_all(&folder, Over::Installed).map_err(|f| f.plain())?;
@@ -126,13 +140,17 @@ async fn reload(running: &mut Running, folder: &Path) {
         detail: refused.clone().unwrap_or_default(),
     });
     match refused {
-        None => tracing::info!("the new configuration is in effect"),
+        None => {
+            tracing::info!("the new configuration is in effect");
+            Ok(())
+        }
         Some(why) => {
             running.refused();
             for line in why.lines() {
                 tracing::error!("{line}");
             }
             tracing::error!("the new configuration is refused; the old one goes on");
+            Err(why)
         }
     }
 }
@@ -153,7 +171,8 @@ async fn take_back(running: &mut Running, folder: &Path, id: String) -> Text {
     match back.await.map_err(anyhow::Error::from).flatten() {
         Ok(title) => {
             tracing::warn!("{title} is back");
-            reload(running, folder).await;
+            // What is wrong has been told.
+            _ = reload(running, folder).await;
             Text::new(format!("；已恢复 {title}"), format!("; {title} is back"))
         }
         Err(error) => {

@@ -1,4 +1,5 @@
 //! `/devices` and `/api/v1/devices`: what each device last said, by area, and how far it is believed.
+//! [`super::device`] tells all about one of them.
 
 use std::sync::Arc;
 
@@ -13,52 +14,160 @@ use gatehouse_core::view::DeviceView;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::figures::{count, quantity};
+use super::figures::{count, percent, quantity};
 use super::guard::Reader;
 use super::page::{self, Here, ago, is_heard, translated};
 use super::terms;
 use super::words::Words;
+use super::words::site::SiteWords;
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
 use gatehouse_core::reasons;
 
-/// What to leave out.
+/// What to leave out; all when empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
-    /// `trouble`: only devices that are silent or have a value in doubt.
+    /// `trouble`: only devices that are silent or have a value in doubt. [`STATES`] has the others.
     show: String,
+    /// An area's id.
+    area: String,
+    /// A device type's id.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Part of the device's id, name or place.
+    text: String,
+}
+
+/// Words for `show`.
+const STATES: [&str; 6] = ["", "trouble", "silent", "doubtful", "refused", "learning"];
+
+/// How a device does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    Well,
+    /// Heard, with a value that cannot be believed.
+    Doubtful,
+    Silent,
 }
 
 /// `GET /devices`.
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Html<String> {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let words = Words::of(language);
-    let only_trouble = wanted.is_ok_and(|Query(wanted)| wanted.show == "trouble");
-    let devices = snapshot.view.devices.iter();
-    let troubled = devices.filter(|d| is_troubled(&snapshot.community, d)).count();
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
     let main = html! {
         main #main tabindex="-1" {
             h1 { (words.devices) }
+            (search(&snapshot, &wanted, language))
             div #devices data-live {
-                p .filter {
-                    a href="/devices" aria-current=[(!only_trouble).then_some("true")] {
-                        (words.all) " " (snapshot.view.devices.len())
-                    }
-                    a href="/devices?show=trouble" aria-current=[only_trouble.then_some("true")] {
-                        (words.troubled) " " (troubled)
-                    }
-                }
                 (sources(&snapshot, language))
-                (areas(&snapshot, language, only_trouble))
+                (areas(&snapshot, language, &wanted))
             }
         }
     };
     page::html(page::full(&snapshot, language, Here::Devices, &main))
+}
+
+/// The form that leaves devices out.
+fn search(snapshot: &Snapshot, wanted: &Wanted, language: Language) -> Markup {
+    let words = SiteWords::of(language);
+    let community = &snapshot.community;
+    let choice = |value: &str, is: bool, title: &str| {
+        html! { option value=(value) selected[is] { (title) } }
+    };
+    html! {
+        form .narrow method="get" action="/devices" role="search" {
+            label {
+                (words.text)
+                input type="search" name="text" value=(wanted.text) maxlength="80";
+            }
+            label {
+                (words.area)
+                select name="area" {
+                    (choice("", wanted.area.is_empty(), words.every))
+                    @for area in &community.areas {
+                        (choice(&area.id, area.id == wanted.area, translated(&area.title, language)))
+                    }
+                }
+            }
+            label {
+                (words.kind)
+                select name="type" {
+                    (choice("", wanted.kind.is_empty(), words.every))
+                    @for kind in community.device_types.iter().filter(|kind| is_installed(community, &kind.head.id)) {
+                        @let head = &kind.head;
+                        (choice(&head.id, head.id == wanted.kind, translated(&head.title, language)))
+                    }
+                }
+            }
+            label {
+                (words.state)
+                select name="show" {
+                    @for state in STATES {
+                        @let is_meant = |view: &&DeviceView| is_shown(community, view, state);
+                        @let number = snapshot.view.devices.iter().filter(is_meant).count();
+                        @let title = format!("{} ({number})", state_title(state, language));
+                        (choice(state, state == wanted.show, &title))
+                    }
+                }
+            }
+            button type="submit" { (words.look) }
+        }
+    }
+}
+
+fn is_installed(community: &Community, kind: &str) -> bool {
+    community.devices.iter().any(|device| device.device_type.head.id == kind)
+}
+
+fn state_title(state: &str, language: Language) -> &'static str {
+    let (words, more) = (Words::of(language), SiteWords::of(language));
+    match state {
+        "trouble" => words.troubled,
+        "silent" => words.silent,
+        "doubtful" => more.doubtful,
+        "refused" => words.refused,
+        "learning" => words.learning,
+        _ => words.all,
+    }
+}
+
+/// Whether a device is one of those that `show` asks for.
+fn is_shown(community: &Community, view: &DeviceView, show: &str) -> bool {
+    let condition = || condition(community, view);
+    match show {
+        "trouble" => condition() != Condition::Well,
+        "silent" => condition() == Condition::Silent,
+        "doubtful" => condition() == Condition::Doubtful,
+        "refused" => !view.refused.is_empty(),
+        "learning" => !view.learning.is_empty(),
+        _ => true,
+    }
+}
+
+impl Wanted {
+    fn fits(&self, community: &Community, view: &DeviceView, device: Option<&Device>) -> bool {
+        let area = device.and_then(|d| community.areas.get(d.area)).map_or("", |a| &a.id);
+        let kind = device.map_or("", |d| &d.device_type.head.id);
+        let text = self.text.trim().to_lowercase();
+        let has = |part: &str| part.to_lowercase().contains(&text);
+        let is_named = || {
+            let location = device.and_then(|d| d.location.as_ref());
+            let texts = device.map(|d| &d.title).into_iter().chain(location);
+            has(&view.id) || texts.into_iter().any(|t| has(&t.zh) || has(&t.en))
+        };
+        (self.area.is_empty() || self.area == area)
+            && (self.kind.is_empty() || self.kind == kind)
+            && is_shown(community, view, &self.show)
+            && (text.is_empty() || is_named())
+    }
 }
 
 /// `GET /api/v1/devices`.
@@ -68,7 +177,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>) -> Json<Vec<serde_
 }
 
 fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
-    let device = configured(community, view);
+    let device = device_of(community, view);
     let declared = device.map(|d| d.device_type.points.as_slice()).unwrap_or_default();
     let points: Vec<_> = declared
         .iter()
@@ -94,26 +203,49 @@ fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
     })
 }
 
-/// The device behind a view. They come on different ways, so while the configuration is being
-/// replaced a position may not be what it was.
-fn configured<'a>(community: &'a Community, view: &DeviceView) -> Option<&'a Device> {
+/// The device behind a view, and its position. They come on different ways, so while the configuration
+/// is being replaced a position may not be what it was.
+pub(super) fn configured<'a>(
+    community: &'a Community,
+    view: &DeviceView,
+) -> Option<(usize, &'a Device)> {
     let at_its_place = community.devices.get(view.index).filter(|d| d.id == view.id);
-    at_its_place.or_else(|| community.devices.iter().find(|d| d.id == view.id))
+    let elsewhere = || community.devices.iter().enumerate().find(|(_, d)| d.id == view.id);
+    at_its_place.map(|device| (view.index, device)).or_else(elsewhere)
 }
 
-/// Silent, or heard with a value that cannot be believed.
-fn is_troubled(community: &Community, view: &DeviceView) -> bool {
-    let device = configured(community, view);
-    view.silent
-        || is_heard(view)
-            && view.points.iter().enumerate().any(|(at, (_, quality))| {
-                let point = device.and_then(|d| d.device_type.points.get(at));
-                is_in_doubt(point, *quality)
-            })
+fn device_of<'a>(community: &'a Community, view: &DeviceView) -> Option<&'a Device> {
+    configured(community, view).map(|(_, device)| device)
+}
+
+/// How a device does now.
+pub(super) fn condition(community: &Community, view: &DeviceView) -> Condition {
+    if view.silent {
+        return Condition::Silent;
+    }
+    let device = device_of(community, view);
+    let is_doubtful = is_heard(view)
+        && view.points.iter().enumerate().any(|(at, (_, quality))| {
+            let point = device.and_then(|d| d.device_type.points.get(at));
+            is_in_doubt(point, *quality)
+        });
+    if is_doubtful { Condition::Doubtful } else { Condition::Well }
+}
+
+/// The share of readings since the start that were believed; `None` when there was none. A frame that
+/// was refused as a whole counts as all its readings.
+pub(super) fn believed(view: &DeviceView) -> Option<f64> {
+    let points = view.points.len().max(1) as f64;
+    let all = view.frames as f64 * points;
+    let lost = |(reason, number): (&&str, &u64)| {
+        *number as f64 * if Quality::ALL.iter().any(|q| q.word() == *reason) { 1.0 } else { points }
+    };
+    let lost: f64 = view.refused.iter().map(lost).sum();
+    (all > 0.0).then(|| (1.0 - lost / all).max(0.0))
 }
 
 /// A point that a device may leave out is not in doubt because it did.
-fn is_in_doubt(point: Option<&Point>, quality: Quality) -> bool {
+pub(super) fn is_in_doubt(point: Option<&Point>, quality: Quality) -> bool {
     let may_lack = quality == Quality::Missing && point.is_some_and(|p| p.optional);
     quality != Quality::Good && !may_lack
 }
@@ -141,15 +273,15 @@ fn sources(snapshot: &Snapshot, language: Language) -> Markup {
     }
 }
 
-fn areas(snapshot: &Snapshot, language: Language, only_trouble: bool) -> Markup {
+fn areas(snapshot: &Snapshot, language: Language, wanted: &Wanted) -> Markup {
     let words = Words::of(language);
     let community = &snapshot.community;
     let rows: Vec<_> = snapshot
         .view
         .devices
         .iter()
-        .filter(|view| !only_trouble || is_troubled(community, view))
-        .map(|view| (configured(community, view), view))
+        .map(|view| (device_of(community, view), view))
+        .filter(|(device, view)| wanted.fits(community, view, *device))
         .collect();
     let of_area = |area: Option<usize>| {
         rows.iter().filter(move |(device, _)| {
@@ -188,7 +320,7 @@ fn row(
     html! {
         li .device.odd[view.silent] {
             p .head {
-                b { (title.unwrap_or(&view.id)) }
+                a href={ "/devices/" (view.id) } { b { (title.unwrap_or(&view.id)) } }
                 @if view.silent { span .bad { (words.silent) } }
                 span .age {
                     @match view.last_frame {
@@ -202,6 +334,9 @@ fn row(
                 @if let Some(location) = location { span { (location) } }
                 @if let Some(device) = device {
                     span { (translated(&device.device_type.head.title, language)) }
+                }
+                @if let Some(share) = believed(view).filter(|share| *share < 0.995) {
+                    span .bad { (SiteWords::of(language).believed) " " (percent(share)) }
                 }
             }
             @if let Some(device) = device { (points(device, view, language)) }

@@ -109,7 +109,12 @@ async fn admit(
         return Err(Failure::ForeignOrigin);
     }
     let path = request.uri().path();
-    if matches!(path, "/healthz" | "/readyz" | "/login") || path.starts_with("/static/") {
+    let is_public = console.sources.place.has_public_bays
+        && matches!(path, "/bays" | "/api/v1/bays" | "/api/v1/bays/stream");
+    if is_public
+        || matches!(path, "/healthz" | "/readyz" | "/login")
+        || path.starts_with("/static/")
+    {
         return Ok((Pass::Open, None));
     }
 

@@ -13,6 +13,8 @@
 //! 5. [`devices`], [`models`]: the other pages, and their JSON with [`events`]'s (with [`page`]: what stands
 //!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
 //!    people read them; [`assets`]: style and scripts),
+//!    [`map`] (with [`plan`]: its geometry), [`device`] (with [`chart`]), [`scenes`], [`people`], [`settings`],
+//!    [`bays`]: the place; [`place`]: what they need beside the snapshot,
 //! 6. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 7. [`report`]: what a month came to, as a page and as a PDF,
 //! 8. [`stream`]: the open events, live,
@@ -24,6 +26,10 @@
 pub mod access;
 mod account;
 mod assets;
+mod audit;
+mod bays;
+mod chart;
+mod device;
 mod devices;
 mod door;
 mod event;
@@ -38,13 +44,19 @@ mod judging;
 mod lockout;
 mod login;
 mod look;
+mod map;
 mod metrics;
 mod models;
 mod page;
+mod people;
+pub mod place;
+mod plan;
 mod report;
 mod rights;
 #[cfg(test)]
 mod sample;
+mod scenes;
+mod settings;
 mod setup;
 mod stream;
 mod terms;
@@ -63,11 +75,12 @@ use std::time::Duration;
 use access::Access;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{get, post};
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::View;
+use place::{Bench, Place};
 use tls::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -83,6 +96,7 @@ use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::journal::ask::Journal;
 use crate::lookout::Lookout;
+use crate::origins::Origins;
 use crate::report::collect::Maker;
 use crate::shadow::Watched;
 use crate::source::Wires;
@@ -91,6 +105,8 @@ use crate::workshop::Workshop;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
+/// Those of the free bays, which anybody may open.
+const MAX_PUBLIC_STREAMS: usize = 16;
 /// The only bodies we take are the fields of a form, Chinese escaped to nine bytes a letter.
 const MAX_BODY: usize = 64 * 1024;
 /// Of somebody whom we do not know yet.
@@ -126,10 +142,12 @@ pub struct Sources {
     pub clock: Clock,
     /// What to speak to a browser that does not say.
     pub language: Language,
+    /// What the pages about the place need beside that.
+    pub place: Place,
 }
 
 /// What is known of the configurations of this start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Configuration {
     /// Configurations that were taken while running.
     pub loaded: u64,
@@ -141,6 +159,8 @@ pub struct Configuration {
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
     pub bundle: Option<String>,
+    /// Who says what in it.
+    pub origins: Arc<Origins>,
 }
 
 /// What the store says of itself.
@@ -191,6 +211,8 @@ pub async fn serve(
         ears: integrate::Ears::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         notices: inbox::notices::Notices::default(),
+        public_streams: Arc::new(Semaphore::new(MAX_PUBLIC_STREAMS)),
+        bench: Bench::default(),
         stop: stop.clone(),
         reports: Maker::new(reports),
     });
@@ -218,6 +240,21 @@ fn router(console: Arc<Console>) -> Router {
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
+        .route("/devices/{id}", get(device::page))
+        .route("/map", get(map::page))
+        .route("/scenes", get(scenes::page))
+        .route("/scenes/{id}", get(scenes::one))
+        .route("/scenes/{id}/status", post(scenes::set))
+        .route("/scenes/{id}/backtest", post(scenes::try_it))
+        .route("/api/v1/scenes", get(scenes::list))
+        .route("/people", get(people::page))
+        .route("/audit", get(audit::page))
+        .route("/audit/export", get(audit::export))
+        .route("/settings", get(settings::page))
+        .route("/api/v1/settings", get(settings::list))
+        .route("/bays", get(bays::page))
+        .route("/api/v1/bays", get(bays::list))
+        .route("/api/v1/bays/stream", get(bays::stream))
         .route("/reports", get(report::list))
         .route("/reports/{month}", get(report::show))
         .route(
@@ -264,6 +301,10 @@ struct Console {
     streams: Arc<Semaphore>,
     /// What came of what somebody did, until the page is shown that tells it.
     notices: inbox::notices::Notices,
+    /// For anybody; they must not take those of people who work here.
+    public_streams: Arc<Semaphore>,
+    /// Where scenes are tried on the past.
+    bench: Bench,
     stop: CancellationToken,
     reports: Maker,
 }

@@ -13,6 +13,7 @@ use super::page::{self, Here, ago, device_title, translated};
 use super::words::Words;
 use super::words::models::{ModelWords, broken};
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
 use crate::shadow::PROBATION;
 use crate::shadow::account::{Account, By, SceneAccount, Side, Spent};
 
@@ -20,8 +21,9 @@ use crate::shadow::account::{Account, By, SceneAccount, Side, Spent};
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
 ) -> Html<String> {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let words = ModelWords::of(language);
     let main = html! {

@@ -65,6 +65,7 @@ pub(super) fn community() -> Community {
                 device_type: Arc::clone(kind),
                 area,
                 location: Some(Text::new("3号楼北侧", "north of block 3")),
+                at: None,
                 feeder: None,
                 source: SourceIndex(0),
                 address: Address::Topic(format!("sense/{id}/{name}")),
@@ -76,11 +77,17 @@ pub(super) fn community() -> Community {
         title: Text::new("阳光花园", "Sunny Garden"),
         township: "demo-town".into(),
         calendar: None,
+        plan_size: None,
         duties: Duties::default(),
         gateway: "gw-demo".into(),
         areas: AREAS
             .iter()
-            .map(|(id, zh, en)| Area { id: (*id).into(), title: Text::new(*zh, *en), people: 800 })
+            .map(|(id, zh, en)| Area {
+                id: (*id).into(),
+                title: Text::new(*zh, *en),
+                people: 800,
+                ..Area::default()
+            })
             .collect(),
         feeders: vec![],
         sources: vec![],
@@ -121,6 +128,7 @@ pub(super) fn quiet() -> View {
             scene: "odd-air".into(),
             rate: 0.000_005,
             correction: 0.25,
+            used: 1,
             held_back: 2,
         }],
         counts: Counts { frames: 9_600, readings: 18_240, ..Counts::default() },

@@ -22,7 +22,6 @@ struct Served {
     view: watch::Sender<Arc<View>>,
     community: watch::Sender<Arc<Community>>,
     events: Store,
-    _folder: tempfile::TempDir,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -55,44 +54,66 @@ async fn serve_watched(
     token: Option<token::Token>,
     watched: Watched,
 ) -> Served {
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let store_folder = tempfile::tempdir().unwrap();
-    let (access, password) = Access::open(store_folder.path(), true).unwrap();
-    let access = access.with_token(token);
-    let password = password.unwrap();
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
     let folder = tempfile::tempdir().unwrap();
-    let stored = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+    let sources = sources(seen, configured, &folder);
+    let sources = Sources { store: Box::new(move || store.clone()), ..sources };
+    let sources = Sources { watched: watch::channel(Arc::new(watched)).1, ..sources };
+    serve_sources(sources, (view, held), folder, token).await
+}
+
+/// What the console looks at when nothing else is said.
+fn sources(
+    view: watch::Receiver<Arc<View>>,
+    community: watch::Receiver<Arc<Community>>,
+    folder: &tempfile::TempDir,
+) -> Sources {
+    let stored = StoreConfig { path: folder.path().join("store"), ..StoreConfig::default() };
     let (events, _) = Store::open(&stored).unwrap();
-    let sources = Sources {
-        view: seen,
-        community: configured,
+    Sources {
+        view,
+        community,
         configuration: watch::channel(Configuration::default()).1,
-        watched: watch::channel(Arc::new(watched)).1,
-        events: events.clone(),
-        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, folder.path().to_owned()),
-        store: Box::new(move || store.clone()),
-        desk: crate::sample::desk(),
+        watched: watch::channel(Arc::default()).1,
+        events,
+        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, stored.path),
         workshop: None,
         wires: watch::channel(Arc::default()).1,
-        audit: crate::audit::Audit::nowhere(),
+        store: Box::new(StoreState::default),
+        desk: crate::sample::desk(),
+        audit: Audit::nowhere(),
         clock: Clock::new(1.0),
         language: Language::En,
-    };
+        place: place(),
+    }
+}
+
+async fn serve_sources(
+    sources: Sources,
+    (view, held): (watch::Sender<Arc<View>>, watch::Sender<Arc<Community>>),
+    folder: tempfile::TempDir,
+    token: Option<token::Token>,
+) -> Served {
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (access, password) = Access::open(folder.path(), true).unwrap();
+    let access = access.with_token(token);
+    let password = password.unwrap();
+    let events = sources.events.clone();
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, None, access, sources, stop.clone()));
-    Served {
-        at,
-        password,
-        store: store_folder,
-        view,
-        community: held,
-        events,
-        _folder: folder,
-        stop,
-        task,
+    Served { at, password, store: folder, view, community: held, events, stop, task }
+}
+
+/// Nobody reads the configuration again, and nothing is kept of the past.
+fn place() -> Place {
+    Place {
+        store: "/nonexistent".into(),
+        events: None,
+        heat: crate::heat::Heat::default(),
+        reload: tokio::sync::mpsc::channel(1).0,
+        has_public_bays: false,
     }
 }
 
@@ -471,3 +492,4 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
 
 mod models;
 mod report;
+mod site;

@@ -11,6 +11,8 @@ pub(super) mod inbox;
 pub(super) mod integrate;
 pub(super) mod models;
 pub(super) mod report;
+pub(super) mod scenes;
+pub(super) mod site;
 
 use gatehouse_core::community::quantity::Language;
 

@@ -73,6 +73,7 @@ pub(crate) fn community() -> Community {
                 device_type: Arc::clone(&device_type),
                 area,
                 location: None,
+                at: None,
                 feeder: None,
                 source: SourceIndex(0),
                 address: Address::Replay,
@@ -87,7 +88,12 @@ pub(crate) fn community() -> Community {
         calendar: Some(Arc::new(toml::from_str("time-zone = \"+08:00\"").unwrap())),
         areas: AREAS
             .iter()
-            .map(|(id, zh, en)| Area { id: (*id).into(), title: Text::new(*zh, *en), people: 800 })
+            .map(|(id, zh, en)| Area {
+                id: (*id).into(),
+                title: Text::new(*zh, *en),
+                people: 800,
+                outline: Vec::new(),
+            })
             .collect(),
         feeders: vec![],
         sources: vec![],
@@ -95,6 +101,7 @@ pub(crate) fn community() -> Community {
         devices,
         scenes: vec![],
         models: vec![],
+        plan_size: None,
         duties: gatehouse_core::community::people::Duties::default(),
     }
 }

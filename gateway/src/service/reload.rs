@@ -71,8 +71,16 @@ impl Running {
         let (feed, shadow) =
             shadow::start(&setup, states, reports, before, self.ground.clock.now());
         self.tasks.shadow = shadow;
-        let Setup { config, community, models: _, bundle, candidate: _, is_demo: _, workshop: _ } =
-            setup;
+        let Setup {
+            config,
+            community,
+            models: _,
+            bundle,
+            origins,
+            candidate: _,
+            is_demo: _,
+            workshop: _,
+        } = setup;
         let change = Change { settlers: ready.settlers(), inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
@@ -95,6 +103,7 @@ impl Running {
             c.engine = engine;
             c.missing.clear();
             c.bundle = bundle.map(|layer| layer.title);
+            c.origins = origins;
         });
         // The store and what else was opened at start stays with what it was opened with.
         let GatewayConfig { store, uplink, console, .. } = self.config.clone();

@@ -45,6 +45,8 @@ pub struct Community {
     pub gateway: String,
     /// The community's own time; rules that ask for it are faults without it.
     pub calendar: Option<Arc<Calendar>>,
+    /// Width and height of the floor plan, in metres.
+    pub plan_size: Option<[f64; 2]>,
     /// Who is called.
     pub duties: people::Duties,
     pub areas: Vec<site::Area>,
@@ -80,6 +82,8 @@ pub struct Device {
     /// Position in [`Community::areas`].
     pub area: usize,
     pub location: Option<Text>,
+    /// On the floor plan, in metres.
+    pub at: Option<[f64; 2]>,
     /// Position in [`Community::feeders`].
     pub feeder: Option<usize>,
     pub source: SourceIndex,
@@ -164,6 +168,7 @@ pub(crate) mod tests {
             device_type: Arc::clone(&device_type),
             area: 0,
             location: None,
+            at: None,
             feeder: (number < 3).then_some(0),
             source: SourceIndex(0),
             address: Address::Topic(format!("sense/c/t{number}")),
@@ -174,11 +179,13 @@ pub(crate) mod tests {
             township: "town".into(),
             gateway: "gw".into(),
             calendar: None,
+            plan_size: None,
             duties: people::Duties::default(),
             areas: vec![site::Area {
                 id: "east".into(),
                 title: Text::new("东区", "east"),
                 people: 120,
+                ..site::Area::default()
             }],
             feeders: vec![site::Feeder {
                 id: "pole-1".into(),

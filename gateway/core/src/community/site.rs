@@ -64,10 +64,13 @@ pub struct SiteHead {
     /// no `false-alarms` of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub false_alarms: Option<Frequency>,
+    /// How wide and how high the floor plan is, in metres; just what the outlines need when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_size: Option<[f64; 2]>,
 }
 
 /// `[[area]]`: one grid cell (网格).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Area {
     pub id: String,
@@ -75,6 +78,10 @@ pub struct Area {
     /// People who live or work there; weighs in the grading.
     #[serde(default)]
     pub people: u32,
+    /// Its corners on the floor plan in order, `[x, y]` in metres: x to the right, y down. The map shows
+    /// it as a tile when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outline: Vec<[f64; 2]>,
 }
 
 /// `[[feeder]]`: a power or network supply that devices share; when it dies they all fall silent.
@@ -86,7 +93,7 @@ pub struct Feeder {
 }
 
 /// `[[device]]`: one installed unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeviceEntry {
     pub id: String,
@@ -101,6 +108,10 @@ pub struct DeviceEntry {
     /// Where exactly, for the person who goes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Text>,
+    /// Where it is on the floor plan, `[x, y]` in metres as in its area's `outline`; somewhere in the
+    /// area when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<[f64; 2]>,
     /// A feeder, by id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder: Option<String>,

@@ -1,6 +1,7 @@
 //! A snapshot for the console.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Pipeline;
 use super::telling::awaits_yes;
@@ -8,6 +9,7 @@ use crate::community::Community;
 use crate::community::scene::{Scene, Status};
 use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
+use crate::event::verdict::Raised;
 use crate::event::{Key, Live};
 use crate::reading::{DeviceIndex, Quality, Timestamp};
 use crate::statistics::window::Window;
@@ -15,6 +17,19 @@ use crate::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
 /// Events that are over, shown so that somebody may judge them.
 const CLOSED: usize = 20;
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Events that a scene's models raised in the last week.
+fn used(scene: &Scene, raised: &[&Raised], now: Timestamp) -> u32 {
+    let is_model = |id: &String| scene.detectors.iter().any(|d| d.id == *id && d.model.is_some());
+    let counts = |raised: &&&Raised| {
+        raised.scene == scene.head.id
+            && now.since(raised.opened) <= WEEK
+            && raised.speakers.iter().any(|(_, detector)| is_model(detector))
+    };
+    u32::try_from(raised.iter().filter(counts).count()).unwrap_or(u32::MAX)
+}
 
 impl Pipeline {
     /// Everything that the console may see, at `now`.
@@ -46,7 +61,7 @@ impl Pipeline {
                     dropped: state.dropped.clone(),
                 })
                 .collect(),
-            budgets: self.budgets_view(),
+            budgets: self.budgets_view(now),
             counts: Counts {
                 unstored: self.batches.saturating_sub(self.stored),
                 ..self.counts.clone()
@@ -88,7 +103,8 @@ impl Pipeline {
         scenes.find(|s| s.head.id == scene).map_or(Status::Live, |s| s.head.status)
     }
 
-    fn budgets_view(&self) -> Vec<BudgetView> {
+    fn budgets_view(&self, now: Timestamp) -> Vec<BudgetView> {
+        let raised = self.ledger.newest();
         let scenes = self.community.scenes.iter().zip(&self.budgets);
         let view = |(scene, budget): (&Arc<Scene>, &Option<Budget>)| {
             let budget = budget.as_ref()?;
@@ -96,6 +112,7 @@ impl Pipeline {
                 scene: scene.head.id.clone(),
                 rate: budget.rate(),
                 correction: budget.correction(),
+                used: used(scene, &raised, now),
                 held_back: budget.held_back(),
             })
         };

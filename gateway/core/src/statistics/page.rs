@@ -59,6 +59,15 @@ pub fn is_begun(page: &[u8]) -> bool {
 
 /// Reads a page; `None` when it is none of ours.
 pub fn read(bytes: &[u8]) -> Option<Vec<Pieces>> {
+    read_some(bytes, |_| true)
+}
+
+/// Reads what a page holds of one device; `None` when that is nothing.
+pub fn read_device(bytes: &[u8], device: &str) -> Option<Pieces> {
+    read_some(bytes, |found| found == device)?.pop()
+}
+
+fn read_some(bytes: &[u8], is_wanted: impl Fn(&str) -> bool) -> Option<Vec<Pieces>> {
     let mut bytes = Bytes(bytes.strip_prefix(&[VERSION])?);
     let mut devices = Vec::new();
     while !bytes.0.is_empty() {
@@ -67,7 +76,9 @@ pub fn read(bytes: &[u8]) -> Option<Vec<Pieces>> {
         let points = (0..names).map(|_| bytes.text()).collect::<Option<Vec<_>>>()?;
         let count = bytes.count()?;
         let pieces = (0..count).map(|_| read_piece(&mut bytes, names)).collect::<Option<_>>()?;
-        devices.push(Pieces { device, points, pieces });
+        if is_wanted(&device) {
+            devices.push(Pieces { device, points, pieces });
+        }
     }
     Some(devices)
 }

@@ -1,39 +1,24 @@
 //! `gatehouse backtest`: what a changed scene would have raised on what this box has kept.
 //!
-//! Kept are the statistics of each quarter of an hour, and every reading around events
-//! ([`crate::store::kept`]). [`past`] reads them,
-//! [`trial`] judges them by the changed scene, [`play`] is the pipeline for what has to be played,
-//! [`report`] holds it against what the live scene raised, by the journal, and [`limits`] says what
-//! nobody can know.
+//! [`crate::backtest`] does it; here are what is asked for and what is told.
 //!
 //! The files are read beside a running gateway, and the journal through its socket as `gatehouse events`
 //! does.
 
-mod limits;
-mod past;
-mod play;
-mod report;
-mod span;
 #[cfg(test)]
 mod tests;
-mod trial;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use gatehouse_core::event::message::Message;
 use gatehouse_core::reading::Timestamp;
 
 use super::{INVALID, check};
+use crate::backtest::report::Report;
+use crate::backtest::span::{Moment, Span};
+use crate::backtest::{Ground, try_scene};
 use crate::clock;
-use crate::infer::Models;
-use crate::journal::ask::Journal;
-use past::Past;
-use report::Report;
-use span::{Moment, Span};
-use trial::Trial;
 
 /// Try a changed scene on what the box has kept of the past
 ///
@@ -86,29 +71,10 @@ fn look(args: &Args, now: Timestamp) -> anyhow::Result<Option<Report>> {
         eprintln!("warning: {warning}");
     }
     let setup = changed.loaded.into_setup();
-    let store = &setup.config.store.path;
-    let trial = Trial::new(&setup.community, &changed.scene)?;
-    let live = play::raised(&live(&Journal::open(store)?, &changed.scene)?);
-    let past = Past::read(store, &setup.community, span.before(trial.warm_up()))
-        .with_context(|| format!("cannot read what is kept in {}", store.display()))?;
-    let names = trial.models();
-    let library = setup.config.models.onnxruntime.as_deref();
-    let models =
-        if names.is_empty() { None } else { Some(Models::open(&setup.models, names, library)?) };
-    let found = trial.run(&past, span, models)?;
-    Ok(Some(Report::new(&trial, &past, &live, found, span)))
-}
-
-/// What the live scene of that id told.
-fn live(journal: &Journal, scene: &str) -> anyhow::Result<Vec<Message>> {
-    let mut messages = Vec::new();
-    for line in journal.lines()? {
-        let line = line?;
-        let message: Message = serde_json::from_str(&line.json)
-            .with_context(|| format!("sequence {} holds no event message", line.sequence))?;
-        if message.data.scene == scene {
-            messages.push(message);
-        }
-    }
-    Ok(messages)
+    let ground = Ground {
+        store: &setup.config.store.path,
+        models: &setup.models,
+        library: setup.config.models.onnxruntime.as_deref(),
+    };
+    try_scene(&setup.community, &changed.scene, span, ground).map(Some)
 }

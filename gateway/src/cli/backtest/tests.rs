@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cli::replay::stage;
+use crate::backtest::play;
+use crate::stage;
 use crate::store::Store;
 
 const AIR: &str = r#"

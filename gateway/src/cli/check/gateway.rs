@@ -33,8 +33,15 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
             *path = folder.join(&*path);
         }
     }
-    let ConsoleConfig { enabled: _, listen: _, token_file, cert_file, key_file, plain_http: _ } =
-        &mut config.console;
+    let ConsoleConfig {
+        enabled: _,
+        listen: _,
+        token_file,
+        cert_file,
+        key_file,
+        plain_http: _,
+        public_bays: _,
+    } = &mut config.console;
     let files = [token_file, cert_file, key_file].into_iter().flatten();
     for path in files.chain(&mut config.bundles.trusted_keys) {
         *path = folder.join(&*path);

@@ -15,6 +15,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gatehouse_core::community::build::{Built, Files, Surroundings, build};
 use gatehouse_core::community::document::Document;
@@ -29,6 +30,8 @@ use crate::bundle::installed::{Installed, Layer};
 use crate::bundle::keys::{Trust, public};
 use crate::config::GatewayConfig;
 use crate::infer::{Models, Shelves};
+use crate::origins::Origins;
+use crate::overlay::Overlay;
 use crate::service::Setup;
 use crate::workshop;
 
@@ -63,6 +66,8 @@ pub struct Loaded {
     pub models: Shelves,
     /// What is laid over the folder.
     pub bundle: Option<Layer>,
+    /// Who says what.
+    pub origins: Origins,
     /// Every file that was read, by the name that faults give it.
     texts: BTreeMap<String, String>,
 }
@@ -74,6 +79,7 @@ impl Loaded {
             community: self.built.community,
             models: self.models,
             bundle: self.bundle,
+            origins: Arc::new(self.origins),
             candidate: None,
             is_demo: false,
             workshop: None,
@@ -177,7 +183,10 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     let layer = config.as_ref().and_then(|config| layer(&mut reader, config, over));
     let over = |name: &str| layer.as_ref().map(|layer| layer.folder.join(name));
     let community = over("community.toml").filter(|path| path.is_file());
-    let community = reader.file(&community.unwrap_or_else(|| folder.join("community.toml")));
+    let community = community.unwrap_or_else(|| folder.join("community.toml"));
+    let names =
+        [folder.join("gateway.toml"), community.clone()].map(|path| path.display().to_string());
+    let community = reader.file(&community);
     let mut device_types =
         reader.layered(&folder.join("device-types"), over("device-types").as_deref());
     let made = config.as_ref().map(|config| workshop::below(&config.store.path));
@@ -197,14 +206,21 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
     let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
     let sources = document.as_ref().zip(config.as_ref());
+    let mut origins = Origins::of_files(&device_types, &scenes);
+    let set = config.as_ref().and_then(|config| reader.overlay(&config.store.path));
+    let set = set.map(|file| Document::read::<Overlay>(&file.name, &file.text));
+    let (set, overlay) = set.unzip();
+    origins.overlay = overlay.flatten().unwrap_or_default();
     let around = Surroundings {
         township: config.as_ref().map_or_else(String::new, |c| c.gateway.township.clone()),
         gateway: config.as_ref().map_or_else(String::new, |c| c.gateway.id.clone()),
         sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
+        statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };
     let mut faults = document.map_or_else(Vec::new, |document| document.faults().to_vec());
     faults.sort_by_key(|fault| fault.span.start);
+    faults.extend(set.into_iter().flat_map(|document| document.faults().to_vec()));
     // What cannot be read would be missed wherever it is referred to.
     let built = community.filter(|_| !reader.is_incomplete).map(|community| {
         build(&Files { community, device_types, scenes }, &around).map_err(|more| {
@@ -213,7 +229,10 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     });
     match (config, built) {
         (Some(config), Some(Ok(built))) if faults.is_empty() && !reader.has_faults() => {
-            Ok(Loaded { config, built, models, bundle: layer, texts: reader.texts })
+            let [gateway, site] = &names;
+            origins.fill(&config, &built.community.scenes, &reader.texts, (gateway, site));
+            (origins.models, origins.library) = (models.clone(), config.models.onnxruntime.clone());
+            Ok(Loaded { config, built, models, bundle: layer, origins, texts: reader.texts })
         }
         _ => Err(reader.into_faults(faults)),
     }

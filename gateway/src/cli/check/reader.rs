@@ -10,6 +10,7 @@ use gatehouse_core::community::fault::Fault;
 use super::{Faults, LAYOUT};
 use crate::bundle::BundleError;
 use crate::infer::{InferError, Shelves, load_specs};
+use crate::overlay;
 
 /// Reads files and keeps what went wrong.
 #[derive(Default)]
@@ -47,6 +48,26 @@ impl Reader {
                 help: Some("save it as UTF-8 (it may be in GBK or GB 18030)".to_owned()),
             });
         }
+        self.texts.insert(name.clone(), text.clone());
+        Some(File { name, text })
+    }
+
+    /// What people have set on the console, if anything.
+    pub(super) fn overlay(&mut self, store: &Path) -> Option<File> {
+        let path = overlay::path(store);
+        let text = match overlay::text(store) {
+            Ok(text) => text?,
+            Err(error) => {
+                self.faults.push(Fault {
+                    file: path.display().to_string(),
+                    span: 0..0,
+                    message: format!("cannot be read: {error}"),
+                    help: Some("without this file the configuration rules".to_owned()),
+                });
+                return None;
+            }
+        };
+        let name = path.display().to_string();
         self.texts.insert(name.clone(), text.clone());
         Some(File { name, text })
     }

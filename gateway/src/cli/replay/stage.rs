@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gatehouse_core::community::Community;
 use gatehouse_core::community::build::recording_type;
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::fault::{listed, nearest};
-use gatehouse_core::community::people::Duties;
-use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::rule::check_detector;
-use gatehouse_core::community::scene::{Detector, Scene, SceneHead, Status};
-use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
-use gatehouse_core::reading::SourceIndex;
+use gatehouse_core::community::scene::{Detector, Scene, Status};
+
+use crate::stage::{on_stage, one_device};
 
 /// What to play, by id.
 #[derive(Debug, Clone, Copy)]
@@ -97,11 +96,6 @@ fn scenes(
     }
 }
 
-pub(in crate::cli) fn on_stage(scene: &Scene) -> Arc<Scene> {
-    let head = SceneHead { status: Status::Live, review: false, ..scene.head.clone() };
-    Arc::new(Scene { head, ..scene.clone() })
-}
-
 /// Whether the points that a detector looks at are all there.
 fn has_points(detector: &Detector, names: &BTreeSet<&str>) -> bool {
     let mut wanted = detector.point.iter().chain(&detector.points);
@@ -114,34 +108,4 @@ fn has_points(detector: &Detector, names: &BTreeSet<&str>) -> bool {
 pub(super) fn models(community: &Community) -> BTreeSet<&str> {
     let detectors = community.scenes.iter().flat_map(|scene| &scene.detectors);
     detectors.flat_map(Detector::models).collect()
-}
-
-/// The configured community with nothing in it but the recording's device.
-pub(in crate::cli) fn one_device(
-    device_type: &Arc<DeviceType>,
-    scenes: Vec<Arc<Scene>>,
-    shipped: &Community,
-) -> Community {
-    let title = Text::new("回放", "replay");
-    Community {
-        areas: vec![site::Area { id: "replay".into(), title: title.clone(), people: 0 }],
-        feeders: Vec::new(),
-        sources: vec![Source { id: "replay".into(), kind: SourceKind::Replay }],
-        devices: vec![Device {
-            id: "replay".into(),
-            title,
-            device_type: Arc::clone(device_type),
-            area: 0,
-            location: None,
-            feeder: None,
-            source: SourceIndex(0),
-            address: Address::Replay,
-        }],
-        scenes,
-        // Nobody is called about the past.
-        duties: Duties::default(),
-        // A recording of anything comes from anywhere.
-        calendar: shipped.calendar.clone().filter(|_| !device_type.head.any_point),
-        ..shipped.clone()
-    }
 }

@@ -37,7 +37,7 @@ fn scores(values: &[f64]) -> Vec<Row> {
     let models = Models::open(&folder, ["forecast"], None).unwrap();
     let device_type: Arc<DeviceType> = Arc::new(toml::from_str(SERIES).unwrap());
     let scene: Scene = toml::from_str(UNUSUAL).unwrap();
-    let community = stage::one_device(
+    let community = crate::stage::one_device(
         &device_type,
         vec![Arc::new(scene)],
         &Community { models: models.specs(), ..nobody() },
@@ -52,6 +52,7 @@ fn nobody() -> Community {
         title: Text::default(),
         township: "t".into(),
         calendar: None,
+        plan_size: None,
         duties: Duties::default(),
         gateway: "g".into(),
         areas: Vec::new(),

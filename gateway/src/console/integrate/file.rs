@@ -67,6 +67,7 @@ impl Bench {
             device_type,
             area: fields.get("area").to_owned(),
             location: text("location"),
+            at: None,
             feeder: None,
             broker: some("broker").filter(|_| !self.is_modbus),
             topic: some("topic").filter(|_| !self.is_modbus),

@@ -67,6 +67,7 @@ async fn fresh() -> Served {
         wires: watch::channel(Arc::default()).1,
         clock: Clock::new(1.0),
         language: Language::En,
+        place: place(),
     };
     served.at = listener.local_addr().unwrap();
     served.password = password.unwrap();

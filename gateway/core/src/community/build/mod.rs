@@ -6,7 +6,8 @@
 //! 1. [`device_types`]: places, scales and limits of points,
 //! 2. [`examples`]: what a device sent, run through the decoder,
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
-//! 4. [`site`]: areas, devices and their addresses,
+//! 4. [`site`]: areas, devices and their addresses
+//!    (with [`plan`]: where they are drawn),
 //! 5. [`calendar`]: days that contradict each other, and who asks for what is not there,
 //! 6. [`people`]: teams, shifts and times that name what there is,
 //! 7. [`simulation`]: what the simulator plays.
@@ -15,6 +16,7 @@ mod calendar;
 mod device_types;
 mod examples;
 mod people;
+mod plan;
 mod range;
 mod scenes;
 mod simulation;
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use super::device_type::{At, DeviceType, Point};
 use super::document::Document;
 use super::fault::{Fault, nearest};
-use super::scene::Scene;
+use super::scene::{Scene, Status};
 use super::site::{Simulation, Site};
 use super::{Community, ModelSpec, Source};
 use calendar::Almanac;
@@ -57,6 +59,8 @@ pub struct Surroundings {
     pub sources: Option<Vec<Source>>,
     /// `None` when they could not be read; references to them then go unchecked.
     pub models: Option<Vec<ModelSpec>>,
+    /// What scenes are instead of what their files say, by id; an id that no scene has is left alone.
+    pub statuses: BTreeMap<String, Status>,
 }
 
 /// A checked community, and where it was written.
@@ -142,6 +146,10 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
 
     let (scene_documents, scenes): (Vec<_>, Vec<_>) = scenes.into_iter().unzip();
     let mut scenes: Vec<Scene> = scenes.into_iter().flatten().map(|s| (*s).clone()).collect();
+    for scene in &mut scenes {
+        let status = around.statuses.get(&scene.head.id);
+        scene.head.status = status.copied().unwrap_or(scene.head.status);
+    }
     scenes::share_budget(&mut scenes, site.community.false_alarms, &devices);
     let duties = site.duties();
     Ok(Built {
@@ -152,6 +160,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
             gateway: around.gateway.clone(),
             duties,
             calendar: site.calendar.map(Arc::new),
+            plan_size: site.community.plan_size,
             areas: site.areas,
             feeders: site.feeders,
             sources: around.sources.clone().unwrap_or_default(),

@@ -9,7 +9,7 @@ use super::super::fault::nearest;
 use super::super::quantity::Text;
 use super::super::site::{DeviceEntry, Site};
 use super::super::{Address, Device, Source, SourceKind};
-use super::{Known, check_id, unique};
+use super::{Known, check_id, plan, unique};
 use crate::reading::SourceIndex;
 
 /// Checks the site and resolves its devices; those with faults are left out.
@@ -23,6 +23,7 @@ pub(super) fn check(
     if site.areas.is_empty() && !document.is_mended("area") {
         document.fault("community", "a community needs at least one `[[area]]`", None);
     }
+    plan::check(document, site);
     unique(document, "area", "id", site.areas.iter().map(|area| &area.id));
     unique(document, "feeder", "id", site.feeders.iter().map(|feeder| &feeder.id));
     unique(document, "device", "id", site.devices.iter().map(|device| &device.id));
@@ -97,6 +98,7 @@ fn check_device(
         device_type: Arc::clone(device_type),
         area: area?,
         location: entry.location.clone(),
+        at: entry.at,
         feeder: feeder.flatten(),
         source,
         address,

@@ -475,6 +475,7 @@ fn around() -> Surroundings {
         gateway: "gw".into(),
         sources: Some(sources),
         models: Some(vec![model("forecast", 35, 9), model("limit-forecast", 39, 44)]),
+        ..Surroundings::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Per;
 use gatehouse_core::detect::coarse::NeedsMore;
 use gatehouse_core::reading::{DeviceIndex, Timestamp};
@@ -20,47 +21,53 @@ const LINES: usize = 20;
 
 /// What came of a backtest.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
-    scene: String,
+pub struct Report {
+    pub scene: String,
     #[serde(serialize_with = "time")]
-    from: Timestamp,
+    pub from: Timestamp,
     #[serde(serialize_with = "time")]
-    to: Timestamp,
-    summary: Counts,
-    rows: Vec<Row>,
+    pub to: Timestamp,
+    pub summary: Counts,
+    pub rows: Vec<Row>,
     live: Vec<Live>,
     changed: Vec<Found>,
-    cannot_show: Vec<String>,
+    /// What nobody can know; scripts get it in English.
+    #[serde(serialize_with = "in_english")]
+    pub cannot_show: Vec<Text>,
+}
+
+fn in_english<S: serde::Serializer>(lines: &[Text], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(lines.iter().map(|line| &line.en))
 }
 
 /// How much of what.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-struct Counts {
+pub struct Counts {
     /// Events that the live scene raised.
-    live: usize,
+    pub live: usize,
     /// What the changed scene would surely have raised.
-    changed: usize,
+    pub changed: usize,
     /// Of these, at a time when the live one had an event.
-    same: usize,
+    pub same: usize,
     /// Of these, when it had none.
-    new: usize,
+    pub new: usize,
     /// What it would perhaps have raised.
-    perhaps: usize,
+    pub perhaps: usize,
     /// Events of the live scene that it would not have raised.
-    gone: usize,
+    pub gone: usize,
     /// Events of the live scene of which nothing can be said.
-    unknown: usize,
+    pub unknown: usize,
     /// Minutes without readings, of all devices together.
-    missing_minutes: u64,
+    pub missing_minutes: u64,
 }
 
 /// One device, or area, on one day.
 #[derive(Debug, Serialize)]
-struct Row {
-    subject: String,
-    day: String,
+pub struct Row {
+    pub subject: String,
+    pub day: String,
     #[serde(flatten)]
-    counts: Counts,
+    pub counts: Counts,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,7 +160,7 @@ impl Report {
     }
 
     /// Lines for a person.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = format!("{}, {} to {}\n", self.scene, minute(self.from), minute(self.to));
         let widths = self.rows.iter().map(|row| row.subject.len());
         let width = widths.max().unwrap_or(0).max(7);
@@ -199,7 +206,7 @@ impl Report {
         .ok();
         text += "what this cannot show:\n";
         for line in &self.cannot_show {
-            writeln!(text, "- {line}").ok();
+            writeln!(text, "- {}", line.en).ok();
         }
         text
     }

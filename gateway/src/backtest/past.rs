@@ -19,39 +19,39 @@ const LATEST: Duration = Duration::from_hours(8 * 24);
 
 /// What is known of the past.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub struct Past {
     /// By device; each quarter has its points in the order of the device type.
-    pub(super) devices: BTreeMap<DeviceIndex, BTreeMap<Quarter, Vec<Statistic>>>,
+    pub(crate) devices: BTreeMap<DeviceIndex, BTreeMap<Quarter, Vec<Statistic>>>,
     /// Quarters that were told after a later one.
-    pub(super) out_of_order: BTreeSet<(DeviceIndex, Quarter)>,
+    pub(crate) out_of_order: BTreeSet<(DeviceIndex, Quarter)>,
     /// Devices that were there and are not configured any more.
-    pub(super) strangers: BTreeSet<String>,
+    pub(crate) strangers: BTreeSet<String>,
     /// Pages and windows that could not be read.
-    pub(super) damaged: usize,
+    pub(crate) damaged: usize,
     /// The readings around events, in the order of their time.
-    pub(super) windows: Vec<Around>,
+    pub(crate) windows: Vec<Around>,
 }
 
 /// The readings of one device around an event.
 #[derive(Debug)]
-pub(super) struct Around {
-    pub(super) device: DeviceIndex,
+pub struct Around {
+    pub(crate) device: DeviceIndex,
     /// Values in the order of the device type's points; `NaN` for nothing.
-    pub(super) rows: Vec<(Timestamp, Vec<f64>)>,
+    pub(crate) rows: Vec<(Timestamp, Vec<f64>)>,
 }
 
 impl Around {
-    pub(super) fn first(&self) -> Timestamp {
+    pub(crate) fn first(&self) -> Timestamp {
         self.rows.first().map_or(Timestamp(0), |(at, _)| *at)
     }
 
-    pub(super) fn last(&self) -> Timestamp {
+    pub(crate) fn last(&self) -> Timestamp {
         self.rows.last().map_or(Timestamp(0), |(at, _)| *at)
     }
 }
 
 impl Past {
-    pub(super) fn read(store: &Path, community: &Community, span: Span) -> io::Result<Self> {
+    pub fn read(store: &Path, community: &Community, span: Span) -> io::Result<Self> {
         let mut past = Self::default();
         // A page is written after what it tells of.
         for bytes in kept::pages(store, span.from, span.to + LATEST)? {
@@ -93,7 +93,7 @@ impl Past {
     }
 
     /// Whether a device's readings are known one by one from then until then.
-    pub(super) fn is_covered(
+    pub(crate) fn is_covered(
         &self,
         device: DeviceIndex,
         from: Timestamp,
@@ -125,7 +125,7 @@ impl Past {
         }
     }
 
-    pub(super) fn quarter(&self, device: DeviceIndex, quarter: Quarter) -> Option<&[Statistic]> {
+    pub fn quarter(&self, device: DeviceIndex, quarter: Quarter) -> Option<&[Statistic]> {
         self.devices.get(&device)?.get(&quarter).map(Vec::as_slice)
     }
 }

@@ -21,8 +21,8 @@ use serde::Serialize;
 use super::past::Past;
 use super::play::Play;
 use super::span::Span;
-use crate::cli::replay::stage;
 use crate::infer::Models;
+use crate::stage;
 
 /// What began before the time in question.
 const DELAYS: Duration = Duration::from_hours(24);

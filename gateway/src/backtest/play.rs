@@ -13,7 +13,7 @@ use gatehouse_core::reading::{Body, DeviceIndex, Frame, Timestamp};
 use crate::infer::Models;
 
 /// A pipeline under way.
-pub(super) struct Play {
+pub(crate) struct Play {
     pipeline: Pipeline,
     models: Option<Models>,
     now: Timestamp,
@@ -21,7 +21,7 @@ pub(super) struct Play {
 }
 
 impl Play {
-    pub(super) fn new(
+    pub(crate) fn new(
         community: Community,
         models: Option<Models>,
         now: Timestamp,
@@ -32,7 +32,7 @@ impl Play {
     }
 
     /// Plays what a device said, in the order of its type's points; `NaN` for nothing.
-    pub(super) fn frame(&mut self, device: DeviceIndex, at: Timestamp, values: Vec<f64>) {
+    pub(crate) fn frame(&mut self, device: DeviceIndex, at: Timestamp, values: Vec<f64>) {
         self.pass_until(at);
         self.now = self.now.max(at);
         let frame = Frame { device, ticket: None, body: Body::Values { at, values } };
@@ -43,7 +43,7 @@ impl Play {
     }
 
     /// Lets delays run until then; what was raised.
-    pub(super) fn finish(mut self, until: Timestamp) -> Vec<Raised> {
+    pub(crate) fn finish(mut self, until: Timestamp) -> Vec<Raised> {
         self.pass_until(until);
         raised(&self.messages)
     }
@@ -85,21 +85,21 @@ impl Play {
 
 /// An event, as far as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Raised {
-    pub(super) event: String,
-    pub(super) scene: String,
-    pub(super) device: String,
-    pub(super) area: String,
-    pub(super) detector: String,
+pub(crate) struct Raised {
+    pub(crate) event: String,
+    pub(crate) scene: String,
+    pub(crate) device: String,
+    pub(crate) area: String,
+    pub(crate) detector: String,
     /// Since when what it is about was there: before the on-delay.
-    pub(super) started: Timestamp,
-    pub(super) opened: Timestamp,
+    pub(crate) started: Timestamp,
+    pub(crate) opened: Timestamp,
     /// `None` while it is open.
-    pub(super) cleared: Option<Timestamp>,
+    pub(crate) cleared: Option<Timestamp>,
 }
 
 /// The events that messages tell of, in the order of their opening; warnings of what may come are none.
-pub(super) fn raised(messages: &[Message]) -> Vec<Raised> {
+pub(crate) fn raised(messages: &[Message]) -> Vec<Raised> {
     let mut events: BTreeMap<&str, Raised> = BTreeMap::new();
     let is_real = |m: &&Message| !m.data.drill && !m.data.cause.detector.ends_with(SUFFIX);
     for message in messages.iter().filter(is_real) {

@@ -30,14 +30,14 @@ impl FromStr for Moment {
 
 /// From when until when, in whole quarters of an hour: those that begin in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+pub struct Span {
+    pub from: Timestamp,
+    pub to: Timestamp,
 }
 
 impl Span {
     /// `None` when there is nothing in it. What has not been yet is left out.
-    pub(super) fn new(from: Moment, to: Moment, now: Timestamp) -> Option<Self> {
+    pub fn new(from: Moment, to: Moment, now: Timestamp) -> Option<Self> {
         let at = |moment| match moment {
             Moment::At(at) => at,
             Moment::Ago(ago) => now - ago,
@@ -47,15 +47,16 @@ impl Span {
     }
 
     /// The same, and this much before it.
-    pub(super) fn before(self, by: Duration) -> Self {
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
         Self { from: self.from - by, ..self }
     }
 
-    pub(super) fn contains(self, at: Timestamp) -> bool {
+    pub fn contains(self, at: Timestamp) -> bool {
         (self.from..self.to).contains(&at)
     }
 
-    pub(super) fn quarters(self) -> impl Iterator<Item = Quarter> {
+    pub fn quarters(self) -> impl Iterator<Item = Quarter> {
         let first = Quarter::of(self.from);
         let first = if first.start() < self.from { first.next() } else { first };
         (first.0..).map(Quarter).take_while(move |quarter| quarter.start() < self.to)
