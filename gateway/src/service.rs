@@ -287,7 +287,7 @@ fn start_uplink(
         })
     });
     let (store, clock) = (store.clone(), clock.clone());
-    let (task, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
+    let (task, _, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
         .context("the platform's broker")?;
     Ok(Some((task, stop)))
 }

@@ -10,7 +10,7 @@ use gatehouse_core::community::{Source, SourceKind};
 
 use crate::bundle::keys;
 use crate::config::{
-    Access, BrokerConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
+    Access, BrokerConfig, Confirm, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
 };
 use crate::console::token::Token;
 use crate::tls::Credentials;
@@ -31,7 +31,9 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
             *path = folder.join(&*path);
         }
     }
-    for path in config.console.token_file.iter_mut().chain(&mut config.bundles.trusted_keys) {
+    let command_keys = config.uplink.iter_mut().flat_map(|uplink| &mut uplink.command_keys);
+    let keys = config.bundles.trusted_keys.iter_mut().chain(command_keys);
+    for path in config.console.token_file.iter_mut().chain(keys) {
         *path = folder.join(&*path);
     }
 }
@@ -345,6 +347,25 @@ fn check_uplink(document: &mut Document, uplink: &UplinkConfig) {
     {
         let message = format!("`{topic}` is not a topic to publish to; it has no `+` and no `#`");
         document.fault("uplink.events-topic", message, None);
+    }
+    if uplink.resend_after.0.is_zero() {
+        document.fault("uplink.resend-after", "`resend-after` must be longer than nothing", None);
+    }
+    for (position, key) in uplink.command_keys.iter().enumerate() {
+        if let Err(error) = keys::public(key) {
+            let help = "`gatehouse bundle keygen` writes it beside the private key, as `.pub`";
+            let path = format!("uplink.command-keys.{position}");
+            document.fault(&path, error.to_string(), Some(help.to_owned()));
+        }
+    }
+    if uplink.confirm == Confirm::Platform
+        && uplink.command_keys.is_empty()
+        && uplink.access.cert_file.is_none()
+        && !document.is_doubtful("uplink.access")
+    {
+        let message = "with `confirm = \"platform\"` the platform must be able to confirm";
+        let help = "give `access.cert-file` and `access.key-file`, or `command-keys`";
+        document.fault("uplink.confirm", message, Some(help.to_owned()));
     }
     if uplink.retry_min.0.is_zero() {
         document.fault("uplink.retry-min", "`retry-min` must be longer than nothing", None);
