@@ -10,7 +10,8 @@
 //! 6. [`uplink`]: records to the township,
 //! 7. [`desk`]: what people say of events, on its way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
-//! 9. [`console`]: pages, stream and metrics for people,
+//! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
+//!    [`audit`] (who did what),
 //! 10. [`bundle`]: signed models and configuration,
 //! 11. [`shadow`]: a candidate bundle beside the live one,
 //! 12. [`service`]: the world built from all of these, and its end,
@@ -21,6 +22,8 @@
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
+pub mod accounts;
+pub mod audit;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -31,6 +34,7 @@ pub mod engine;
 pub mod infer;
 pub mod journal;
 pub mod pace;
+mod replace;
 mod resident;
 pub mod retry;
 #[cfg(test)]

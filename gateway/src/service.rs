@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -74,6 +75,8 @@ pub struct Running {
     pub view: watch::Receiver<Arc<View>>,
     /// The store, to look at.
     pub store: Store,
+    /// Who did what.
+    pub audit: Audit,
     /// As it is in effect.
     config: GatewayConfig,
     ground: Ground,
@@ -154,7 +157,9 @@ pub async fn start(
     let configuration =
         Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
+    let audit = Audit::in_store(&config.store.path)?;
     let shown = Shown {
+        audit: audit.clone(),
         view: view.clone(),
         community: community_seen,
         configuration: configuration_seen,
@@ -170,6 +175,7 @@ pub async fn start(
         console,
         view,
         store,
+        audit,
         config,
         ground,
         sources,
@@ -205,6 +211,7 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
+        self.audit.flush().await;
         for (name, task) in [("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
@@ -328,6 +335,7 @@ struct Shown {
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
+    audit: Audit,
 }
 
 async fn start_console(
@@ -344,7 +352,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk } = shown;
+    let Shown { view, community, configuration, watched, store, desk, audit } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -356,6 +364,7 @@ async fn start_console(
             fault: store.fault(),
         }),
         desk,
+        audit,
         clock: clock.clone(),
         language: config.gateway.language,
     };

@@ -50,6 +50,13 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session(pub String);
 
+impl Session {
+    /// What the forms of this session carry; tells nothing about the session's own secret.
+    pub fn csrf(&self) -> String {
+        hex(&digest(&format!("csrf {}", self.0))[..16])
+    }
+}
+
 /// Why nobody was let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {

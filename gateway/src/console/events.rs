@@ -19,13 +19,15 @@ use super::page::{
 use super::terms;
 use super::words::Words;
 use super::{Console, Snapshot};
+use crate::accounts::Principal;
 
 /// `GET /`.
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
+    Extension(principal): Extension<Principal>,
 ) -> Html<String> {
-    let snapshot = console.snapshot();
+    let snapshot = console.snapshot_for(&principal);
     let main = html! {
         main #main tabindex="-1" {
             h1 { (Words::of(reader.language).events) }
@@ -136,7 +138,7 @@ fn card(snapshot: &Snapshot, event: &EventView, language: Language) -> Markup {
                     details { summary { (words.what_to_do) } p .advice { (advice) } }
                 }
                 details { summary { (words.numbers) } (numbers(snapshot, data, language)) }
-                (judging::form(&data.event, verdict.is_some(), language))
+                (judging::form(snapshot, &data.event, verdict.is_some(), language))
             }
         }
     }

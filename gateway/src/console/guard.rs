@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::Console;
 use super::access::{Denied, Session};
 use super::failure::Failure;
+use crate::accounts::{Principal, Role};
 
 /// Who reads the answer and how.
 #[derive(Debug, Clone)]
@@ -62,7 +63,10 @@ pub(super) async fn guard(
 ) -> Response {
     let (reader, chosen) = Reader::of(&request, console.sources.language);
     let mut response = match admit(&console, &request) {
-        Ok(pass) => {
+        Ok((pass, principal)) => {
+            if let Some(principal) = principal {
+                request.extensions_mut().insert(principal);
+            }
             request.extensions_mut().insert(reader.clone());
             request.extensions_mut().insert(pass);
             next.run(request).await
@@ -80,7 +84,7 @@ pub(super) async fn guard(
     response
 }
 
-fn admit(console: &Console, request: &Request) -> Result<Pass, Failure> {
+fn admit(console: &Console, request: &Request) -> Result<(Pass, Option<Principal>), Failure> {
     let headers = request.headers();
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !is_our_name(host, console.bound) {
@@ -95,22 +99,29 @@ fn admit(console: &Console, request: &Request) -> Result<Pass, Failure> {
     }
     let path = request.uri().path();
     if matches!(path, "/healthz" | "/readyz" | "/login") || path.starts_with("/static/") {
-        return Ok(Pass::Open);
+        return Ok((Pass::Open, None));
     }
 
     let now = Instant::now();
     if let Some(token) = token {
         return match console.access().bearer(token, now) {
-            Ok(()) => Ok(Pass::Script),
+            Ok(()) => Ok((Pass::Script, Some(owner(None)))),
             Err(Denied::Locked(wait)) => Err(Failure::Locked(wait)),
             Err(Denied::Wrong | Denied::NoRandom(_)) => Err(Failure::WrongToken),
         };
     }
     let session = cookie(headers, &console.cookie).map(|value| Session(value.to_owned()));
     match session {
-        Some(session) if console.access().holds(&session, now) => Ok(Pass::Session(session)),
+        Some(session) if console.access().holds(&session, now) => {
+            let csrf = session.csrf();
+            Ok((Pass::Session(session), Some(owner(Some(csrf)))))
+        }
         Some(_) | None => Err(Failure::NoLogin),
     }
+}
+
+fn owner(csrf: Option<String>) -> Principal {
+    Principal { name: "owner".into(), role: Role::Admin, csrf }
 }
 
 /// `localhost`, a loopback address, or the address that we listen on; any address when we listen on

@@ -71,6 +71,7 @@ mod tests {
     fn a_model_that_did_not_load_is_named() {
         let missing = vec!["forecast".to_owned()];
         let snapshot = Snapshot {
+            who: None,
             view: Arc::new(quiet()),
             community: Arc::new(community()),
             configuration: Configuration { missing, ..Configuration::default() },

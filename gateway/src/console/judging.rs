@@ -64,12 +64,18 @@ pub(super) async fn say(
 }
 
 /// Three buttons, and one to take back what was said.
-pub(super) fn form(event: &str, is_judged: bool, language: Language) -> Markup {
+pub(super) fn form(
+    snapshot: &Snapshot,
+    event: &str,
+    is_judged: bool,
+    language: Language,
+) -> Markup {
     let words = Words::of(language);
     html! {
         details .judge {
             summary { (words.judge) }
             form method="post" action="/verdict" {
+                @if let Some(who) = &snapshot.who { (page::csrf(who)) }
                 input type="hidden" name="event" value=(event);
                 label {
                     (words.your_name)
@@ -145,7 +151,7 @@ fn card(snapshot: &Snapshot, raised: &Raised, language: Language) -> Markup {
                 p .why { (translated(&raised.why, language)) }
                 @if let Some(note) = raised.said.as_ref().map(|said| &said.note)
                     && !note.is_empty() { p .where { (note) } }
-                (form(&raised.event, raised.said.is_some(), language))
+                (form(snapshot, &raised.event, raised.said.is_some(), language))
             }
         }
     }

@@ -55,6 +55,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Principal;
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
@@ -80,6 +82,8 @@ pub struct Sources {
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// Where people's verdicts go.
     pub desk: Arc<Desk>,
+    /// Where handlers note what was done.
+    pub audit: Audit,
     /// The engine's clock, for ages.
     pub clock: Clock,
     /// What to speak to a browser that does not say.
@@ -193,8 +197,14 @@ impl Console {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a page for that reader is made of.
+    fn snapshot_for(&self, principal: &Principal) -> Snapshot {
+        Snapshot { who: Some(principal.clone()), ..self.snapshot() }
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
+            who: None,
             view: Arc::clone(&self.sources.view.borrow()),
             community: Arc::clone(&self.sources.community.borrow()),
             configuration: self.sources.configuration.borrow().clone(),
@@ -214,6 +224,8 @@ fn speed(clock: &Clock) -> f64 {
 
 /// All that a page is made of, at one moment.
 struct Snapshot {
+    /// Who reads it; nobody where it is no page.
+    who: Option<Principal>,
     view: Arc<View>,
     community: Arc<Community>,
     configuration: Configuration,

@@ -14,6 +14,7 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::figures::count;
 use super::terms;
 use super::words::Words;
+use crate::accounts::Principal;
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,13 @@ pub(super) fn bare(language: Language, title: &str, main: &Markup) -> Markup {
         (main)
     };
     document(language, title, None, &body)
+}
+
+/// What every form that posts must carry, or the guard refuses it.
+pub(super) fn csrf(principal: &Principal) -> Markup {
+    html! {
+        @if let Some(csrf) = &principal.csrf { input type="hidden" name="csrf" value=(csrf); }
+    }
 }
 
 /// One message and the way back.

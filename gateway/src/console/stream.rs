@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::guard::{Pass, Reader};
 use super::{Console, Snapshot, events, page};
+use crate::accounts::Principal;
 
 /// A comment this often shows proxies and browsers that the line is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -29,9 +30,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) async fn events(
     console: State<Arc<Console>>,
     pass: Extension<Pass>,
+    principal: Extension<Principal>,
     reader: Extension<Reader>,
 ) -> Response {
-    stream(console, pass, reader, |snapshot, _| {
+    stream(console, (pass.0, principal.0), reader, |snapshot, _| {
         ("events", serde_json::to_string(&events::data(snapshot)))
     })
 }
@@ -40,9 +42,10 @@ pub(super) async fn events(
 pub(super) async fn fragments(
     console: State<Arc<Console>>,
     pass: Extension<Pass>,
+    principal: Extension<Principal>,
     reader: Extension<Reader>,
 ) -> Response {
-    stream(console, pass, reader, |snapshot, reader| {
+    stream(console, (pass.0, principal.0), reader, |snapshot, reader| {
         let strip = page::strip(snapshot, reader.language);
         let list = events::lists(snapshot, reader.language);
         // As a JSON string: HTML may hold line ends that server-sent events cannot carry.
@@ -56,6 +59,7 @@ type Picture = (&'static str, serde_json::Result<String>);
 struct Watching<F> {
     console: Arc<Console>,
     pass: Pass,
+    principal: Principal,
     reader: Reader,
     view: watch::Receiver<Arc<View>>,
     picture: F,
@@ -65,7 +69,7 @@ struct Watching<F> {
 
 fn stream<F>(
     State(console): State<Arc<Console>>,
-    Extension(pass): Extension<Pass>,
+    (pass, principal): (Pass, Principal),
     Extension(reader): Extension<Reader>,
     picture: F,
 ) -> Response
@@ -77,8 +81,16 @@ where
     };
     let mut view = console.sources.view.clone();
     view.mark_changed();
-    let watching =
-        Watching { console, pass, reader, view, picture, last: String::new(), _permit: permit };
+    let watching = Watching {
+        console,
+        pass,
+        principal,
+        reader,
+        view,
+        picture,
+        last: String::new(),
+        _permit: permit,
+    };
     Sse::new(messages(watching)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
@@ -96,7 +108,7 @@ where
                 return None;
             }
             watching.view.mark_unchanged();
-            let snapshot = watching.console.snapshot();
+            let snapshot = watching.console.snapshot_for(&watching.principal);
             let (name, content) = (watching.picture)(&snapshot, &watching.reader);
             let content = content.ok()?;
             if content != watching.last {

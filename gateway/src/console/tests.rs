@@ -62,6 +62,7 @@ async fn serve_watched(
         watched: watch::channel(Arc::new(watched)).1,
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
+        audit: crate::audit::Audit::nowhere(),
         clock: Clock::new(1.0),
         language: Language::En,
     };
