@@ -7,7 +7,7 @@
 //! 3. [`engine`]: owns the pipeline and carries out its outputs,
 //! 4. [`infer`]: asks models,
 //! 5. [`store`]: journal and outbox on disk,
-//! 6. [`uplink`]: records to the township,
+//! 6. [`uplink`]: records to the township, [`downlink`]: its commands,
 //! 7. [`desk`]: what people say of events, on its way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod desk;
+pub mod downlink;
 pub mod engine;
 pub mod infer;
 pub mod journal;

@@ -30,6 +30,8 @@ use crate::console::access::Access;
 use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
+use crate::downlink::hands::Hands;
+use crate::downlink::{self, report};
 use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
@@ -38,6 +40,7 @@ use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
 use crate::store::Store;
 use crate::uplink;
+use crate::uplink::confirming::Confirmations;
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -96,6 +99,7 @@ struct Tasks {
     writer: std::thread::JoinHandle<()>,
     shadow: Option<std::thread::JoinHandle<()>>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    downlink: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
@@ -151,13 +155,26 @@ pub async fn start(
         pace,
     };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
-    let uplink = start_uplink(&config, &store, &view, &clock)?;
+    let (uplink, confirmations) = start_uplink(&config, &store, &view, &clock)?.unzip();
     let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
         Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
     let (configuration, configuration_seen) = watch::channel(configuration);
     let audit = Audit::in_store(&config.store.path)?;
+    let sight = report::Sight {
+        view: view.clone(),
+        community: community_seen.clone(),
+        configuration: configuration_seen.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+    };
+    let hands = confirmations.map(|confirmations| Hands {
+        confirmations,
+        desk: Arc::clone(&desk),
+        report: sight.reports(),
+    });
+    let downlink = start_downlink(&config, &clock, hands, &audit, &stop)?;
     let shown = Shown {
         audit: audit.clone(),
         view: view.clone(),
@@ -170,7 +187,7 @@ pub async fn start(
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
     let tasks =
-        Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
+        Tasks { watch_clock, engine, writer, shadow, uplink, downlink, journal, console: console_task };
     Ok(Running {
         console,
         view,
@@ -192,7 +209,8 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, shadow, uplink, journal, console } = self.tasks;
+        let Tasks { watch_clock, engine, writer, shadow, uplink, downlink, journal, console } =
+            self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
@@ -212,7 +230,7 @@ impl Running {
             }
         }
         self.audit.flush().await;
-        for (name, task) in [("journal", journal), ("console", console)] {
+        for (name, task) in [("downlink", downlink), ("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
@@ -280,7 +298,7 @@ fn start_uplink(
     store: &Store,
     view: &watch::Receiver<Arc<View>>,
     clock: &Clock,
-) -> anyhow::Result<Option<(JoinHandle<()>, CancellationToken)>> {
+) -> anyhow::Result<Option<((JoinHandle<()>, CancellationToken), Confirmations)>> {
     let Some(uplink) = &config.uplink else { return Ok(None) };
     let stop = CancellationToken::new();
     let view = view.clone();
@@ -295,9 +313,25 @@ fn start_uplink(
         })
     });
     let (store, clock) = (store.clone(), clock.clone());
-    let (task, _, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
-        .context("the platform's broker")?;
-    Ok(Some((task, stop)))
+    let (task, _, confirmations) =
+        uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
+            .context("the platform's broker")?;
+    Ok(Some(((task, stop), confirmations)))
+}
+
+/// Hears the platform's commands, where there is a platform.
+fn start_downlink(
+    config: &GatewayConfig,
+    clock: &Clock,
+    hands: Option<Hands>,
+    audit: &Audit,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some((uplink, hands)) = config.uplink.as_ref().zip(hands) else { return Ok(None) };
+    let (clock, audit, stop) = (clock.clone(), audit.clone(), stop.clone());
+    downlink::start(uplink, &config.gateway, &config.store.path, clock, hands, audit, stop)
+        .map(Some)
+        .context("the platform's commands")
 }
 
 /// The newest that the journal holds of an event.

@@ -7,8 +7,7 @@
 //! 1. [`json`]: the one thing that its text means, and the text that is signed,
 //! 2. [`Command::judge`]: its time and its [`signature`]; whether that holds is for the shell to find out,
 //! 3. [`memory`]: whether its id was there before,
-//! 4. [`task`]: what it asks for,
-//! 5. [`writing`]: whether a value may be written to a device.
+//! 4. [`task`]: what it asks for.
 
 pub mod base64;
 pub mod json;
