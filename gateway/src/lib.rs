@@ -8,7 +8,7 @@
 //! 4. [`infer`]: asks models,
 //! 5. [`store`]: journal and outbox on disk,
 //! 6. [`uplink`]: records to the township, [`downlink`]: its commands,
-//! 7. [`desk`]: what people say of events, on its way to the engine,
+//! 7. [`desk`]: what people say of events, [`writes`]: values for devices, on their way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
 //!    [`audit`] (who did what),
@@ -47,3 +47,4 @@ pub mod source;
 pub mod store;
 pub mod tls;
 pub mod uplink;
+pub mod writes;

@@ -41,6 +41,7 @@ use crate::shadow::{Verdict, Watched};
 use crate::store::Store;
 use crate::uplink;
 use crate::uplink::confirming::Confirmations;
+use crate::writes::Writes;
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -134,7 +135,8 @@ pub async fn start(
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let mut ready = ground.prepare(&config, &community, &inputs)?;
-    let settlers = ready.settlers();
+    let (settlers, writers) = (ready.settlers(), ready.writers());
+    let writes = Writes::new(inputs.downgrade());
     let sources = ready.start();
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
@@ -147,6 +149,8 @@ pub async fn start(
         batches,
         inference,
         settlers,
+        writers,
+        written: writes.waiting(),
         view: view_sender,
         rulings,
         waiting: desk.waiting(),
@@ -172,6 +176,7 @@ pub async fn start(
     let hands = confirmations.map(|confirmations| Hands {
         confirmations,
         desk: Arc::clone(&desk),
+        writes,
         report: sight.reports(),
     });
     let downlink = start_downlink(&config, &clock, hands, &audit, &stop)?;

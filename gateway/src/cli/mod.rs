@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod bundle;
 pub mod check;
+pub mod command;
 pub mod demo;
 pub mod events;
 pub mod models;
@@ -37,6 +38,7 @@ pub enum Command {
     Events(events::Args),
     Models(models::Args),
     Bundle(bundle::Args),
+    Command(command::Args),
     Schema(schema::Args),
 }
 
@@ -53,6 +55,7 @@ impl Command {
             | Self::Events(_)
             | Self::Models(_)
             | Self::Bundle(_)
+            | Self::Command(_)
             | Self::Schema(_) => false,
         }
     }
@@ -70,6 +73,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(args),
         Command::Models(args) => models::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Command(args) => command::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

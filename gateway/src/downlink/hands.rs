@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use gatehouse_core::command::task::{EventArgs, Task};
+use gatehouse_core::command::task::{EventArgs, Task, WriteArgs};
 use gatehouse_core::command::{Name, Refusal};
 use gatehouse_core::event::action::{Action, Actor, Deed, Drill, NotDone, Side};
+use gatehouse_core::pipeline::Write;
 use gatehouse_core::reading::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::desk::{Desk, NoRuling};
 use crate::uplink::confirming::{Confirmations, NotConfirmed};
+use crate::writes::Writes;
 
 /// What the gateway says of itself, made when it is asked for.
 pub type Report = Arc<dyn Fn() -> Value + Send + Sync>;
@@ -20,6 +22,7 @@ pub type Report = Arc<dyn Fn() -> Value + Send + Sync>;
 pub struct Hands {
     pub confirmations: Confirmations,
     pub desk: Arc<Desk>,
+    pub writes: Writes,
     pub report: Report,
 }
 
@@ -43,7 +46,7 @@ impl Hands {
             Task::Act(args, name) => self.act(args, name, who).await,
             Task::Report => Ok((self.report)()),
             Task::Drill(args) => self.drill(args, who).await,
-            Task::Write(_) => Err(unsupported("nothing can be written to devices")),
+            Task::Write(args) => self.write(args).await,
             Task::Snapshot => Err(unsupported("this gateway has no cameras")),
             Task::Install => Err(unsupported(
                 "bundles are installed on the box: `gatehouse bundle install FILE`",
@@ -71,6 +74,13 @@ impl Hands {
         let acted = self.desk.act(action).await.map_err(no_ruling)?;
         let data = acted.result.map_err(|why| not_done(why, &args.event))?;
         Ok(json!({ "event": data.event, "stage": data.handling.stage, "state": data.state }))
+    }
+
+    async fn write(&self, args: WriteArgs) -> Result<Value, Refusal> {
+        let WriteArgs { device, point, value } = args;
+        let write = Write { device: device.clone(), point: point.clone(), value };
+        let read = self.writes.write(write).await?;
+        Ok(json!({ "device": device, "point": point, "value": read }))
     }
 
     async fn drill(&self, args: Map<String, Value>, who: &str) -> Result<Value, Refusal> {

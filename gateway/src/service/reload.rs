@@ -72,7 +72,8 @@ impl Running {
             shadow::start(&setup, states, reports, before, self.ground.clock.now());
         self.tasks.shadow = shadow;
         let Setup { config, community, models: _, bundle, candidate: _ } = setup;
-        let change = Change { settlers: ready.settlers(), inference, feed };
+        let (settlers, writers) = (ready.settlers(), ready.writers());
+        let change = Change { settlers, writers, inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;

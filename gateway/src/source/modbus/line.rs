@@ -18,6 +18,7 @@ use std::io;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::Function;
+use gatehouse_core::decode::order::Order;
 use gatehouse_core::reading::WireFault;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -44,6 +45,9 @@ pub(super) trait Line {
 
     /// Asks a slave. After a fault other than an exception the wire wants to be opened again.
     async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault>;
+
+    /// Writes to a slave, once. After a timeout nobody knows whether it has taken it.
+    async fn write(&mut self, unit: u8, order: &Order) -> Result<(), WireFault>;
 }
 
 /// A [`Line`] over a real wire.
@@ -153,18 +157,41 @@ impl Wire {
 
     /// Asks without regard to what is owed.
     async fn ask(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
+        let patience = self.patience(request);
+        let answer = self.exchange(unit, question(request), patience).await?;
+        self.is_right(words(answer, request))
+    }
+
+    /// What an answer must be; else the wire is opened anew, as after any failure.
+    fn is_right<T>(&mut self, answer: Option<T>) -> Result<T, WireFault> {
+        answer.ok_or_else(|| {
+            self.client = None;
+            if !self.is_numbered() {
+                self.quiet_until = self.quiet_until.max(Instant::now() + self.config.timeout.0);
+            }
+            WireFault::Garbled
+        })
+    }
+
+    /// One question and its answer.
+    async fn exchange(
+        &mut self,
+        unit: u8,
+        question: tokio_modbus::Request<'static>,
+        patience: Duration,
+    ) -> Result<Response, WireFault> {
         if Instant::now() < self.quiet_until {
             tokio::time::sleep_until(self.quiet_until).await;
         }
-        let (patience, gap) = (self.patience(request), self.gap());
+        let gap = self.gap();
         let Some(client) = &mut self.client else { return Err(WireFault::Disconnected) };
         client.set_slave(Slave(unit));
 
         let _awake = self.pace.question();
         let asked = Instant::now();
-        let answer = match tokio::time::timeout(patience, client.call(question(request))).await {
+        let answer = match tokio::time::timeout(patience, client.call(question)).await {
             Err(_elapsed) => Err(WireFault::Timeout),
-            Ok(Ok(Ok(response))) => words(response, request).ok_or(WireFault::Garbled),
+            Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(exception))) => Err(WireFault::Exception(exception.into())),
             Ok(Err(tokio_modbus::Error::Protocol(_))) => Err(WireFault::Garbled),
             Ok(Err(tokio_modbus::Error::Transport(error))) => Err(fault(&error)),
@@ -180,6 +207,25 @@ impl Wire {
         }
         answer
     }
+
+    /// Has a slave that owes an answer say something first.
+    async fn settle(&mut self, unit: u8) -> Result<(), WireFault> {
+        let Some(owed) = self.owed.get(&unit).copied() else { return Ok(()) };
+        match self.ask(unit, owed).await {
+            Ok(_) | Err(WireFault::Exception(_)) => {
+                self.owed.remove(&unit);
+                self.quiet_until = Instant::now() + self.config.timeout.0;
+                Ok(())
+            }
+            // Something came, and the line is left in peace for as long as the rest may take. A
+            // question that is always answered badly must not keep the others from being asked.
+            Err(WireFault::Garbled) => {
+                self.owed.remove(&unit);
+                self.open().await.map_err(|_gone| WireFault::Disconnected)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
 }
 
 impl Line for Wire {
@@ -191,21 +237,7 @@ impl Line for Wire {
     }
 
     async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
-        if let Some(owed) = self.owed.get(&unit).copied() {
-            match self.ask(unit, owed).await {
-                Ok(_) | Err(WireFault::Exception(_)) => {
-                    self.owed.remove(&unit);
-                    self.quiet_until = Instant::now() + self.config.timeout.0;
-                }
-                // Something came, and the line is left in peace for as long as the rest may take. A
-                // question that is always answered badly must not keep the others from being asked.
-                Err(WireFault::Garbled) => {
-                    self.owed.remove(&unit);
-                    self.open().await.map_err(|_gone| WireFault::Disconnected)?;
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        self.settle(unit).await?;
         let answer = self.ask(unit, request).await;
         // What was garbled may have been another slave's late answer, and this one's is yet to come.
         let is_open = matches!(answer, Err(WireFault::Timeout | WireFault::Garbled));
@@ -214,6 +246,48 @@ impl Line for Wire {
         }
         answer
     }
+
+    async fn write(&mut self, unit: u8, order: &Order) -> Result<(), WireFault> {
+        self.settle(unit).await?;
+        let Some((question, expected)) = telling(order) else {
+            return Err(WireFault::Exception(ILLEGAL_FUNCTION));
+        };
+        // As long as the longest of them: two registers and their addresses, and the echo.
+        let longest = Request { function: Function::Holding, start: 0, count: 8 };
+        let patience = self.patience(longest);
+        let answer = self.exchange(unit, question, patience).await?;
+        self.is_right((answer == expected).then_some(()))
+    }
+}
+
+/// Modbus application protocol V1.1b3, section 7.
+const ILLEGAL_FUNCTION: u8 = 1;
+
+/// What writes, and what the slave answers when it has: Modbus application protocol V1.1b3, sections
+/// 6.5, 6.6, 6.11 and 6.12.
+fn telling(order: &Order) -> Option<(tokio_modbus::Request<'static>, Response)> {
+    use tokio_modbus::Request as Question;
+
+    Some(match order {
+        Order::Coil { address, on, multiple: false } => {
+            (Question::WriteSingleCoil(*address, *on), Response::WriteSingleCoil(*address, *on))
+        }
+        Order::Coil { address, on, multiple: true } => (
+            Question::WriteMultipleCoils(*address, vec![*on].into()),
+            Response::WriteMultipleCoils(*address, 1),
+        ),
+        Order::Registers { address, words, multiple } => match words.as_slice() {
+            [word] if !multiple => (
+                Question::WriteSingleRegister(*address, *word),
+                Response::WriteSingleRegister(*address, *word),
+            ),
+            words => (
+                Question::WriteMultipleRegisters(*address, words.to_vec().into()),
+                Response::WriteMultipleRegisters(*address, u16::try_from(words.len()).ok()?),
+            ),
+        },
+        Order::Publish { .. } => return None,
+    })
 }
 
 async fn dial(address: &str) -> io::Result<TcpStream> {

@@ -9,7 +9,8 @@
 //! 5. [`line`] puts a question on the wire, over [`fresh`], a stream without late answers.
 //!
 //! Periods are spans of the [`Clock`], which may run faster than the world; timeouts and pauses on
-//! the wire are spans of the world. A full `inputs` channel makes the line wait: slower polling is
+//! the wire are spans of the world. A value that is to be written takes its turn between two polls, and
+//! its device is polled right after. A full `inputs` channel makes the line wait: slower polling is
 //! all the back-pressure that is needed.
 
 mod fresh;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::DeviceType;
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use line::Wire;
 use poll::{Health, Poller};
@@ -46,10 +47,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// `devices` are those of the community on this line, with unit id and type. Ends early when nobody
 /// listens to `inputs` any more. A stop waits for the question that is on the wire, at most as long
 /// as the line's timeout allows.
+#[expect(clippy::too_many_arguments, reason = "a line is where all of these meet, in one place")]
 pub async fn run(
     line: LineConfig,
     source: SourceIndex,
     devices: Vec<(DeviceIndex, u8, Arc<DeviceType>)>,
+    orders: mpsc::Receiver<WriteOrder>,
     inputs: mpsc::Sender<Input>,
     clock: Clock,
     pace: Pace,
@@ -66,5 +69,6 @@ pub async fn run(
         Limits { cost: clock.shown(cost.unwrap_or_default()), patience: clock.shown(PATIENCE) };
     let schedule = Schedule::new(slaves.iter().map(|slave| slave.period), limits, clock.now());
     let health = Health::default();
-    Poller { name, source, line: wire, slaves, schedule, health, inputs, clock, stop }.run().await;
+    let line = wire;
+    Poller { name, source, line, slaves, schedule, health, orders, inputs, clock, stop }.run().await;
 }

@@ -187,6 +187,7 @@ fn unlimited(name: &str) -> Point {
         no_data: Vec::new(),
         words: BTreeMap::new(),
         optional: true,
+        writable: None,
     }
 }
 
