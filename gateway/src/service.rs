@@ -191,8 +191,16 @@ pub async fn start(
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
-    let tasks =
-        Tasks { watch_clock, engine, writer, shadow, uplink, downlink, journal, console: console_task };
+    let tasks = Tasks {
+        watch_clock,
+        engine,
+        writer,
+        shadow,
+        uplink,
+        downlink,
+        journal,
+        console: console_task,
+    };
     Ok(Running {
         console,
         view,

@@ -5,6 +5,8 @@ mod architecture;
 #[cfg(test)]
 mod backtest;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod modbus;

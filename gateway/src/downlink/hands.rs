@@ -98,9 +98,7 @@ fn deed(name: Name, args: &EventArgs) -> Result<Deed, Refusal> {
     let missing = |key: &str| Refusal::Malformed { reason: format!("`args` needs `{key}`") };
     Ok(match name {
         Name::EventAcknowledge => Deed::Acknowledge,
-        Name::EventDispatch => {
-            Deed::Dispatch { to: args.to.clone().ok_or_else(|| missing("to"))? }
-        }
+        Name::EventDispatch => Deed::Dispatch { to: args.to.clone().ok_or_else(|| missing("to"))? },
         Name::EventHandle => Deed::Handle,
         Name::EventVerify => Deed::Verify,
         Name::EventShelve => {

@@ -79,9 +79,10 @@ impl Ids {
         text.push(b'\n');
         let begins = self.file.metadata()?.len();
         let is_told = matches!(line, Line::Told { .. });
-        let written = self.file.write_all(&text).and_then(|()| {
-            if is_told { Ok(()) } else { self.file.sync_data() }
-        });
+        let written = self
+            .file
+            .write_all(&text)
+            .and_then(|()| if is_told { Ok(()) } else { self.file.sync_data() });
         if let Err(error) = written {
             // Half a line must not stand before the next one.
             self.file.set_len(begins)?;

@@ -312,7 +312,8 @@ async fn expect(link: &mut Link, expected: &Sign) -> Result<(), Option<String>> 
                 Sign::Lost(why) => return Err(Some(why)),
                 Sign::TooLarge => return Err(None),
                 Sign::Subscribed(false) => {
-                    let why = "the broker refuses the subscription to commands; check its access list";
+                    let why =
+                        "the broker refuses the subscription to commands; check its access list";
                     return Err(Some(why.to_owned()));
                 }
                 Sign::Connected | Sign::Subscribed(true) | Sign::Confirmed => {}

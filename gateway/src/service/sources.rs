@@ -92,9 +92,9 @@ impl Ground {
                     let units = units(community, index);
                     let (inputs, stop) = (inputs.clone(), stop.clone());
                     let (clock, pace) = (self.clock.clone(), self.pace.clone());
-                    lines
-                        .push(Box::pin(modbus::run(line, index, units, orders, inputs, clock, pace, stop))
-                            as Pin<Box<dyn Future<Output = ()>>>);
+                    lines.push(Box::pin(modbus::run(
+                        line, index, units, orders, inputs, clock, pace, stop,
+                    )) as Pin<Box<dyn Future<Output = ()>>>);
                     None
                 }
                 SourceKind::Replay => None,

@@ -110,7 +110,9 @@ impl Memory {
 
     /// Forgets what has long expired. Only to be called with a time that can be believed.
     pub fn forget(&mut self, now: Timestamp) {
-        self.0.retain(|_, known| known.until + LONGER > now || (known.reply.is_some() && !known.is_told));
+        self.0.retain(|_, known| {
+            known.until + LONGER > now || (known.reply.is_some() && !known.is_told)
+        });
     }
 
     /// The lines that lead to this very memory.

@@ -60,11 +60,7 @@ impl Signature {
     }
 
     /// Writes one with the help of whoever has the key of that id.
-    pub fn write(
-        key: &str,
-        payload: &str,
-        sign: impl FnOnce(&[u8]) -> [u8; SIGNATURE],
-    ) -> String {
+    pub fn write(key: &str, payload: &str, sign: impl FnOnce(&[u8]) -> [u8; SIGNATURE]) -> String {
         let header = encode(json::canonical(&json!({ "alg": ALGORITHM, "kid": key })).as_bytes());
         let message = format!("{header}.{}", encode(payload.as_bytes()));
         format!("{header}..{}", encode(&sign(message.as_bytes())))

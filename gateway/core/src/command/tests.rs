@@ -8,8 +8,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp(1_772_323_200_000);
 const LATER: &str = "2026-03-01T00:01:00Z";
-const AROUND: Circumstances =
-    Circumstances { now: NOW, is_clock_known: true, is_mutual: true };
+const AROUND: Circumstances = Circumstances { now: NOW, is_clock_known: true, is_mutual: true };
 
 fn whole() -> Value {
     let sig = Signature::write("me", "", |_| [7; signature::SIGNATURE]);

@@ -307,7 +307,14 @@ impl Pipeline {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let timers = self.timers.first().map(|(due, _)| *due);
         let silence = self.settings.is_live.then(|| self.silence.due());
-        let others = [self.asking.due(), self.book.due(), self.tick, self.unkept, self.checkpoint, self.writing.due()];
+        let others = [
+            self.asking.due(),
+            self.book.due(),
+            self.tick,
+            self.unkept,
+            self.checkpoint,
+            self.writing.due(),
+        ];
         [timers, silence].into_iter().chain(others).flatten().min()
     }
 

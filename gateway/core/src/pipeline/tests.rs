@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boundary::{Answer, Batch, Input, Output, Question, Restored};
-use super::{Pipeline, Settings};
+use super::{Pipeline, Settings, WriteOrder};
+use crate::command::Refusal;
 use crate::community::scene::Scene;
 use crate::community::{Community, ModelSpec, tests::community};
 use crate::event::action::Acted;
@@ -48,6 +49,8 @@ struct Night {
     questions: Vec<Question>,
     settled: Vec<u64>,
     acted: Vec<Acted>,
+    orders: Vec<WriteOrder>,
+    written: Vec<(u64, Result<f64, Refusal>)>,
     stores: bool,
 }
 
@@ -67,6 +70,8 @@ impl Night {
             questions: Vec::new(),
             settled: Vec::new(),
             acted: Vec::new(),
+            orders: Vec::new(),
+            written: Vec::new(),
             stores: true,
         };
         night.drain();
@@ -106,6 +111,8 @@ impl Night {
                 Output::Settle(ticket) => self.settled.push(ticket.id),
                 Output::Ruling(ruling) => writeln!(self.transcript, "{}", ruling.told.en).unwrap(),
                 Output::Acted { acted, .. } => self.acted.push(acted),
+                Output::Write { order, .. } => self.orders.push(order),
+                Output::Written { ticket, result } => self.written.push((ticket, result)),
             }
         }
     }
@@ -448,6 +455,7 @@ mod trials;
 mod verdicts;
 mod warning;
 mod withdrawn;
+mod writing;
 
 mod properties {
     use super::*;

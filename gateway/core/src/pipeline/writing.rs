@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boundary::{Output, Write, WriteOrder};
 use super::Pipeline;
+use super::boundary::{Output, Write, WriteOrder};
 use crate::command::Refusal;
 use crate::community::writable::{VALUE, Writable};
 use crate::community::{Address, Community};
@@ -68,7 +68,8 @@ impl Pipeline {
         write: &Write,
         now: Timestamp,
     ) -> Result<(DeviceIndex, Pending, Order), Refusal> {
-        let not_found = |what: &str, id: &str| Refusal::NotFound { what: what.into(), id: id.into() };
+        let not_found =
+            |what: &str, id: &str| Refusal::NotFound { what: what.into(), id: id.into() };
         let index = self.community.find_device(&write.device);
         let index = index.ok_or_else(|| not_found("device", &write.device))?;
         let device = self.community.device(index);
@@ -81,10 +82,9 @@ impl Pipeline {
         };
         let order = Order::new(&device.device_type, declared, write.value, own_topic);
         let order = order.map_err(|why| match why {
-            NoOrder::NotWritable => Refusal::NotWritable {
-                device: write.device.clone(),
-                point: write.point.clone(),
-            },
+            NoOrder::NotWritable => {
+                Refusal::NotWritable { device: write.device.clone(), point: write.point.clone() }
+            }
             NoOrder::OutOfLimits(reason) => Refusal::OutOfLimits { reason },
             NoOrder::NoPlace(reason) => Refusal::NotWritten { reason: reason.to_owned() },
         })?;
@@ -150,9 +150,9 @@ impl Pipeline {
         };
         match answer {
             Some(true) => Ok(()),
-            Some(false) => Err(Refusal::Interlocked {
-                reason: format!("`{text}` does not hold{}", why()),
-            }),
+            Some(false) => {
+                Err(Refusal::Interlocked { reason: format!("`{text}` does not hold{}", why()) })
+            }
             None => Err(Refusal::Interlocked {
                 reason: format!("whether `{text}` holds is not known now{}", why()),
             }),

@@ -70,5 +70,7 @@ pub async fn run(
     let schedule = Schedule::new(slaves.iter().map(|slave| slave.period), limits, clock.now());
     let health = Health::default();
     let line = wire;
-    Poller { name, source, line, slaves, schedule, health, orders, inputs, clock, stop }.run().await;
+    Poller { name, source, line, slaves, schedule, health, orders, inputs, clock, stop }
+        .run()
+        .await;
 }

@@ -93,7 +93,8 @@ impl Listener {
         loop {
             if let Err(end) = self.step(&mut eventloop, &mut link).await {
                 if let Some(ticket) = link.writing {
-                    let why = "the connection to its broker was lost; it may have been written or not";
+                    let why =
+                        "the connection to its broker was lost; it may have been written or not";
                     self.intake.written(ticket, Err(why.to_owned()));
                 }
                 if link.stopping.is_some() {

@@ -18,6 +18,7 @@ mod scenes;
 mod simulation;
 mod site;
 mod warning;
+mod writables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
