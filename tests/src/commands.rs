@@ -60,7 +60,7 @@ async fn what_is_forged_altered_late_or_ambiguous_changes_nothing_and_is_told_so
     let far = town.sign(&far).await;
     let stranger = town.sign_as("stranger", &whole).await;
     let claimed = town.sign_claiming(&whole, "stranger").await;
-    let crit = town.sign_with(&whole, &json!({ "crit": ["exp"], "exp": 1 })).await;
+    let crit = town.sign_with(&whole, &json!({ "crit": ["b64"], "b64": true })).await;
     let twice = signed.replacen('{', r#"{"command": "gateway.report","#, 1);
     let unknown = signed.replace("device.write", "device.wipe");
 

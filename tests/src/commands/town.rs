@@ -210,10 +210,9 @@ impl Town {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let events =
-            Subscriber::start(client(&authority, &platform, "reader"), &format!("{BASE}/events"));
-        let replies =
-            Subscriber::start(client(&authority, &platform, "hearer"), &format!("{BASE}/replies"));
+        let (events, replies) = (format!("{BASE}/events"), format!("{BASE}/replies"));
+        let events = Subscriber::start(client(&authority, &platform, "reader"), &events);
+        let replies = Subscriber::start(client(&authority, &platform, "hearer"), &replies);
         let mut town = Self {
             events: events.await,
             replies: replies.await,
