@@ -94,12 +94,15 @@ pub struct Running {
     tasks: Tasks,
 }
 
+/// A task with a stop of its own.
+type Stoppable = (JoinHandle<()>, CancellationToken);
+
 struct Tasks {
     watch_clock: JoinHandle<()>,
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
     shadow: Option<std::thread::JoinHandle<()>>,
-    uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    uplink: Option<Stoppable>,
     downlink: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
@@ -136,7 +139,7 @@ pub async fn start(
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let mut ready = ground.prepare(&config, &community, &inputs)?;
     let (settlers, writers) = (ready.settlers(), ready.writers());
-    let writes = Writes::new(inputs.downgrade());
+    let to_devices = Writes::new(inputs.downgrade());
     let sources = ready.start();
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
@@ -150,7 +153,7 @@ pub async fn start(
         inference,
         settlers,
         writers,
-        written: writes.waiting(),
+        written: to_devices.waiting(),
         view: view_sender,
         rulings,
         waiting: desk.waiting(),
@@ -173,13 +176,12 @@ pub async fn start(
         store: store.clone(),
         clock: clock.clone(),
     };
-    let hands = confirmations.map(|confirmations| Hands {
-        confirmations,
-        desk: Arc::clone(&desk),
-        writes,
-        report: sight.reports(),
+    let downlink = confirmations.map(|confirmations| {
+        let (desk, report) = (Arc::clone(&desk), sight.reports());
+        let hands = Hands { confirmations, desk, writes: to_devices, report };
+        start_downlink(&config, &clock, hands, &audit, &stop)
     });
-    let downlink = start_downlink(&config, &clock, hands, &audit, &stop)?;
+    let downlink = downlink.transpose()?.flatten();
     let shown = Shown {
         audit: audit.clone(),
         view: view.clone(),
@@ -311,7 +313,7 @@ fn start_uplink(
     store: &Store,
     view: &watch::Receiver<Arc<View>>,
     clock: &Clock,
-) -> anyhow::Result<Option<((JoinHandle<()>, CancellationToken), Confirmations)>> {
+) -> anyhow::Result<Option<(Stoppable, Confirmations)>> {
     let Some(uplink) = &config.uplink else { return Ok(None) };
     let stop = CancellationToken::new();
     let view = view.clone();
@@ -336,11 +338,11 @@ fn start_uplink(
 fn start_downlink(
     config: &GatewayConfig,
     clock: &Clock,
-    hands: Option<Hands>,
+    hands: Hands,
     audit: &Audit,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let Some((uplink, hands)) = config.uplink.as_ref().zip(hands) else { return Ok(None) };
+    let Some(uplink) = &config.uplink else { return Ok(None) };
     let (clock, audit, stop) = (clock.clone(), audit.clone(), stop.clone());
     downlink::start(uplink, &config.gateway, &config.store.path, clock, hands, audit, stop)
         .map(Some)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::peers::modbus::Kind;
 use town::{LATER, Town, kind};
 
 #[tokio::test]
@@ -97,7 +98,16 @@ async fn what_is_forged_altered_late_or_ambiguous_changes_nothing_and_is_told_so
 
 #[tokio::test]
 async fn values_are_written_between_polls_and_read_back() {
-    let mut town = Town::start().await;
+    values_on(Kind::Tcp).await;
+}
+
+#[tokio::test]
+async fn values_are_written_and_read_back_where_answers_have_no_numbers() {
+    values_on(Kind::RtuOverTcp).await;
+}
+
+async fn values_on(wire: Kind) {
+    let mut town = Town::start_on(wire).await;
 
     for (point, value, cells) in [
         ("relay", 1.0, vec![("coil", 13, 1)]),

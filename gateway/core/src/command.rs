@@ -152,19 +152,19 @@ impl Received {
     ///
     /// # Errors
     /// The reply to send when it is no command.
-    pub fn read(message: &[u8]) -> Result<Self, Reply> {
+    pub fn read(message: &[u8]) -> Result<Self, Box<Reply>> {
         if message.len() > LONGEST {
             let reason = format!("it is {} bytes long; {LONGEST} at most", message.len());
-            return Err(Reply::refused(None, malformed(&reason)));
+            return Err(Reply::refused(None, malformed(&reason)).into());
         }
         let fields = match json::read(message) {
             Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(Reply::refused(None, malformed(&"it is not a JSON object"))),
-            Err(error) => return Err(Reply::refused(None, malformed(&error))),
+            Ok(_) => return Err(Reply::refused(None, malformed(&"it is not a JSON object")).into()),
+            Err(error) => return Err(Reply::refused(None, malformed(&error)).into()),
         };
         let id = fields.get("id").and_then(Value::as_str).filter(|id| is_id(id));
         let id = id.map(str::to_owned);
-        Self::form(fields, message.len()).map_err(|refusal| Reply::refused(id, refusal))
+        Self::form(fields, message.len()).map_err(|refusal| Reply::refused(id, refusal).into())
     }
 
     fn form(mut fields: Map<String, Value>, length: usize) -> Result<Self, Refusal> {

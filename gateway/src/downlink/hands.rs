@@ -147,3 +147,50 @@ fn no_ruling(why: NoRuling) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::command::Refusal;
+    use gatehouse_core::event::action::NotNow;
+    use gatehouse_core::event::message::Stage;
+
+    use super::*;
+
+    fn args(event: &str) -> EventArgs {
+        serde_json::from_value(json!({ "event": event, "note": "seen" })).unwrap()
+    }
+
+    #[test]
+    fn each_command_about_an_event_is_the_deed_of_its_name() {
+        let to = EventArgs { to: Some("team-1".into()), ..args("e") };
+        let until = EventArgs { until: Some("2030-01-01T00:00:00Z".into()), ..args("e") };
+        let planned = EventArgs { as_: Some("planned-work".into()), ..args("e") };
+        for (name, args, word) in [
+            (Name::EventAcknowledge, args("e"), "acknowledge"),
+            (Name::EventDispatch, to, "dispatch"),
+            (Name::EventHandle, args("e"), "handle"),
+            (Name::EventVerify, args("e"), "verify"),
+            (Name::EventShelve, until, "shelve"),
+            (Name::EventDismiss, planned, "dismiss"),
+            (Name::EventClose, args("e"), "close"),
+        ] {
+            assert_eq!(deed(name, &args).map(|deed| deed.word()), Ok(word));
+        }
+        let wrong = EventArgs { as_: Some("boring".into()), ..args("e") };
+        assert!(matches!(deed(Name::EventDismiss, &wrong), Err(Refusal::Malformed { .. })));
+        assert!(deed(Name::GatewayReport, &args("e")).is_err());
+    }
+
+    #[test]
+    fn why_nothing_was_done_is_told_by_kind() {
+        let kind = |why: NotDone| {
+            let refusal = serde_json::to_value(not_done(why, "e")).unwrap();
+            refusal["kind"].as_str().unwrap().to_owned()
+        };
+        let not_now = NotDone::NotNow { stage: Stage::Closed, why: NotNow::Over };
+        assert_eq!(kind(not_now), "not-now");
+        assert_eq!(kind(NotDone::Unknown), "not-found");
+        assert_eq!(kind(NotDone::NoSuchPerson("li".into())), "not-found");
+        assert_eq!(kind(NotDone::BadTime), "malformed");
+    }
+}

@@ -184,7 +184,7 @@ impl Downlink {
         let outcome = match Received::read(&publish.payload) {
             Err(reply) => {
                 self.noting.unreadable(&reply);
-                Outcome { reply, is_remembered: false, is_told: false }
+                Outcome { reply: *reply, is_remembered: false, is_told: false }
             }
             Ok(received) => self.received(&received).await,
         };
@@ -307,8 +307,11 @@ fn no_memory(why: &str) -> Refusal {
 async fn expect(link: &mut Link, expected: &Sign) -> Result<(), Option<String>> {
     let come = async {
         loop {
-            match link.next().await {
-                sign if sign == *expected => return Ok(()),
+            let sign = link.next().await;
+            if sign == *expected {
+                return Ok(());
+            }
+            match sign {
                 Sign::Lost(why) => return Err(Some(why)),
                 Sign::TooLarge => return Err(None),
                 Sign::Subscribed(false) => {

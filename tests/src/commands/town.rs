@@ -160,8 +160,12 @@ pub(super) struct Town {
 }
 
 impl Town {
-    /// Returns when the gateway hears commands.
     pub(super) async fn start() -> Self {
+        Self::start_on(Kind::Tcp).await
+    }
+
+    /// Returns when the gateway hears commands.
+    pub(super) async fn start_on(wire: Kind) -> Self {
         gatehouse::tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path(), "authority");
@@ -174,7 +178,7 @@ impl Town {
             ],
             "coil": [[13, "bit", "big", 0], [14, "bit", "big", 0]],
         }});
-        let slaves = Slaves::start(Kind::Tcp, &units).await;
+        let slaves = Slaves::start(wire, &units).await;
         let mut commander = Commander::start();
         for name in ["key", "stranger"] {
             commander.make(&folder.path().join(name)).await;
@@ -183,12 +187,13 @@ impl Town {
         let gateway = format!(
             "[gateway]\nid = \"gw\"\ntownship = \"town\"\n\
              [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{}\"\n\
-             [[line]]\nid = \"line\"\ntcp = \"{}\"\n[store]\npath = \"data\"\n\
+             [[line]]\nid = \"line\"\n{} = \"{}\"\n[store]\npath = \"data\"\n\
              [uplink]\nurl = \"mqtts://localhost:{}\"\nconfirm = \"platform\"\nretry-min = \"100 ms\"\n\
              command-keys = [\"key.pub\"]\ntrust-clock = true\n\
              [uplink.access]\nca-file = \"{}\"\ncert-file = \"{}\"\nkey-file = \"{}\"\n\
              [console]\nenabled = false\n",
             sensors.port(),
+            slaves.key(),
             slaves.place,
             platform.port(),
             authority.file.display(),

@@ -61,7 +61,7 @@ fn write(value: &Value, text: &mut String) {
     }
 }
 
-/// As ECMAScript writes it: ECMA-262, Number::toString.
+/// As ECMAScript writes it: ECMA-262, `Number::toString`.
 fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();

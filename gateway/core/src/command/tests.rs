@@ -29,7 +29,7 @@ fn without(mut command: Value, key: &str) -> Value {
     command
 }
 
-fn read(command: &Value) -> Result<Received, Reply> {
+fn read(command: &Value) -> Result<Received, Box<Reply>> {
     Received::read(command.to_string().as_bytes())
 }
 

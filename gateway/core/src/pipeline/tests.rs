@@ -202,15 +202,6 @@ fn a_hot_hour_is_one_event_that_grows_and_clears() {
 }
 
 #[test]
-fn a_short_peak_is_nobodys_business() {
-    let mut night = Night::new(Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]));
-
-    night.talk(60, 20.0).talk(50, 45.0).talk(600, 20.0);
-
-    assert_eq!(night.transcript, "");
-}
-
-#[test]
 fn the_event_says_where_why_and_what_to_do() {
     let mut night = Night::new(Night::with_scenes(&[HEAT]));
 

@@ -104,6 +104,7 @@ impl Listener {
     }
 
     /// With what is to be written to its devices.
+    #[must_use]
     pub fn writing(self, orders: mpsc::Receiver<WriteOrder>) -> Self {
         Self { orders, ..self }
     }
