@@ -4,6 +4,7 @@ mod budget;
 mod calendar;
 mod once;
 mod warning;
+mod writables;
 
 use super::*;
 use crate::community::fault::line_and_column;
