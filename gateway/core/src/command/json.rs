@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc_comes_out_as_the_rfc_has_it() {
         let value = serde_json::json!({
-            "numbers": [333_333_333.333_333_29, 1E30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001],
+            "numbers": [333_333_333.333_333_3, 1E30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001],
             "string": "\u{20ac}$\u{f}\u{a}A'\u{42}\u{22}\u{5c}\\\"/",
             "literals": [null, true, false]
         });

@@ -182,7 +182,7 @@ mod tests {
         assert!(begin(&mut memory, "a"));
 
         let reply = Reply::refused(Some("a".to_owned()), Refusal::Interrupted);
-        assert_eq!(memory.interrupted(), [reply.clone()]);
+        assert_eq!(memory.interrupted(), std::slice::from_ref(&reply));
         assert_eq!(memory.turn("a", UNTIL, "a"), Turn::Again { reply, is_told: false });
     }
 
