@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::peers::modbus::Kind;
-use town::{LATER, Town, kind};
+use town::{LATER, Town, in_hours, kind};
 
 #[tokio::test]
 async fn a_command_is_carried_out_when_it_is_the_platform_s_and_is_answered_once() {
     let mut town = Town::start().await;
-    let report = town.command("r-1", "gateway.report", json!({}));
+    let report = Town::command("r-1", "gateway.report", &json!({}));
     let signed = town.sign(&report).await;
 
     let reply = town.ask(&signed).await;
@@ -27,11 +27,11 @@ async fn a_command_is_carried_out_when_it_is_the_platform_s_and_is_answered_once
 
     assert_eq!(town.ask(&signed).await, reply, "the same answer, and not the same work");
     let mut other = report.clone();
-    other["expires"] = json!(town.in_hours(2));
+    other["expires"] = json!(in_hours(2));
     let other = town.sign(&other).await;
     assert_eq!(kind(&town.ask(&other).await), "id-taken");
 
-    let snapshot = town.command("s-1", "gateway.snapshot", json!({}));
+    let snapshot = Town::command("s-1", "gateway.snapshot", &json!({}));
     let snapshot = town.sign(&snapshot).await;
     assert_eq!(kind(&town.ask(&snapshot).await), "unsupported");
     town.stop().await;
@@ -47,7 +47,7 @@ async fn what_is_forged_altered_late_or_ambiguous_changes_nothing_and_is_told_so
         })
     };
     let mut whole = write("w-1");
-    whole["expires"] = json!(town.in_hours(1));
+    whole["expires"] = json!(in_hours(1));
     let signed = town.sign(&whole).await;
     let mut altered: Value = serde_json::from_str(&signed).unwrap();
     altered["args"]["value"] = json!(0);
@@ -57,7 +57,7 @@ async fn what_is_forged_altered_late_or_ambiguous_changes_nothing_and_is_told_so
     late["expires"] = json!("2026-01-01T00:00:00Z");
     let late = town.sign(&late).await;
     let mut far = whole.clone();
-    far["expires"] = json!(town.in_hours(24 * 8));
+    far["expires"] = json!(in_hours(24 * 8));
     let far = town.sign(&far).await;
     let stranger = town.sign_as("stranger", &whole).await;
     let claimed = town.sign_claiming(&whole, "stranger").await;
@@ -191,13 +191,13 @@ async fn the_outbox_is_emptied_by_the_platform_s_word_over_a_kill() {
         })
     };
     let mut early = confirm("c-1", "9999");
-    early["expires"] = json!(town.in_hours(1));
+    early["expires"] = json!(in_hours(1));
     assert_eq!(kind(&town.ask(&early.to_string()).await), "not-sent");
     let mut confirm = confirm("c-2", &sequence);
-    confirm["expires"] = json!(town.in_hours(1));
+    confirm["expires"] = json!(in_hours(1));
     let reply = town.ask(&confirm.to_string()).await;
     assert_eq!(reply["ok"], true, "{reply}");
-    let report = town.command("r", "gateway.report", json!({}));
+    let report = Town::command("r", "gateway.report", &json!({}));
     let report = town.sign(&report).await;
     let reply = town.ask(&report).await;
     assert_eq!(reply["result"]["outbox"], 0, "{reply}");
@@ -210,7 +210,7 @@ async fn a_platform_that_floods_is_answered_in_its_turn_and_stops_nobody() {
     for _ in 0..60 {
         town.publish("nonsense").await;
     }
-    let report = town.command("last", "gateway.report", json!({}));
+    let report = Town::command("last", "gateway.report", &json!({}));
     let report = town.sign(&report).await;
     town.publish(&report).await;
 

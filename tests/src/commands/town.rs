@@ -266,7 +266,7 @@ impl Town {
             assert!(tokio::time::Instant::now() < end, "{}", self.log());
             self.counter += 1;
             let id = format!("hello-{}", self.counter);
-            let report = self.command(&id, "gateway.report", json!({}));
+            let report = Self::command(&id, "gateway.report", &json!({}));
             let signed = self.sign(&report).await;
             self.publish(&signed).await;
             let heard = self.replies.until_quiet(std::time::Duration::from_millis(400)).await;
@@ -296,13 +296,8 @@ impl Town {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    pub(super) fn in_hours(&self, hours: i64) -> String {
-        let now = gatehouse::clock::wall();
-        gatehouse_core::reading::Timestamp(now.0 + hours * 3_600_000).rfc3339()
-    }
-
-    pub(super) fn command(&self, id: &str, command: &str, args: Value) -> Value {
-        json!({ "id": id, "expires": self.in_hours(1), "command": command, "args": args })
+    pub(super) fn command(id: &str, command: &str, args: &Value) -> Value {
+        json!({ "id": id, "expires": in_hours(1), "command": command, "args": args })
     }
 
     /// With an id of its own.
@@ -310,7 +305,7 @@ impl Town {
         self.counter += 1;
         let id = format!("write-{}", self.counter);
         let args = json!({ "device": device, "point": point, "value": value });
-        self.command(&id, "device.write", args)
+        Self::command(&id, "device.write", &args)
     }
 
     pub(super) async fn write(&mut self, device: &str, point: &str, value: f64) -> Value {
@@ -384,6 +379,12 @@ impl Drop for Town {
             let _ = gateway.wait();
         }
     }
+}
+
+/// A time to come, as commands write it.
+pub(super) fn in_hours(hours: i64) -> String {
+    let now = gatehouse::clock::wall();
+    gatehouse_core::reading::Timestamp(now.0 + hours * 3_600_000).rfc3339()
 }
 
 /// The word of a refusal.
