@@ -194,6 +194,53 @@ pub struct UplinkConfig {
     pub retry_min: Period,
     #[serde(default = "retry_max")]
     pub retry_max: Period,
+    /// What takes an event out of the outbox.
+    #[serde(default)]
+    pub confirm: Confirm,
+    /// With `confirm = "platform"`: an event that is not confirmed by then is sent again. Also after
+    /// each new connection.
+    #[serde(default = "resend_after")]
+    pub resend_after: Period,
+    /// Files of the public keys (Ed25519, PEM) whose commands are carried out; relative to the folder
+    /// of `gateway.toml`. With none, only what needs no signature is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command_keys: Vec<PathBuf>,
+    /// Commands go by the time of this box, so they are refused while nothing says that it is right.
+    /// Set this where something that Gatehouse does not see keeps the clock, such as chrony.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_clock: bool,
+}
+
+impl UplinkConfig {
+    /// As it is when only the broker is named.
+    pub fn to(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            access: Access::default(),
+            events_topic: None,
+            retry_min: retry_min(),
+            retry_max: retry_max(),
+            confirm: Confirm::default(),
+            resend_after: resend_after(),
+            command_keys: Vec::new(),
+            trust_clock: false,
+        }
+    }
+}
+
+/// What takes an event out of the outbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confirm {
+    /// The platform's broker has acknowledged it.
+    #[default]
+    Broker,
+    /// The platform has said so, with the command `events.confirm`.
+    Platform,
+}
+
+fn resend_after() -> Period {
+    Period(Duration::from_mins(1))
 }
 
 fn retry_min() -> Period {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline, Ruling};
+use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline, Ruling, WriteOrder};
 use gatehouse_core::reading::Ticket;
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +21,7 @@ use crate::pace::Pace;
 use crate::shadow::feed::Feed;
 use crate::source::mqtt::Settler;
 use crate::store::BatchSender;
+use crate::writes;
 
 /// Inputs that are taken at once; more only make the others wait longer.
 const AT_ONCE: usize = 256;
@@ -46,6 +47,10 @@ pub struct Effects {
     pub inference: Option<Inference>,
     /// By position of the source; `None` for sources that want nothing back.
     pub settlers: Vec<Option<Settler>>,
+    /// By position of the source; `None` for sources that cannot be written to.
+    pub writers: Vec<Option<mpsc::Sender<WriteOrder>>>,
+    /// Who waits to hear what became of a value.
+    pub written: Arc<writes::Waiting>,
     pub view: watch::Sender<Arc<View>>,
     /// Answers to what people say of events.
     pub rulings: mpsc::Sender<Ruling>,
@@ -65,6 +70,7 @@ pub struct Effects {
 pub struct Change {
     /// By the new positions of the sources.
     pub settlers: Vec<Option<Settler>>,
+    pub writers: Vec<Option<mpsc::Sender<WriteOrder>>>,
     pub inference: Option<Inference>,
     pub feed: Feed,
 }
@@ -187,6 +193,15 @@ impl Effects {
                 // Full or closed: who asked has gone.
                 Output::Ruling(ruling) => _ = self.rulings.try_send(ruling),
                 Output::Acted { ticket, acted } => self.waiting.tell(ticket, acted),
+                Output::Written { ticket, result } => self.written.tell(ticket, result),
+                Output::Write { source, order } => {
+                    let ticket = order.ticket;
+                    let writer = self.writers.get(source.0).and_then(Option::as_ref);
+                    if writer.is_none_or(|writer| writer.try_send(order).is_err()) {
+                        let result = Err("its line or broker takes no more now".to_owned());
+                        pipeline.handle(Input::Written { ticket, result }, clock.now());
+                    }
+                }
                 Output::Ask(question) => {
                     if let Some(inference) = &self.inference {
                         inference.ask(question);
@@ -201,8 +216,9 @@ impl Effects {
     }
 
     fn change(&mut self) {
-        if let Ok(Change { settlers, inference, feed }) = self.changes.try_recv() {
+        if let Ok(Change { settlers, writers, inference, feed }) = self.changes.try_recv() {
             self.settlers = settlers;
+            self.writers = writers;
             self.inference = inference;
             self.feed = feed;
         }

@@ -7,8 +7,8 @@
 //! 3. [`engine`]: owns the pipeline and carries out its outputs,
 //! 4. [`infer`]: asks models,
 //! 5. [`store`]: journal and outbox on disk,
-//! 6. [`uplink`]: records to the township,
-//! 7. [`desk`]: what people say of events, on its way to the engine,
+//! 6. [`uplink`]: records to the township, [`downlink`]: its commands,
+//! 7. [`desk`]: what people say of events, [`writes`]: values for devices, on their way to the engine,
 //! 8. [`journal`]: the records, for those who ask on this box,
 //! 9. [`console`]: pages, stream and metrics for people, with [`accounts`] (who may do what) and
 //!    [`audit`] (who did what),
@@ -36,6 +36,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod desk;
+pub mod downlink;
 pub mod engine;
 pub mod heat;
 pub mod infer;
@@ -59,3 +60,4 @@ pub mod store;
 pub mod tls;
 pub mod uplink;
 pub mod workshop;
+pub mod writes;

@@ -32,6 +32,8 @@ use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::console::{self, Configuration, StoreState};
 use crate::desk::{self, Desk};
+use crate::downlink::hands::Hands;
+use crate::downlink::{self, report};
 use crate::engine::{self, Change, Effects};
 use crate::heat::Heat;
 use crate::infer::{Inference, Models, Shelves};
@@ -44,7 +46,9 @@ use crate::shadow::{Verdict, Watched};
 use crate::source::Wires;
 use crate::store::Store;
 use crate::uplink;
+use crate::uplink::confirming::Confirmations;
 use crate::workshop::Workshop;
+use crate::writes::Writes;
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -124,12 +128,16 @@ pub struct Running {
     tasks: Tasks,
 }
 
+/// A task with a stop of its own.
+type Stoppable = (JoinHandle<()>, CancellationToken);
+
 struct Tasks {
     watch_clock: JoinHandle<()>,
     engine: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
     shadow: Option<std::thread::JoinHandle<()>>,
-    uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    uplink: Option<Stoppable>,
+    downlink: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
@@ -165,7 +173,8 @@ pub async fn start(
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let mut ready = ground.prepare(&config, &community, &inputs)?;
-    let settlers = ready.settlers();
+    let (settlers, writers) = (ready.settlers(), ready.writers());
+    let to_devices = Writes::new(inputs.downgrade());
     let sources = ready.start(&ground);
     let wires = ground.wires.subscribe();
     let weak = inputs.downgrade();
@@ -182,6 +191,8 @@ pub async fn start(
         batches,
         inference,
         settlers,
+        writers,
+        written: to_devices.waiting(),
         view: view_sender,
         rulings,
         waiting: desk.waiting(),
@@ -190,7 +201,7 @@ pub async fn start(
         pace,
     };
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
-    let uplink = start_uplink(&config, &store, &view, &clock)?;
+    let (uplink, confirmations) = start_uplink(&config, &store, &view, &clock)?.unzip();
     let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
@@ -198,6 +209,19 @@ pub async fn start(
     let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
     let audit = Audit::in_store(&config.store.path)?;
+    let sight = report::Sight {
+        view: view.clone(),
+        community: community_seen.clone(),
+        configuration: configuration_seen.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+    };
+    let downlink = confirmations.map(|confirmations| {
+        let (desk, report) = (Arc::clone(&desk), sight.reports());
+        let hands = Hands { confirmations, desk, writes: to_devices, report };
+        start_downlink(&config, &clock, hands, &audit, &stop)
+    });
+    let downlink = downlink.transpose()?.flatten();
     let shown = Shown {
         audit: audit.clone(),
         is_demo,
@@ -214,8 +238,16 @@ pub async fn start(
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
-    let tasks =
-        Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
+    let tasks = Tasks {
+        watch_clock,
+        engine,
+        writer,
+        shadow,
+        uplink,
+        downlink,
+        journal,
+        console: console_task,
+    };
     Ok(Running {
         console,
         view,
@@ -238,7 +270,8 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, shadow, uplink, journal, console } = self.tasks;
+        let Tasks { watch_clock, engine, writer, shadow, uplink, downlink, journal, console } =
+            self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
@@ -258,7 +291,7 @@ impl Running {
             }
         }
         self.audit.flush().await;
-        for (name, task) in [("journal", journal), ("console", console)] {
+        for (name, task) in [("downlink", downlink), ("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
@@ -331,7 +364,7 @@ fn start_uplink(
     store: &Store,
     view: &watch::Receiver<Arc<View>>,
     clock: &Clock,
-) -> anyhow::Result<Option<(JoinHandle<()>, CancellationToken)>> {
+) -> anyhow::Result<Option<(Stoppable, Confirmations)>> {
     let Some(uplink) = &config.uplink else { return Ok(None) };
     let stop = CancellationToken::new();
     let view = view.clone();
@@ -346,9 +379,25 @@ fn start_uplink(
         })
     });
     let (store, clock) = (store.clone(), clock.clone());
-    let (task, _) = uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
-        .context("the platform's broker")?;
-    Ok(Some((task, stop)))
+    let (task, _, confirmations) =
+        uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
+            .context("the platform's broker")?;
+    Ok(Some(((task, stop), confirmations)))
+}
+
+/// Hears the platform's commands, where there is a platform.
+fn start_downlink(
+    config: &GatewayConfig,
+    clock: &Clock,
+    hands: Hands,
+    audit: &Audit,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(uplink) = &config.uplink else { return Ok(None) };
+    let (clock, audit, stop) = (clock.clone(), audit.clone(), stop.clone());
+    downlink::start(uplink, &config.gateway, &config.store.path, clock, hands, audit, stop)
+        .map(Some)
+        .context("the platform's commands")
 }
 
 /// The newest that the journal holds of an event.

@@ -14,6 +14,7 @@ Prints `ready PORT`. Then takes one command a line from stdin and answers it wit
                             answered, as when a slow slave holds the line
     mute UNIT               from now on that unit does not answer
     unmute UNIT
+    get UNIT TABLE ADDRESS  say what is there instead of `done`
 """
 
 import asyncio
@@ -73,6 +74,11 @@ class Table(ModbusSparseDataBlock):
             return ExceptionResponse.ILLEGAL_ADDRESS
         return super().getValues(address, count)
 
+    def setValues(self, address, values):
+        if not all(address + i in self.values for i in range(len(values))):
+            return ExceptionResponse.ILLEGAL_ADDRESS
+        return super().setValues(address, values)
+
 
 async def commands(slaves, present):
     """Takes commands until stdin closes."""
@@ -89,6 +95,12 @@ async def commands(slaves, present):
             present.pop(unit)
         elif word == b"unmute":
             present[unit] = slaves[unit]
+        elif word == b"get":
+            table, address = rest
+            code = TABLES[table.decode()][0]
+            values = slaves[unit].store[code].values
+            print(int(values[int(address) + 1]), flush=True)
+            continue
         print("done", flush=True)
 
 

@@ -272,6 +272,7 @@ impl Line {
             config,
             SourceIndex(0),
             devices,
+            mpsc::channel(1).1,
             sender,
             modbus::probes().1,
             clock,

@@ -211,18 +211,17 @@ impl Bench {
 
     fn uplink(&self, url: &str, access: Access) -> Uplink {
         let config = UplinkConfig {
-            url: url.into(),
             access,
-            events_topic: None,
             retry_min: Period(Duration::from_millis(10)),
             retry_max: Period(Duration::from_millis(200)),
+            ..UplinkConfig::to(url)
         };
         let identity =
             Identity { id: "gw".into(), township: "town".into(), language: Language::En };
         let stop = CancellationToken::new();
         let figures: uplink::Figures = Arc::new(|| json!({ "frames": 7 }));
         let (store, clock) = (self.store.clone(), Clock::new(1.0));
-        let (task, standing) =
+        let (task, standing, _) =
             uplink::start(&config, &identity, store, clock, figures, stop.clone()).unwrap();
         Uplink { task, standing, stop }
     }

@@ -3,7 +3,7 @@
 use std::process::Command as Process;
 use std::sync::Arc;
 
-use gatehouse_core::command::Command;
+use gatehouse_core::command::Received;
 use gatehouse_core::community::build::{File, Files, Surroundings, build};
 use gatehouse_core::community::{ModelSpec, Source, SourceKind};
 use gatehouse_core::pipeline::{Input, Output, Pipeline, Restored, Settings};
@@ -128,20 +128,19 @@ fn a_message_that_lacks_a_reason_does_not_pass() {
 
 #[test]
 fn a_command_that_the_gateway_reads_is_what_the_schema_says_and_its_answer_too() {
-    let now = Timestamp(1_772_323_200_000);
     let commands = jsonschema::validator_for(&schema("command")).unwrap();
     let replies = jsonschema::validator_for(&schema("reply")).unwrap();
     let whole = json!({
         "id": "c-1", "expires": "2030-01-01T00:00:00Z", "command": "event.close",
         "args": { "event": "01J" }, "sig": "e30..x",
     });
-    assert!(commands.is_valid(&whole) && Command::read(whole.to_string().as_bytes(), now).is_ok());
+    assert!(commands.is_valid(&whole) && Received::read(whole.to_string().as_bytes()).is_ok());
 
     for (key, value) in [("command", json!("event.clos")), ("id", json!("")), ("more", json!(1))] {
         let mut wrong = whole.clone();
         wrong[key] = value;
         assert!(!commands.is_valid(&wrong), "{wrong}");
-        let reply = Command::read(wrong.to_string().as_bytes(), now).unwrap_err();
+        let reply = Received::read(wrong.to_string().as_bytes()).unwrap_err();
         let reply = serde_json::to_value(reply).unwrap();
         assert!(replies.is_valid(&reply), "{reply}");
     }

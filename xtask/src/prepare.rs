@@ -2,8 +2,8 @@
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
 //! looks at the console, axe-core at what it shows, poppler and qpdf read the reports, pymodbus is the Modbus
-//! server. Debian's packages bring all but axe-core and pymodbus, which live in an environment of their own
-//! below the target folder.
+//! server, jwcrypto signs commands. Debian's packages bring all but axe-core and what Python brings, which
+//! live in an environment of their own below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ const PROGRAMS: [(&str, &str); 5] = [
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
-const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
+const PYTHON_PACKAGES: [&str; 4] =
+    ["pymodbus==3.9.2", "pyserial==3.5", "jwcrypto==1.5.6", "rfc8785==0.1.4"];
 
 /// The other inference engine: its library alone, without what its Python needs. There is no wheel for
 /// every machine; the test that compares the engines does without.

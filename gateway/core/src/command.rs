@@ -1,8 +1,22 @@
 //! What the platform may ask of the gateway, and how it is answered.
 //!
 //! One message on `…/commands` is one [`Command`], one on `…/replies` its [`Reply`]. Here a command is
-//! read and judged by its form and its expiry, and nothing is carried out: what does not pass changes
-//! nothing, and its [`Refusal`] says why. Whether a signature is right is for the shell to find out.
+//! read and judged, and nothing is carried out: what does not pass changes nothing, and its [`Refusal`]
+//! says why. The way of a command:
+//!
+//! 1. [`json`]: the one thing that its text means, and the text that is signed,
+//! 2. [`Command::judge`]: its time and its [`signature`]; whether that holds is for the shell to find out,
+//! 3. [`memory`]: whether its id was there before,
+//! 4. [`task`]: what it asks for.
+
+pub mod base64;
+pub mod json;
+pub mod memory;
+mod refusal;
+pub mod signature;
+pub mod task;
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,9 +24,20 @@ use serde_json::{Map, Value};
 
 use crate::community::fault::nearest;
 use crate::reading::Timestamp;
+pub use refusal::Refusal;
+use signature::Signature;
 
 /// A longer id is nobody's.
 const LONGEST_ID: usize = 128;
+
+/// A command that is valid for longer would have to be remembered for longer.
+pub const LONGEST_VALID: Duration = Duration::from_hours(7 * 24);
+
+/// Longer messages are none: what `bundle.install` may carry.
+pub const LONGEST: usize = 1 << 20;
+
+/// All other commands.
+const LONGEST_USUAL: usize = 64 * 1024;
 
 /// A message on the topic `commands`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +53,8 @@ pub struct Command {
     /// What the command needs to know.
     #[serde(default)]
     pub args: Map<String, Value>,
-    /// A detached JWS (`EdDSA`) over the canonical JSON of the other fields. `events.confirm` needs none.
+    /// A detached JWS (`EdDSA`) over the canonical JSON of the other fields. `events.confirm` needs none
+    /// where both sides show certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sig: Option<String>,
 }
@@ -85,73 +111,120 @@ pub const NAMES: [&str; 13] = [
 ];
 
 /// A message on the topic `replies`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reply {
     /// The command's; none when it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Whether it was done.
     pub ok: bool,
+    /// What came of it, where the command has something to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
     /// Why it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Refusal>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
-/// Why a command changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Refusal {
-    /// It is not a command. Mend the sender.
-    #[error("not a command: {reason}")]
-    Malformed { reason: String },
-    /// No such command. The nearest one is in `help`.
-    #[error("there is no command `{command}`")]
-    Unknown {
-        command: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        help: Option<String>,
-    },
-    /// It came too late. Send it anew, and look at the clocks of both sides.
-    #[error("it has expired at {expires}")]
-    Expired { expires: String },
-    /// It needs a signature and has none.
-    #[error("`{command}` needs a signature in `sig`")]
-    Unsigned { command: String },
+/// What a command is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circumstances {
+    pub now: Timestamp,
+    /// Whether `now` can be believed.
+    pub is_clock_known: bool,
+    /// Whether the way that it came already says who sends: TLS with certificates on both sides.
+    pub is_mutual: bool,
 }
 
-impl Command {
-    /// Reads a message and judges its form and its expiry.
+/// A command as it was read, and the text that its signature is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    pub command: Command,
+    /// The canonical JSON of all fields but `sig`.
+    pub payload: String,
+}
+
+impl Received {
+    /// Reads a message and judges its form.
     ///
     /// # Errors
-    /// The reply to send when it does not pass.
-    pub fn read(payload: &[u8], now: Timestamp) -> Result<Self, Reply> {
-        let message: Map<String, Value> = serde_json::from_slice(payload)
-            .map_err(|error| Reply::refused(None, malformed(&error)))?;
-        let id = message.get("id").and_then(Value::as_str).filter(|id| is_id(id));
+    /// The reply to send when it is no command.
+    pub fn read(message: &[u8]) -> Result<Self, Box<Reply>> {
+        if message.len() > LONGEST {
+            let reason = format!("it is {} bytes long; {LONGEST} at most", message.len());
+            return Err(Reply::refused(None, malformed(&reason)).into());
+        }
+        let fields = match json::read(message) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => return Err(Reply::refused(None, malformed(&"it is not a JSON object")).into()),
+            Err(error) => return Err(Reply::refused(None, malformed(&error)).into()),
+        };
+        let id = fields.get("id").and_then(Value::as_str).filter(|id| is_id(id));
         let id = id.map(str::to_owned);
-        Self::judge(message, now).map_err(|refusal| Reply::refused(id, refusal))
+        Self::form(fields, message.len()).map_err(|refusal| Reply::refused(id, refusal).into())
     }
 
-    fn judge(message: Map<String, Value>, now: Timestamp) -> Result<Self, Refusal> {
-        if let Some(Value::String(name)) = message.get("command")
+    fn form(mut fields: Map<String, Value>, length: usize) -> Result<Self, Refusal> {
+        if let Some(Value::String(name)) = fields.get("command")
             && !NAMES.contains(&name.as_str())
         {
             return Err(Refusal::Unknown { command: name.clone(), help: nearest(name, NAMES) });
         }
-        let command: Self =
-            serde_json::from_value(Value::Object(message)).map_err(|error| malformed(&error))?;
+        let whole = Value::Object(fields.clone());
+        let command: Command = serde_json::from_value(whole).map_err(|error| malformed(&error))?;
         if !is_id(&command.id) {
-            let reason = format!("`id` has 1 to {LONGEST_ID} characters");
-            return Err(Refusal::Malformed { reason });
+            return Err(malformed(&format!("`id` has 1 to {LONGEST_ID} characters")));
         }
-        let expires: Timestamp = command.expires.parse().map_err(|error| malformed(&error))?;
-        if expires <= now {
-            return Err(Refusal::Expired { expires: command.expires });
+        if length > LONGEST_USUAL && command.command != Name::BundleInstall {
+            return Err(malformed(&format!("it is {length} bytes long; {LONGEST_USUAL} at most")));
         }
-        if command.sig.is_none() && command.command != Name::EventsConfirm {
-            return Err(Refusal::Unsigned { command: command.command.as_str().to_owned() });
+        command.until()?;
+        fields.shift_remove("sig");
+        Ok(Self { command, payload: json::canonical(&Value::Object(fields)) })
+    }
+
+    /// Judges its time and whether it must be signed; gives the signature that has to hold.
+    ///
+    /// # Errors
+    /// It may not be carried out.
+    pub fn judge(&self, around: Circumstances) -> Result<Option<Signature>, Refusal> {
+        let command = &self.command;
+        let needs_none = command.command == Name::EventsConfirm && around.is_mutual;
+        let signature = match &command.sig {
+            None if needs_none => None,
+            None => {
+                return Err(Refusal::Unsigned { command: command.command.as_str().to_owned() });
+            }
+            Some(text) => {
+                let read = Signature::read(text, &self.payload);
+                Some(read.map_err(|reason| Refusal::Unverified { reason })?)
+            }
+        };
+        if !around.is_clock_known {
+            // To confirm twice does no harm, and without it the outbox would fill up.
+            return if needs_none { Ok(signature) } else { Err(Refusal::ClockUnknown) };
         }
-        Ok(command)
+        let until = command.until()?;
+        if until <= around.now {
+            return Err(Refusal::Expired { expires: command.expires.clone() });
+        }
+        if until > around.now + LONGEST_VALID {
+            return Err(Refusal::TooFarAhead { days: LONGEST_VALID.as_secs() / 86_400 });
+        }
+        Ok(signature)
+    }
+}
+
+impl Command {
+    /// When it expires.
+    ///
+    /// # Errors
+    /// That is not a time.
+    pub fn until(&self) -> Result<Timestamp, Refusal> {
+        self.expires.parse().map_err(|error| malformed(&format!("`expires`: {error}")))
     }
 }
 
@@ -164,17 +237,18 @@ impl Name {
 
 impl Reply {
     /// The command was carried out.
-    pub fn done(id: String) -> Self {
-        Self { id: Some(id), ok: true, error: None }
+    pub fn done(id: String, result: Option<Value>) -> Self {
+        Self { id: Some(id), ok: true, result, error: None, message: None }
     }
 
     /// The command changed nothing.
     pub fn refused(id: Option<String>, why: Refusal) -> Self {
-        Self { id, ok: false, error: Some(why) }
+        let message = Some(why.to_string());
+        Self { id, ok: false, result: None, error: Some(why), message }
     }
 }
 
-fn malformed(error: &impl ToString) -> Refusal {
+fn malformed(error: &(impl ToString + ?Sized)) -> Refusal {
     Refusal::Malformed { reason: error.to_string() }
 }
 
@@ -183,97 +257,4 @@ fn is_id(id: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const NOW: Timestamp = Timestamp(1_772_323_200_000);
-    const LATER: &str = "2026-03-01T00:01:00Z";
-
-    fn whole() -> Value {
-        json!({
-            "id": "c-1", "expires": LATER, "command": "event.acknowledge",
-            "args": { "event": "01J" }, "sig": "e30..x"
-        })
-    }
-
-    fn with(key: &str, value: Value) -> Value {
-        let mut command = whole();
-        command[key] = value;
-        command
-    }
-
-    fn without(mut command: Value, key: &str) -> Value {
-        command.as_object_mut().unwrap().remove(key);
-        command
-    }
-
-    fn read(command: &Value) -> Result<Command, Reply> {
-        Command::read(command.to_string().as_bytes(), NOW)
-    }
-
-    #[test]
-    fn a_command_that_is_whole_is_read_as_it_was_sent() {
-        let command = read(&whole()).unwrap();
-
-        assert_eq!(command.command, Name::EventAcknowledge);
-        assert_eq!(serde_json::to_value(&command).unwrap(), whole());
-    }
-
-    #[test]
-    fn every_name_is_written_as_it_is_read() {
-        for text in NAMES {
-            let name: Name = serde_json::from_value(json!(text)).unwrap();
-            assert_eq!(name.as_str(), text);
-        }
-    }
-
-    #[test]
-    fn a_command_that_does_not_pass_is_answered_with_a_typed_error() {
-        let cases = [
-            (with("command", json!("event.acknowlege")), "unknown"),
-            (with("command", json!("self.destruct")), "unknown"),
-            (with("command", json!(7)), "malformed"),
-            (without(whole(), "command"), "malformed"),
-            (without(whole(), "expires"), "malformed"),
-            (with("expires", json!("soon")), "malformed"),
-            (with("args", json!([1])), "malformed"),
-            (with("force", json!(true)), "malformed"),
-            (with("expires", json!("2026-03-01T00:00:00Z")), "expired"),
-            (without(whole(), "sig"), "unsigned"),
-        ];
-        for (command, kind) in cases {
-            let reply = serde_json::to_value(read(&command).unwrap_err()).unwrap();
-            assert_eq!(reply["error"]["kind"], kind, "{command} {reply}");
-            assert_eq!((&reply["id"], &reply["ok"]), (&json!("c-1"), &json!(false)), "{command}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_command_is_told_the_nearest_one() {
-        let reply = read(&with("command", json!("event.acknowlege"))).unwrap_err();
-
-        let help = Some("did you mean `event.acknowledge`?".to_owned());
-        let command = "event.acknowlege".to_owned();
-        assert_eq!(reply.error, Some(Refusal::Unknown { command, help }));
-    }
-
-    #[test]
-    fn what_has_no_id_is_answered_without_one() {
-        let long = "x".repeat(LONGEST_ID + 1);
-        for payload in ["", "null", "[]", "{", "{\"id\": 5}", &format!("{{\"id\": \"{long}\"}}")] {
-            let reply = Command::read(payload.as_bytes(), NOW).unwrap_err();
-            assert_eq!(reply.id, None, "{payload}");
-            assert!(matches!(reply.error, Some(Refusal::Malformed { .. })), "{payload}");
-        }
-        assert!(Command::read(b"\xff\xfe", NOW).is_err());
-    }
-
-    #[test]
-    fn confirming_events_needs_no_signature() {
-        let confirm = with("command", json!("events.confirm"));
-        let confirm = without(without(confirm, "sig"), "args");
-
-        assert_eq!(read(&confirm).map(|command| command.command), Ok(Name::EventsConfirm));
-    }
-}
+mod tests;

@@ -77,7 +77,11 @@ impl Play {
                     };
                     self.pipeline.handle(Input::Answer(answer), self.now);
                 }
-                Output::Settle(_) | Output::Ruling(_) | Output::Acted { .. } => {}
+                Output::Settle(_)
+                | Output::Ruling(_)
+                | Output::Acted { .. }
+                | Output::Write { .. }
+                | Output::Written { .. } => {}
             }
         }
     }

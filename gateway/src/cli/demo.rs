@@ -221,8 +221,7 @@ async fn township(
         events_topic: declared.as_ref().and_then(|uplink| uplink.events_topic.clone()),
         retry_min: declared.as_ref().map_or(RETRY, |uplink| uplink.retry_min),
         retry_max: declared.as_ref().map_or(RETRY, |uplink| uplink.retry_max),
-        url,
-        access: Access::default(),
+        ..UplinkConfig::to(url)
     };
     let me = &config.gateway;
     let usual = || format!("gatehouse/v1/{}/{}/events", me.township, me.id);

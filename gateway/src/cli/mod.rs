@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backtest;
 pub mod bundle;
 pub mod check;
+pub mod command;
 pub mod demo;
 pub mod draft;
 pub mod events;
@@ -45,6 +46,7 @@ pub enum Command {
     Scenes(scenes::Args),
     Bundle(bundle::Args),
     Report(report::Args),
+    Command(command::Args),
     Schema(schema::Args),
     User(user::Args),
     Audit(audit::Args),
@@ -66,6 +68,7 @@ impl Command {
             | Self::Models(_)
             | Self::Scenes(_)
             | Self::Bundle(_)
+            | Self::Command(_)
             | Self::Report(_)
             | Self::Schema(_)
             | Self::User(_)
@@ -90,6 +93,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Scenes(args) => scenes::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Report(args) => report::run(args),
+        Command::Command(args) => command::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::User(args) => user::run(args),
         Command::Audit(args) => audit::run(args),

@@ -81,7 +81,8 @@ impl Running {
             is_demo: _,
             workshop: _,
         } = setup;
-        let change = Change { settlers: ready.settlers(), inference, feed };
+        let (settlers, writers) = (ready.settlers(), ready.writers());
+        let change = Change { settlers, writers, inference, feed };
         self.changes.send(change).await.ok().context("the engine has gone")?;
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;

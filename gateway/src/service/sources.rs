@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::{Address, Community, SourceKind};
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +22,9 @@ use crate::config::GatewayConfig;
 use crate::pace::Pace;
 use crate::source::mqtt::{Listener, Session, Settler};
 use crate::source::{Wires, modbus, mqtt};
+
+/// Values that may wait for a line or a broker; one more is refused.
+const WRITES: usize = 8;
 
 /// What all sources share, over all configurations.
 pub(super) struct Ground {
@@ -42,6 +45,7 @@ pub(super) struct Ready {
     stop: CancellationToken,
     settlers: Vec<Option<Settler>>,
     wires: Wires,
+    writers: Vec<Option<mpsc::Sender<WriteOrder>>>,
 }
 
 /// Sources that run.
@@ -67,8 +71,11 @@ impl Ground {
         let stop = self.stop.child_token();
         let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
         let mut asking = BTreeMap::new();
+        let mut writers = Vec::new();
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
+            let (writer, orders) = mpsc::channel(WRITES);
+            writers.push((source.kind != SourceKind::Replay).then_some(writer));
             let settler = match source.kind {
                 SourceKind::Broker => {
                     let broker = config.brokers.iter().find(|b| b.id == source.id);
@@ -80,6 +87,7 @@ impl Ground {
                     let listener =
                         mqtt::prepare(broker, identity, index, topics, session, inputs, stop)
                             .with_context(|| format!("broker `{}`", source.id))?;
+                    let listener = listener.writing(orders);
                     listeners.push(listener);
                     Some(session.settler())
                 }
@@ -92,7 +100,7 @@ impl Ground {
                     let (ours, probes) = modbus::probes();
                     asking.insert(line.id.clone(), ours);
                     lines.push(Box::pin(modbus::run(
-                        line, index, units, inputs, probes, clock, pace, stop,
+                        line, index, units, orders, inputs, probes, clock, pace, stop,
                     )) as Pin<Box<dyn Future<Output = ()>>>);
                     None
                 }
@@ -102,7 +110,7 @@ impl Ground {
         }
         let identity = Some(config.gateway.clone());
         let wires = Wires { lines: asking, brokers: config.brokers.clone(), identity };
-        Ok(Ready { listeners, lines, stop, settlers, wires })
+        Ok(Ready { listeners, lines, stop, settlers, writers, wires })
     }
 }
 
@@ -110,6 +118,11 @@ impl Ready {
     /// By position; `None` for sources that want nothing back.
     pub(super) fn settlers(&mut self) -> Vec<Option<Settler>> {
         std::mem::take(&mut self.settlers)
+    }
+
+    /// By position; `None` for sources that cannot be written to.
+    pub(super) fn writers(&mut self) -> Vec<Option<mpsc::Sender<WriteOrder>>> {
+        std::mem::take(&mut self.writers)
     }
 
     /// Must be called within a `LocalSet`: a Modbus connection never changes threads.

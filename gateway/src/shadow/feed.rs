@@ -76,6 +76,8 @@ impl Feed {
             | Input::Act { .. }
             | Input::Report { .. }
             | Input::Drill { .. }
+            | Input::Write { .. }
+            | Input::Written { .. }
             | Input::Answer(_)
             | Input::Stored { .. }
             | Input::StoreFailed { .. }

@@ -32,6 +32,7 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/device-types/shelly-switch.toml",
     "config/device-types/smoke-z2m.toml",
     "config/device-types/tasmota-socket.toml",
+    "config/device-types/valve-actuator.toml",
     "config/device-types/water-meter-tuf2000.toml",
     "config/device-types/weather-rs485.toml",
     "config/gateway.toml",

@@ -270,6 +270,11 @@ impl Store {
         Ok((BatchSender(queue), thread))
     }
 
+    /// Counts this start.
+    pub fn boot(&self) -> u64 {
+        self.0.boot
+    }
+
     /// What was wrong with the store at this start.
     pub fn damage(&self) -> Option<&Damage> {
         self.0.damage.as_ref()

@@ -75,6 +75,14 @@ impl Store {
         ready.take(limit).map(of).collect()
     }
 
+    /// The synced records that wait and are meant by `is_meant`.
+    pub fn waiting_among(&self, is_meant: impl Fn(u64) -> bool) -> Vec<u64> {
+        let book = self.0.book();
+        let visible = book.visible;
+        let waiting = book.outbox.iter().map(|(sequence, _)| sequence);
+        waiting.filter(|sequence| *sequence <= visible && is_meant(*sequence)).collect()
+    }
+
     /// Every state that the pipeline keeps, as it was last written.
     pub fn states(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         states(&self.0.db()?)

@@ -3,16 +3,19 @@
 //! The store is the only truth. A connection ([`link`]) and what is under way on it ([`in_flight`])
 //! are thrown away together at the first sign of trouble, and everything that the platform's broker
 //! has not confirmed is sent anew: at least once, with ids by which the platform drops the second
-//! copy. A record leaves the store when the acknowledgement for that very record is here.
+//! copy. A record leaves the store when the acknowledgement for that very record is here; or, where
+//! the platform's own word is wanted ([`confirming`]), when that has come.
 //!
 //! Ends after `stop`, when nothing waits any more or [`GRACE`] is over.
 
+pub mod confirming;
 mod in_flight;
 mod link;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,11 +33,16 @@ use crate::config::{Identity, UplinkConfig};
 use crate::retry::Retry;
 use crate::store::{Store, Waiting};
 use crate::tls::{AccessError, Credentials};
+use confirming::Confirmations;
 use in_flight::{InFlight, Item};
 use link::{Link, Sign};
 
 /// Records under way at once; smaller than the client's stock of packet ids.
 const WINDOW: usize = 32;
+/// Records that the broker has and the platform has not confirmed; beyond, only urgent ones follow.
+const MOST_AWAITED: usize = 1_000;
+/// Levels I and II.
+const URGENT: u8 = 2;
 /// A longer record is given up on record: brokers confirm what is too long for them and drop it.
 const MAX_RECORD: usize = 200 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -77,13 +85,16 @@ pub fn start(
     clock: Clock,
     figures: Figures,
     stop: CancellationToken,
-) -> Result<(JoinHandle<()>, watch::Receiver<Standing>), AccessError> {
+) -> Result<(JoinHandle<()>, watch::Receiver<Standing>, Confirmations), AccessError> {
     let credentials = Credentials::read(&config.url, &config.access)?;
     crate::tls::warn_if_exposed(&config.access);
     let base = format!("gatehouse/v1/{}/{}", identity.township, identity.id);
     let (standing, seen) = watch::channel(Standing { since: clock.now(), ..Standing::default() });
+    let confirmations = Confirmations::new(store.clone(), config.confirm);
     let uplink = Uplink {
         credentials,
+        confirmations: confirmations.clone(),
+        resend_after: config.resend_after.0,
         client_id: identity.id.clone(),
         source: format!("/townships/{}/gateways/{}", identity.township, identity.id),
         events_topic: config.events_topic.clone().unwrap_or_else(|| format!("{base}/events")),
@@ -97,11 +108,14 @@ pub fn start(
     };
     let retry = Retry::new(config.retry_min.0, config.retry_max.0);
     let task = uplink.run(retry).instrument(tracing::info_span!("uplink"));
-    Ok((tokio::spawn(task), seen))
+    Ok((tokio::spawn(task), seen, confirmations))
 }
 
 struct Uplink {
     credentials: Credentials,
+    confirmations: Confirmations,
+    /// How long the platform may take to confirm.
+    resend_after: Duration,
     client_id: String,
     source: String,
     events_topic: String,
@@ -123,6 +137,10 @@ struct Session {
     heard: Instant,
     /// When something was last confirmed, or nothing was under way.
     confirmed: Instant,
+    /// Records that the broker has and the platform has not confirmed, and when each is sent again.
+    awaited: BTreeMap<u64, Instant>,
+    /// The same of the gap.
+    gap_awaited: Option<Instant>,
     /// Ask the store again, at this time at the latest.
     fill_at: Option<Instant>,
     /// The status as it was last sent.
@@ -164,6 +182,8 @@ impl Uplink {
             is_connected: false,
             heard: now,
             confirmed: now,
+            awaited: BTreeMap::new(),
+            gap_awaited: None,
             fill_at: None,
             status: None,
         };
@@ -172,22 +192,24 @@ impl Uplink {
         let stop = self.stop.clone();
         loop {
             let due = session.deadline(self.grace);
-            // Cancel-safe all of them: a channel, two timers, a notification that is not lost, a
+            // Cancel-safe all of them: a channel, two timers, notifications that are not lost, a
             // token.
             tokio::select! {
                 sign = session.link.next() => self.heard(&mut session, sign, retry)?,
                 () = self.store.arrived(), if session.is_connected => {
                     session.fill_at = Some(Instant::now());
                 }
+                () = self.confirmations.changed() => session.heed(&self.confirmations),
                 _ = status.tick(), if session.is_connected => self.send_status(&mut session)?,
                 () = sleep_until(due) => session.check()?,
                 () = stop.cancelled(), if self.grace.is_none() => self.begin_to_stop(),
             }
             if session.is_connected && session.fill_at.is_some_and(|at| at <= Instant::now()) {
                 self.fill(&mut session).await?;
+                session.come_back();
             }
             if let Some(grace) = self.grace {
-                let is_done = session.is_connected && self.is_done();
+                let is_done = session.is_connected && self.is_sent(&session);
                 if is_done || Instant::now() >= grace {
                     self.say_goodbye(session).await;
                     return Ok(());
@@ -216,12 +238,10 @@ impl Uplink {
             Sign::WentOut(_) => Err("the client lost count of its messages".to_owned()),
             Sign::Confirmed(packet) => {
                 session.confirmed = Instant::now();
-                match session.flight.confirmed(packet) {
-                    Some(Item::Record(sequence)) => self.store.done(&[sequence]),
-                    Some(Item::Gap) => self.store.gap_done(),
-                    Some(Item::Status) => {}
-                    None => return Err("the broker confirmed what was not sent".to_owned()),
-                }
+                let Some(item) = session.flight.confirmed(packet) else {
+                    return Err("the broker confirmed what was not sent".to_owned());
+                };
+                self.delivered(session, item);
                 self.standing.send_modify(|standing| standing.confirmed += 1);
                 if session.flight.records().len() <= WINDOW / 2 {
                     session.fill_at = Some(Instant::now());
@@ -233,29 +253,54 @@ impl Uplink {
         }
     }
 
+    /// The broker has it.
+    fn delivered(&self, session: &mut Session, item: Item) {
+        let again = Instant::now() + self.resend_after;
+        match item {
+            Item::Record(sequence) if !self.confirmations.are_wanted() => {
+                self.store.done(&[sequence]);
+            }
+            // The platform may have been quicker than its broker's acknowledgement.
+            Item::Record(sequence) if self.confirmations.awaits(sequence) => {
+                session.awaited.insert(sequence, again);
+            }
+            Item::Gap if !self.confirmations.are_wanted() => self.store.gap_done(),
+            Item::Gap => session.gap_awaited = Some(again),
+            Item::Record(_) | Item::Status => {}
+        }
+    }
+
     /// Hands over what waits, as far as the window allows.
     async fn fill(&self, session: &mut Session) -> Result<(), String> {
         session.fill_at = None;
+        let now = Instant::now();
+        session.awaited.retain(|_, again| *again > now);
+        session.gap_awaited = session.gap_awaited.filter(|again| *again > now);
         if !session.flight.has(Item::Gap)
+            && session.gap_awaited.is_none()
             && let Some(gap) = self.store.gap()
         {
             let message = gap.message(self.source.clone(), self.clock.quality(), self.clock.now());
             let payload = serde_json::to_vec(&message).unwrap_or_default();
             self.hand_over(session, Item::Gap, payload)?;
+            self.confirmations.gap_sent();
         }
         let room = WINDOW.saturating_sub(session.flight.records().len());
         if room == 0 {
             return Ok(());
         }
         let Some(waiting) = self.waiting(session, room).await? else { return Ok(()) };
-        for record in waiting {
+        let has_room = session.awaited.len() < MOST_AWAITED;
+        for record in waiting.into_iter().filter(|record| has_room || record.level <= URGENT) {
             if record.json.len() > MAX_RECORD {
                 let (sequence, bytes) = (record.sequence, record.json.len());
                 tracing::error!(sequence, bytes, "a record is too long to be sent");
                 self.store.give_up(sequence, Loss::TooLarge);
+                self.confirmations.forget(sequence);
                 session.fill_at = Some(Instant::now());
                 continue;
             }
+            self.confirmations.sent(record.sequence);
             self.hand_over(session, Item::Record(record.sequence), record.json)?;
         }
         Ok(())
@@ -267,12 +312,14 @@ impl Uplink {
         session: &mut Session,
         room: usize,
     ) -> Result<Option<Vec<Waiting>>, String> {
-        let under_way = session.flight.records();
-        let in_memory = self.store.waiting_in_memory(room, |s| under_way.contains(&s));
+        let (flying, awaited) = (session.flight.records(), &session.awaited);
+        let is_held_back = |s: u64| flying.contains(&s) || awaited.contains_key(&s);
+        let in_memory = self.store.waiting_in_memory(room, is_held_back);
         if in_memory.is_some() {
             return Ok(in_memory);
         }
-        let (store, under_way) = (self.store.clone(), under_way.clone());
+        let under_way: HashSet<u64> = flying.iter().chain(awaited.keys()).copied().collect();
+        let store = self.store.clone();
         let read = move || store.waiting(room, |sequence| under_way.contains(&sequence));
         match tokio::task::spawn_blocking(read).await {
             Ok(Ok(waiting)) => Ok(Some(waiting)),
@@ -330,8 +377,8 @@ impl Uplink {
                     match session.link.next().await {
                         Sign::WentOut(packet) => _ = session.flight.went_out(packet),
                         Sign::Confirmed(packet) => {
-                            if let Some(Item::Record(sequence)) = session.flight.confirmed(packet) {
-                                self.store.done(&[sequence]);
+                            if let Some(item) = session.flight.confirmed(packet) {
+                                self.delivered(&mut session, item);
                             }
                         }
                         Sign::Connected | Sign::Alive => {}
@@ -347,6 +394,13 @@ impl Uplink {
 
     fn begin_to_stop(&mut self) {
         self.grace = Some(Instant::now() + GRACE);
+    }
+
+    /// Whether the broker has everything; the platform's word may take longer than we have.
+    fn is_sent(&self, session: &Session) -> bool {
+        let waiting = self.store.depth();
+        let has_gap = self.store.has_gap() && session.gap_awaited.is_none();
+        session.awaited.len() >= waiting && !has_gap
     }
 
     fn is_done(&self) -> bool {
@@ -383,10 +437,24 @@ impl Session {
         if !self.flight.is_empty() {
             due = due.min(self.confirmed + UNCONFIRMED);
         }
-        for earlier in [self.fill_at.filter(|_| self.is_connected), grace].into_iter().flatten() {
+        let fill_at = self.fill_at.filter(|_| self.is_connected);
+        for earlier in [fill_at, grace].into_iter().flatten() {
             due = due.min(earlier);
         }
         due
+    }
+
+    /// Fill again when something is to be sent anew.
+    fn come_back(&mut self) {
+        let again = self.awaited.values().copied().chain(self.gap_awaited);
+        self.fill_at = again.chain(self.fill_at).min();
+    }
+
+    /// The platform has confirmed something.
+    fn heed(&mut self, confirmations: &Confirmations) {
+        self.awaited.retain(|sequence, _| confirmations.awaits(*sequence));
+        self.gap_awaited = self.gap_awaited.filter(|_| confirmations.awaits_gap());
+        self.fill_at = Some(Instant::now());
     }
 
     fn check(&self) -> Result<(), String> {

@@ -11,7 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::config::{Access, StoreConfig};
+use crate::config::{Confirm, StoreConfig};
+
+mod confirming;
 
 /// What the broker has seen over all connections.
 #[derive(Debug, Default)]
@@ -146,6 +148,8 @@ struct Bench {
     port: u16,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
+    confirm: Confirm,
+    confirmations: Option<Confirmations>,
     broker: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
@@ -177,6 +181,8 @@ impl Bench {
             port,
             stop: CancellationToken::new(),
             task: None,
+            confirm: Confirm::Broker,
+            confirmations: None,
             broker,
             _folder: folder,
         }
@@ -184,18 +190,20 @@ impl Bench {
 
     fn go(mut self) -> Self {
         let config = UplinkConfig {
-            url: format!("mqtt://127.0.0.1:{}", self.port),
-            access: Access::default(),
-            events_topic: None,
             retry_min: Period(Duration::from_millis(1)),
             retry_max: Period(Duration::from_millis(4)),
+            confirm: self.confirm,
+            resend_after: Period(Duration::from_millis(300)),
+            ..UplinkConfig::to(format!("mqtt://127.0.0.1:{}", self.port))
         };
         let identity =
             Identity { id: "g".into(), township: "t".into(), language: Language::default() };
         let figures: Figures = Arc::new(|| json!({ "frames": 7 }));
         let clock = Clock::new(1.0);
         let (store, stop) = (self.store.clone(), self.stop.clone());
-        self.task = Some(start(&config, &identity, store, clock, figures, stop).unwrap().0);
+        let (task, _, confirmations) =
+            start(&config, &identity, store, clock, figures, stop).unwrap();
+        (self.task, self.confirmations) = (Some(task), Some(confirmations));
         self
     }
 

@@ -88,9 +88,17 @@ impl Slaves {
 
     /// Tells the slaves how to behave; see the script.
     pub(crate) async fn tell(&mut self, command: &str) {
+        assert_eq!(self.ask(command).await, "done", "{command}");
+    }
+
+    /// What stands at an address, by the slaves' own account.
+    pub(crate) async fn get(&mut self, unit: u8, table: &str, address: u16) -> u16 {
+        self.ask(&format!("get {unit} {table} {address}")).await.parse().unwrap()
+    }
+
+    async fn ask(&mut self, command: &str) -> String {
         self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
-        let answer = timeout(PATIENCE, self.answers.next_line()).await.unwrap().unwrap();
-        assert_eq!(answer.as_deref(), Some("done"), "{command}");
+        timeout(PATIENCE, self.answers.next_line()).await.unwrap().unwrap().unwrap()
     }
 }
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::quantity::{Period, Text};
+use super::writable::Writable;
 
 /// One file in `config/device-types`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -187,6 +188,9 @@ pub struct Point {
     /// A frame may lack it without being refused (a device that sends what changed).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// It can be set by a command, within limits. Left out: it is only read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writable: Option<Box<Writable>>,
 }
 
 fn one() -> f64 {
@@ -258,7 +262,7 @@ pub enum Bits {
     Field(u8, u8),
 }
 
-/// `[[example]]`: what was on the wire and what it means.
+/// `[[example]]`: what was on the wire and what it means; or, with `write`, what must go out on it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Example {
@@ -274,6 +278,16 @@ pub struct Example {
     /// Modbus: the words of other tables from `start` on, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<Function, Vec<u16>>,
+    /// A point and the value that is written to it. What goes out is then `words` (or `tables`, for a
+    /// coil) or `payload`, and the example expects nothing else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub write: BTreeMap<String, f64>,
+    /// MQTT, with `write`: the device's own topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_topic: Option<String>,
+    /// MQTT, with `write`: the topic that is written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Values that must come out with quality `good`, by point.
     pub expect: BTreeMap<String, f64>,
     /// Points that must come out with another quality, by point.

@@ -4,7 +4,7 @@
 //! nobody here opens a file. The rooms:
 //!
 //! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
-//! 2. [`device_type`], [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
+//! 2. [`device_type`] ([`writable`]), [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
 //! 5. [`build`]: cross-checks the files and resolves names to positions.
@@ -24,6 +24,7 @@ pub mod site;
 mod syntax;
 mod tree;
 mod wording;
+pub mod writable;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -143,7 +143,7 @@ impl Slot {
 }
 
 /// Whole numbers without a fraction, as devices write them.
-fn number(raw: f64) -> Value {
+pub(super) fn number(raw: f64) -> Value {
     let whole = raw.fract() == 0.0 && raw.abs() < 9e15;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
     if whole { Value::from(raw as i64) } else { Value::from(raw) }

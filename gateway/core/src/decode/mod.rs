@@ -7,11 +7,13 @@
 //!
 //! 1. [`layout`]: bytes and words as numbers,
 //! 2. [`json`]: one pass over a JSON text that picks out what the points ask for,
-//! 3. [`encode`]: the way back, for simulated devices.
+//! 3. [`encode`]: the way back, for simulated devices,
+//! 4. [`order`]: the way back of one value, for devices that are written to.
 
 pub mod encode;
 mod json;
 mod layout;
+pub mod order;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -103,6 +103,7 @@ impl Chosen {
             no_data: Vec::new(),
             words: self.words.clone(),
             optional: false,
+            writable: None,
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::Refusal;
 use crate::community::Community;
 use crate::community::quantity::Text;
+use crate::decode::order::Order;
 use crate::event::action::{Acted, Action, Drill, Report};
 use crate::event::message::{EventData, Record};
 use crate::event::verdict::{Opinion, Verdict};
@@ -50,6 +52,29 @@ pub enum Input {
     Report { report: Report, ticket: u64 },
     /// An exercise begins.
     Drill { drill: Drill, ticket: u64 },
+    /// A value is to be written to a device. Answered with an [`Output::Written`] of the same ticket.
+    Write { ticket: u64, write: Write },
+    /// A source has handed the value of [`Output::Write`] to its device, or why not.
+    Written { ticket: u64, result: Result<(), String> },
+}
+
+/// A value that somebody wants written to a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// By id.
+    pub device: String,
+    /// By name.
+    pub point: String,
+    /// In the point's unit.
+    pub value: f64,
+}
+
+/// A value on its way to a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteOrder {
+    pub ticket: u64,
+    pub device: DeviceIndex,
+    pub order: Order,
 }
 
 /// What should be done.
@@ -65,6 +90,10 @@ pub enum Output {
     Ruling(Ruling),
     /// What somebody did is on disk, and this is what came of it.
     Acted { ticket: u64, acted: Acted },
+    /// Hand this to its device, once, then say [`Input::Written`].
+    Write { source: SourceIndex, order: WriteOrder },
+    /// The device shows the value that was written to it; or why not.
+    Written { ticket: u64, result: Result<f64, Refusal> },
 }
 
 /// What a person's verdict did.

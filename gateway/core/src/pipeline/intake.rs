@@ -43,6 +43,7 @@ impl Pipeline {
             Err(refusal) => return self.refuse(index, &refusal, now),
         };
         self.note_heard(index, now);
+        self.read_back(index, &decoded);
         self.expire_delays(index, at, now);
         self.handle_values(index, &decoded, at, was_heard, now);
         self.set_timer(index);

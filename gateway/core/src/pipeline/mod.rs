@@ -16,7 +16,8 @@
 //! 9. `verdicts`: what people say of events; `acting` and `reporting`: what they do about them, and what
 //!    they saw themselves,
 //! 10. `recording`: what is kept of readings, to try other rules on,
-//! 11. `viewing`: a snapshot for the console.
+//! 11. `viewing`: a snapshot for the console,
+//! 12. `writing`: values that are written to devices.
 
 mod acting;
 mod asking;
@@ -37,6 +38,7 @@ mod settling;
 mod telling;
 mod verdicts;
 mod viewing;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -57,6 +59,7 @@ use crate::view::Counts;
 use asking::Asking;
 pub use boundary::{
     Answer, Batch, Damage, Input, Kept, Output, Question, Restored, Ruling, Shift, Withdrawn,
+    Write, WriteOrder,
 };
 use device::DeviceState;
 use health::Health;
@@ -120,6 +123,7 @@ pub struct Pipeline {
     time_quality: TimeQuality,
     sources: Vec<SourceState>,
     settling: Settling,
+    writing: writing::Writing,
     batch: Batch,
     batches: u64,
     stored: u64,
@@ -189,6 +193,7 @@ impl Pipeline {
             answers: VecDeque::new(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
+            writing: writing::Writing::default(),
             batch: Batch::default(),
             batches: 0,
             stored: 0,
@@ -248,7 +253,12 @@ impl Pipeline {
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
             Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
-            Input::Config(community) => self.replace(community, now),
+            Input::Config(community) => {
+                self.abandon_writes();
+                self.replace(community, now);
+            }
+            Input::Write { ticket, write } => self.handle_write(ticket, &write, now),
+            Input::Written { ticket, result } => self.handle_written(ticket, result, now),
             Input::Verdict { opinion, journal } => self.handle_verdict(&opinion, journal, now),
             Input::Act { action, ticket, journal } => {
                 self.handle_action(action, ticket, journal, now);
@@ -284,6 +294,7 @@ impl Pipeline {
         }
         self.keep_what_waited(now);
         self.keep_all_heard(now);
+        self.expire_writes(now);
         self.finish(None, now);
     }
 
@@ -304,7 +315,14 @@ impl Pipeline {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let timers = self.timers.first().map(|(due, _)| *due);
         let silence = self.settings.is_live.then(|| self.silence.due());
-        let others = [self.asking.due(), self.book.due(), self.tick, self.unkept, self.checkpoint];
+        let others = [
+            self.asking.due(),
+            self.book.due(),
+            self.tick,
+            self.unkept,
+            self.checkpoint,
+            self.writing.due(),
+        ];
         [timers, silence].into_iter().chain(others).flatten().min()
     }
 

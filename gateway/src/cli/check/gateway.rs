@@ -10,7 +10,7 @@ use gatehouse_core::community::{Source, SourceKind};
 
 use crate::bundle::keys;
 use crate::config::{
-    Access, BrokerConfig, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
+    Access, BrokerConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
     UplinkConfig,
 };
 use crate::console::tls::Tls;
@@ -43,7 +43,8 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
         public_bays: _,
     } = &mut config.console;
     let files = [token_file, cert_file, key_file].into_iter().flatten();
-    for path in files.chain(&mut config.bundles.trusted_keys) {
+    let command_keys = config.uplink.iter_mut().flat_map(|uplink| &mut uplink.command_keys);
+    for path in files.chain(&mut config.bundles.trusted_keys).chain(command_keys) {
         *path = folder.join(&*path);
     }
 }
@@ -366,6 +367,25 @@ fn check_uplink(document: &mut Document, uplink: &UplinkConfig) {
     {
         let message = format!("`{topic}` is not a topic to publish to; it has no `+` and no `#`");
         document.fault("uplink.events-topic", message, None);
+    }
+    if uplink.resend_after.0.is_zero() {
+        document.fault("uplink.resend-after", "`resend-after` must be longer than nothing", None);
+    }
+    for (position, key) in uplink.command_keys.iter().enumerate() {
+        if let Err(error) = keys::public(key) {
+            let help = "`gatehouse bundle keygen` writes it beside the private key, as `.pub`";
+            let path = format!("uplink.command-keys.{position}");
+            document.fault(&path, error.to_string(), Some(help.to_owned()));
+        }
+    }
+    if uplink.confirm == Confirm::Platform
+        && uplink.command_keys.is_empty()
+        && uplink.access.cert_file.is_none()
+        && !document.is_doubtful("uplink.access")
+    {
+        let message = "with `confirm = \"platform\"` the platform must be able to confirm";
+        let help = "give `access.cert-file` and `access.key-file`, or `command-keys`";
+        document.fault("uplink.confirm", message, Some(help.to_owned()));
     }
     if uplink.retry_min.0.is_zero() {
         document.fault("uplink.retry-min", "`retry-min` must be longer than nothing", None);

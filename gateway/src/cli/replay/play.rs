@@ -101,7 +101,11 @@ impl<W: Write> Replay<W> {
                     let answer = self.models.answer(&question);
                     self.pipeline.handle(Input::Answer(answer), self.now);
                 }
-                Output::Settle(_) | Output::Ruling(_) | Output::Acted { .. } => {}
+                Output::Settle(_)
+                | Output::Ruling(_)
+                | Output::Acted { .. }
+                | Output::Write { .. }
+                | Output::Written { .. } => {}
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ use std::io;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::Function;
+use gatehouse_core::decode::order::Order;
 use gatehouse_core::reading::WireFault;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -27,6 +28,7 @@ use tokio_modbus::{Response, Slave};
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
 use super::fresh::Fresh;
+use super::pdu;
 use super::plan::Request;
 use super::probe::{Answer, Probe, Question, Told};
 use crate::config::{LineConfig, Parity};
@@ -39,10 +41,6 @@ const LEAST_GAP: Duration = Duration::from_micros(1_750);
 /// No slave and no wire needs longer; a config that says so would stop the line.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Function 43, MEI type 14, basic identification from object 0 on (Modbus application protocol V1.1b3,
-/// section 6.21).
-const READ_IDENTITY: [u8; 4] = [0x2B, 0x0E, 0x01, 0x00];
-
 /// What the poller needs of a wire. One question at a time, each within the wire's own time limits.
 pub(super) trait Line {
     /// Opens the wire unless it is open.
@@ -53,6 +51,9 @@ pub(super) trait Line {
 
     /// The same for a question that is no poll.
     async fn probe(&mut self, probe: Probe) -> Answer;
+
+    /// Writes to a slave, once. After a timeout nobody knows whether it has taken it.
+    async fn write(&mut self, unit: u8, order: &Order) -> Result<(), WireFault>;
 }
 
 /// A [`Line`] over a real wire.
@@ -163,7 +164,8 @@ impl Wire {
     /// Asks without regard to what is owed.
     async fn ask(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
         let patience = self.patience(request);
-        self.call(unit, question(request), patience, |response| words(response, request)).await
+        self.call(unit, pdu::question(request), patience, |response| pdu::words(response, request))
+            .await
     }
 
     /// Puts a question; `take` makes sense of the answer.
@@ -201,6 +203,25 @@ impl Wire {
         }
         answer
     }
+
+    /// Has a slave that owes an answer say something first.
+    async fn settle(&mut self, unit: u8) -> Result<(), WireFault> {
+        let Some(owed) = self.owed.get(&unit).copied() else { return Ok(()) };
+        match self.ask(unit, owed).await {
+            Ok(_) | Err(WireFault::Exception(_)) => {
+                self.owed.remove(&unit);
+                self.quiet_until = Instant::now() + self.config.timeout.0;
+                Ok(())
+            }
+            // Something came, and the line is left in peace for as long as the rest may take. A
+            // question that is always answered badly must not keep the others from being asked.
+            Err(WireFault::Garbled) => {
+                self.owed.remove(&unit);
+                self.open().await.map_err(|_gone| WireFault::Disconnected)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
 }
 
 impl Line for Wire {
@@ -212,21 +233,7 @@ impl Line for Wire {
     }
 
     async fn read(&mut self, unit: u8, request: Request) -> Result<Vec<u16>, WireFault> {
-        if let Some(owed) = self.owed.get(&unit).copied() {
-            match self.ask(unit, owed).await {
-                Ok(_) | Err(WireFault::Exception(_)) => {
-                    self.owed.remove(&unit);
-                    self.quiet_until = Instant::now() + self.config.timeout.0;
-                }
-                // Something came, and the line is left in peace for as long as the rest may take. A
-                // question that is always answered badly must not keep the others from being asked.
-                Err(WireFault::Garbled) => {
-                    self.owed.remove(&unit);
-                    self.open().await.map_err(|_gone| WireFault::Disconnected)?;
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        self.settle(unit).await?;
         let answer = self.ask(unit, request).await;
         // What was garbled may have been another slave's late answer, and this one's is yet to come.
         let is_open = matches!(answer, Err(WireFault::Timeout | WireFault::Garbled));
@@ -236,39 +243,31 @@ impl Line for Wire {
         answer
     }
 
+    async fn write(&mut self, unit: u8, order: &Order) -> Result<(), WireFault> {
+        self.settle(unit).await?;
+        let Some((question, expected)) = pdu::telling(order) else {
+            return Err(WireFault::Exception(pdu::ILLEGAL_FUNCTION));
+        };
+        // As long as the longest of them: two registers and their addresses, and the echo.
+        let longest = Request { function: Function::Holding, start: 0, count: 8 };
+        let patience = self.patience(longest);
+        self.call(unit, question, patience, |answer| (answer == expected).then_some(())).await
+    }
+
     async fn probe(&mut self, Probe { unit, question }: Probe) -> Answer {
         let question = match question {
             Question::Read { function, start, count } => {
                 return self.read(unit, Request { function, start, count }).await.map(Told::Words);
             }
             // The crate does not show the type that this question is made with, so it is read from bytes.
-            Question::Identity => Bytes::from_static(&READ_IDENTITY)
+            Question::Identity => Bytes::from_static(&pdu::READ_IDENTITY)
                 .try_into()
                 .map_err(|_malformed| WireFault::Garbled)?,
             Question::ServerId => tokio_modbus::Request::ReportServerId,
         };
         // An answer that comes late is of a function that nobody else asks for, and is refused.
         let longest = Request { function: Function::Holding, start: 0, count: 125 };
-        self.call(unit, question, self.patience(longest), said_of_itself).await
-    }
-}
-
-/// What a device says of itself; what is no text in it is left out.
-fn said_of_itself(response: Response) -> Option<Told> {
-    let text = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        text.chars()
-            .filter(|c| !c.is_control() && *c != char::REPLACEMENT_CHARACTER)
-            .collect::<String>()
-    };
-    match response {
-        Response::ReadDeviceIdentification(said) => {
-            let objects =
-                said.device_id_objects.iter().map(|object| (object.id, text(&object.value)));
-            Some(Told::Identity(objects.collect()))
-        }
-        Response::ReportServerId(_, _, bytes) => Some(Told::ServerId(text(&bytes))),
-        _ => None,
+        self.call(unit, question, self.patience(longest), pdu::said_of_itself).await
     }
 }
 
@@ -279,32 +278,6 @@ async fn dial(address: &str) -> io::Result<TcpStream> {
         )??;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-fn question(request: Request) -> tokio_modbus::Request<'static> {
-    use tokio_modbus::Request as Question;
-
-    let Request { function, start, count } = request;
-    match function {
-        Function::Coil => Question::ReadCoils(start, count),
-        Function::Discrete => Question::ReadDiscreteInputs(start, count),
-        Function::Holding => Question::ReadHoldingRegisters(start, count),
-        Function::Input => Question::ReadInputRegisters(start, count),
-    }
-}
-
-/// The words of an answer, if it is as long as it must be. Bits come in whole bytes.
-fn words(response: Response, request: Request) -> Option<Vec<u16>> {
-    let count = usize::from(request.count);
-    match response {
-        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => {
-            (words.len() == count).then_some(words)
-        }
-        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => (bits.len()
-            == count.next_multiple_of(8))
-        .then(|| bits.into_iter().take(count).map(u16::from).collect()),
-        _ => None,
-    }
 }
 
 /// Whether an error came out of bytes that make no sense or of a wire that is gone.
@@ -368,9 +341,9 @@ mod tests {
         let request = |count| Request { function: Function::Coil, start: 0, count };
         let bits = |count| Response::ReadCoils(vec![true; count]);
 
-        assert_eq!(words(bits(16), request(9)), Some(vec![1; 9]));
-        assert_eq!(words(bits(8), request(9)), None);
-        assert_eq!(words(bits(16), request(8)), None);
+        assert_eq!(pdu::words(bits(16), request(9)), Some(vec![1; 9]));
+        assert_eq!(pdu::words(bits(8), request(9)), None);
+        assert_eq!(pdu::words(bits(16), request(8)), None);
     }
 
     #[test]

@@ -11,11 +11,13 @@
 //! [`probe`] takes the questions of an integrator between the polls, [`scan`] asks who is there.
 //!
 //! Periods are spans of the [`Clock`], which may run faster than the world; timeouts and pauses on
-//! the wire are spans of the world. A full `inputs` channel makes the line wait: slower polling is
+//! the wire are spans of the world. A value that is to be written takes its turn between two polls, and
+//! its device is polled right after. A full `inputs` channel makes the line wait: slower polling is
 //! all the back-pressure that is needed.
 
 mod fresh;
 mod line;
+mod pdu;
 mod plan;
 mod poll;
 mod probe;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::{DeviceType, Function};
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use line::Wire;
 use plan::Request;
@@ -58,6 +60,7 @@ pub async fn run(
     line: LineConfig,
     source: SourceIndex,
     devices: Vec<(DeviceIndex, u8, Arc<DeviceType>)>,
+    orders: mpsc::Receiver<WriteOrder>,
     inputs: mpsc::Sender<Input>,
     probes: Probes,
     clock: Clock,
@@ -83,6 +86,7 @@ pub async fn run(
         slaves,
         schedule,
         health,
+        orders,
         inputs,
         probes,
         probe_cost,
@@ -96,9 +100,10 @@ pub async fn run(
 /// A line that nobody polls, for one who asks while no gateway runs. To be called within a `LocalSet`.
 pub async fn alone(line: LineConfig, probes: Probes, stop: CancellationToken) {
     let (inputs, mut unheard) = mpsc::channel(8);
+    let (_nobody, orders) = mpsc::channel(1);
     let source = SourceIndex(0);
     let (clock, pace) = (Clock::new(1.0), Pace::default());
-    let polls = run(line, source, Vec::new(), inputs, probes, clock, pace, stop);
+    let polls = run(line, source, Vec::new(), orders, inputs, probes, clock, pace, stop);
     tokio::join!(polls, async { while unheard.recv().await.is_some() {} });
 }
 

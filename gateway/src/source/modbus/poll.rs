@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{Block, Body, DeviceIndex, Frame, SourceIndex, Timestamp, WireFault};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ pub(super) struct Poller<L> {
     /// Of the same slaves, by position.
     pub(super) schedule: Schedule,
     pub(super) health: Health,
+    /// What is to be written to its devices.
+    pub(super) orders: mpsc::Receiver<WriteOrder>,
     pub(super) inputs: mpsc::Sender<Input>,
     /// What somebody else wants to know.
     pub(super) probes: Probes,
@@ -93,6 +95,9 @@ impl<L: Line> Poller<L> {
 
     /// Does what is due now, or waits until something is.
     async fn turn(&mut self) -> Result<(), HungUp> {
+        if let Ok(order) = self.orders.try_recv() {
+            return self.write(order).await;
+        }
         if self.health.retry.is_some_and(|at| at <= Instant::now()) {
             self.open().await?;
             return Ok(());
@@ -120,12 +125,13 @@ impl<L: Line> Poller<L> {
     }
 
     async fn wait(&mut self, until: Instant) -> Result<(), HungUp> {
+        // Cancel-safe all of them: a timer, a token, two channels.
         tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = tokio::time::sleep_until(until) => {}
-            () = self.probes.come() => {}
+            () = tokio::time::sleep_until(until) => Ok(()),
+            () = self.stop.cancelled() => Ok(()),
+            () = self.probes.come() => Ok(()),
+            Some(order) = self.orders.recv() => self.write(order).await,
         }
-        Ok(())
     }
 
     /// Puts somebody's question; what comes of it says nothing about the devices that are polled.
@@ -145,6 +151,31 @@ impl<L: Line> Poller<L> {
         // Who asked may have gone.
         let _heard = answer.send(told);
         Ok(())
+    }
+
+    /// Writes a value, once, and polls its device so that it can show it.
+    async fn write(&mut self, order: WriteOrder) -> Result<(), HungUp> {
+        let WriteOrder { ticket, device, order } = order;
+        let position = self.slaves.iter().position(|slave| slave.device == device);
+        let result = match position {
+            None => Err("it is not polled on this line".to_owned()),
+            Some(_) if !self.open().await? => Err("its line cannot be opened".to_owned()),
+            Some(position) => {
+                let unit = self.slaves[position].unit;
+                self.line.write(unit, &order).await.map_err(|fault| match fault {
+                    WireFault::Exception(_) => fault.to_string(),
+                    WireFault::Timeout | WireFault::Garbled | WireFault::Disconnected => {
+                        format!("{fault}; it may have been written or not")
+                    }
+                })
+            }
+        };
+        let is_written = result.is_ok();
+        self.send(Input::Written { ticket, result }).await?;
+        match position.filter(|_| is_written) {
+            Some(position) => self.poll(position, self.clock.now()).await,
+            None => Ok(()),
+        }
     }
 
     /// One poll of one device, and what follows from it.

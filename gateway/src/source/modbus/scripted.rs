@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use gatehouse_core::community::device_type::Function;
+use gatehouse_core::decode::order::Order;
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, WireFault};
 use tokio::sync::mpsc;
@@ -142,6 +143,10 @@ impl Line for Scripted {
         answer
     }
 
+    async fn write(&mut self, unit: u8, _: &Order) -> Result<(), WireFault> {
+        self.read(unit, Request { function: Function::Coil, start: 0, count: 1 }).await.map(drop)
+    }
+
     async fn probe(&mut self, Probe { unit, question }: Probe) -> Said {
         match question {
             Question::Read { function, start, count } => {
@@ -159,6 +164,7 @@ pub(super) fn poller(
     inputs: mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Poller<Scripted> {
+    let (_, orders) = mpsc::channel(1);
     let clock = Clock::new(speed);
     let request = |start| Request { function: Function::Input, start, count: 2 };
     let slave = |unit: &u8| {
@@ -174,6 +180,7 @@ pub(super) fn poller(
         slaves: units.iter().map(slave).collect(),
         schedule: Schedule::new(units.iter().map(|_| SECOND), limits, clock.now()),
         health: Health::default(),
+        orders,
         inputs,
         probes: probes().1,
         probe_cost: TIMEOUT,

@@ -14,7 +14,12 @@ use rumqttc::{
 };
 use tokio::time::{Instant, Sleep, timeout};
 
+use gatehouse_core::decode::order::Order;
+use gatehouse_core::pipeline::WriteOrder;
+
 use super::Listener;
+use super::intake::Intake;
+use super::settle::Shared;
 use crate::retry::Retry;
 use crate::tls::explain;
 
@@ -73,7 +78,10 @@ impl Listener {
             return End::Lost("the subscriptions do not fit the client's channel".to_owned());
         }
         retry.connected();
+        self.intake.refuse(&mut self.orders);
         let mut link = Link {
+            client: client.clone(),
+            writing: None,
             unconfirmed: self.intake.filters().len().div_ceil(FILTERS_PER_PACKET),
             refused: Vec::new(),
             since: Instant::now(),
@@ -84,6 +92,11 @@ impl Listener {
         };
         loop {
             if let Err(end) = self.step(&mut eventloop, &mut link).await {
+                if let Some(ticket) = link.writing {
+                    let why =
+                        "the connection to its broker was lost; it may have been written or not";
+                    self.intake.written(ticket, Err(why.to_owned()));
+                }
                 if link.stopping.is_some() {
                     let _sent = client.try_disconnect();
                     // Until the broker hangs up: then it has read the last acknowledgements, and
@@ -141,6 +154,12 @@ impl Listener {
                 self.subscribed(&ack, link)?;
             }
             Event::Outgoing(Outgoing::PubAck(_)) => self.ledger.lock().woken(),
+            // One value at a time is under way, and nothing else is ever published.
+            Event::Incoming(Packet::PubAck(_)) => {
+                if let Some(ticket) = link.writing.take() {
+                    self.intake.written(ticket, Ok(()));
+                }
+            }
             Event::Incoming(_) | Event::Outgoing(_) => {}
         }
         if eventloop.state.events.is_empty() {
@@ -209,32 +228,12 @@ impl Listener {
                 event = &mut poll => return event.map(Some).map_err(|error| lost(&error)),
                 // What the poll has read so far stays in its buffers.
                 () = self.stop.cancelled(), if link.stopping.is_none() => return Ok(None),
-                () = &mut link.timer => self.look_after(link)?,
+                () = &mut link.timer => look_after(&self.ledger, &self.intake, link)?,
+                Some(order) = self.orders.recv(), if link.writing.is_none() => {
+                    write(&self.intake, link, order);
+                }
             }
         }
-    }
-
-    /// The timer went off: are acknowledgements owed, is the connection dead?
-    fn look_after(&mut self, link: &mut Link) -> Result<(), End> {
-        let now = Instant::now();
-        let overdue = link.acknowledged + GATHER;
-        let mut deadline = link.deadline();
-        if now >= overdue {
-            self.ledger.lock().overdue();
-        } else if self.ledger.lock().is_owing() {
-            deadline = deadline.min(overdue);
-        }
-        if now >= deadline {
-            return Err(match link.stopping {
-                Some(_) => End::Stopped,
-                None => End::Lost(
-                    link.why_down(self.intake.filters().len())
-                        .unwrap_or_else(|| "the broker has gone quiet".to_owned()),
-                ),
-            });
-        }
-        link.timer.as_mut().reset(deadline);
-        Ok(())
     }
 
     fn begin_to_stop(&mut self, link: &mut Link) {
@@ -265,8 +264,49 @@ impl Listener {
     }
 }
 
+/// The timer went off: are acknowledgements owed, is the connection dead?
+fn look_after(ledger: &Shared, intake: &Intake, link: &mut Link) -> Result<(), End> {
+    let now = Instant::now();
+    let overdue = link.acknowledged + GATHER;
+    let mut deadline = link.deadline();
+    if now >= overdue {
+        ledger.lock().overdue();
+    } else if ledger.lock().is_owing() {
+        deadline = deadline.min(overdue);
+    }
+    if now >= deadline {
+        return Err(match link.stopping {
+            Some(_) => End::Stopped,
+            None => End::Lost(
+                link.why_down(intake.filters().len())
+                    .unwrap_or_else(|| "the broker has gone quiet".to_owned()),
+            ),
+        });
+    }
+    link.timer.as_mut().reset(deadline);
+    Ok(())
+}
+
+/// Hands a value to the client.
+fn write(intake: &Intake, link: &mut Link, order: WriteOrder) {
+    let sent = match order.order {
+        Order::Publish { topic, payload } => {
+            link.client.try_publish(topic, QoS::AtLeastOnce, false, payload).is_ok()
+        }
+        Order::Coil { .. } | Order::Registers { .. } => false,
+    };
+    if sent {
+        link.writing = Some(order.ticket);
+    } else {
+        intake.written(order.ticket, Err("the client takes nothing now".to_owned()));
+    }
+}
+
 /// What is known of the present connection.
 struct Link {
+    client: AsyncClient,
+    /// The value that was published and that the broker has not confirmed, by ticket.
+    writing: Option<u64>,
     /// Subscription packets that the broker has not answered.
     unconfirmed: usize,
     /// Subscriptions that it does not grant.

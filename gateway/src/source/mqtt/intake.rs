@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, Ticket};
 use rumqttc::{Publish, QoS};
 use tokio::sync::mpsc;
@@ -182,9 +182,28 @@ impl Intake {
         });
     }
 
-    pub(super) async fn tell_while_waiting(&mut self, pause: Duration) {
+    /// What became of a value that was to be written. Without room the pipeline gives up on it by itself.
+    pub(super) fn written(&self, ticket: u64, result: Result<(), String>) {
+        if let Some(inputs) = &self.inputs {
+            let _full = inputs.try_send(Input::Written { ticket, result });
+        }
+    }
+
+    /// Nothing may be written later than it was wanted.
+    pub(super) fn refuse(&self, orders: &mut mpsc::Receiver<WriteOrder>) {
+        while let Ok(order) = orders.try_recv() {
+            self.written(order.ticket, Err("its broker is not connected".to_owned()));
+        }
+    }
+
+    pub(super) async fn tell_while_waiting(
+        &mut self,
+        pause: Duration,
+        orders: &mut mpsc::Receiver<WriteOrder>,
+    ) {
         let until = Instant::now() + pause;
         while Instant::now() < until {
+            self.refuse(orders);
             let rest = until.duration_since(Instant::now());
             tokio::time::sleep(rest.min(TELL_EVERY)).await;
             self.tell();

@@ -25,7 +25,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use gatehouse_core::pipeline::Input;
+use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -80,7 +80,8 @@ pub fn prepare(
     let routes = Routes::new(routes);
     let intake = Intake::new(source, config.max_payload_bytes, routes, ledger.clone(), inputs);
     let broker = config.id.clone();
-    Ok(Listener { broker, credentials, client_id, stop, ledger, intake, too_large: None })
+    let (_, orders) = mpsc::channel(1);
+    Ok(Listener { broker, credentials, client_id, stop, ledger, intake, orders, too_large: None })
 }
 
 /// The broker over all connections to it.
@@ -92,6 +93,8 @@ pub struct Listener {
     stop: CancellationToken,
     ledger: Shared,
     intake: Intake,
+    /// What is to be written to its devices.
+    orders: mpsc::Receiver<WriteOrder>,
     /// When a packet was larger than anybody can hold, last time.
     too_large: Option<Instant>,
 }
@@ -100,6 +103,12 @@ impl Listener {
     /// See [`start`].
     pub fn spawn(self) -> JoinHandle<()> {
         tokio::spawn(self.run())
+    }
+
+    /// With what is to be written to its devices.
+    #[must_use]
+    pub fn writing(self, orders: mpsc::Receiver<WriteOrder>) -> Self {
+        Self { orders, ..self }
     }
 
     async fn run(mut self) {
@@ -142,7 +151,7 @@ impl Listener {
             } else {
                 tracing::debug!(broker = self.broker, why, ?pause, "still not connected");
             }
-            let telling = self.intake.tell_while_waiting(pause);
+            let telling = self.intake.tell_while_waiting(pause, &mut self.orders);
             let _stopped = self.stop.run_until_cancelled(telling).await;
         }
         if self.intake.is_up() {

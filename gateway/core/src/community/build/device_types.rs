@@ -5,7 +5,7 @@ use super::super::device_type::{At, Bits, DeviceType, Function, Kind, Modbus, Po
 use super::super::document::Document;
 use super::super::quantity::{is_unit, nearest_unit};
 use super::super::rule::{MAPS, RESERVED};
-use super::unique;
+use super::{unique, writables};
 
 /// A binary payload's points lie within this; a sensor's payload has tens of bytes.
 const LAST_BYTE: usize = 65_535;
@@ -23,6 +23,7 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
         check_limits(document, &path, point);
     }
     check_one_form(document, device_type);
+    writables::check(document, device_type);
 }
 
 fn check_head(document: &mut Document, device_type: &DeviceType) {

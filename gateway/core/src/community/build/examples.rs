@@ -3,6 +3,7 @@
 use super::super::device_type::{DeviceType, Example, Kind, Order, Point, Via};
 use super::super::document::Document;
 use super::super::fault::nearest;
+use super::writables;
 use crate::decode::{Decoder, Raw};
 use crate::reading::{Block, Body, Quality};
 
@@ -20,6 +21,18 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
     }
     for (position, example) in device_type.examples.iter().enumerate() {
         let path = format!("example.{position}");
+        if !example.write.is_empty() {
+            writables::run_example(document, position, device_type, example);
+            continue;
+        }
+        for (key, is_set) in
+            [("topic", example.topic.is_some()), ("own-topic", example.own_topic.is_some())]
+        {
+            if is_set {
+                let message = format!("`{key}` belongs to an example with `write`");
+                document.key_fault(&format!("{path}.{key}"), message, None);
+            }
+        }
         let names = example.expect.keys().map(|name| ("expect", name));
         let are_points_sure = !document.has_doubtful("point", "name");
         for (key, name) in names.chain(example.quality.keys().map(|name| ("quality", name))) {

@@ -22,6 +22,7 @@ mod scenes;
 mod simulation;
 mod site;
 mod warning;
+mod writables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -199,6 +200,7 @@ fn unlimited(name: &str) -> Point {
         no_data: Vec::new(),
         words: BTreeMap::new(),
         optional: true,
+        writable: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod calendar;
 mod once;
 mod people;
 mod warning;
+mod writables;
 
 use super::*;
 use crate::community::fault::line_and_column;

@@ -8,6 +8,15 @@ fn slow() -> String {
 }
 
 #[test]
+fn a_short_peak_is_nobodys_business() {
+    let mut night = Night::new(Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]));
+
+    night.talk(60, 20.0).talk(50, 45.0).talk(600, 20.0);
+
+    assert_eq!(night.transcript, "");
+}
+
+#[test]
 fn a_delay_that_was_disproved_does_not_come_back_after_a_restart() {
     let scene = slow();
     let mut before = Night::new(Night::with_scenes(&[&scene]));

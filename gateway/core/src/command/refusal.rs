@@ -1,0 +1,79 @@
+//! Why a command changes nothing, or what went wrong when it was carried out.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Typed, so that a program can tell what to do; [`std::fmt::Display`] is for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Refusal {
+    /// It is not a command. Mend the sender.
+    #[error("not a command: {reason}")]
+    Malformed { reason: String },
+    /// No such command. The nearest one is in `help`.
+    #[error("there is no command `{command}`")]
+    Unknown {
+        command: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
+    /// It came too late. Send it anew, and look at the clocks of both sides.
+    #[error("it has expired at {expires}")]
+    Expired { expires: String },
+    /// It would be valid for longer than an id is remembered. Let it expire sooner.
+    #[error("it expires more than {days} days from now")]
+    TooFarAhead { days: u64 },
+    /// It needs a signature and has none.
+    #[error("`{command}` needs a signature in `sig`")]
+    Unsigned { command: String },
+    /// Its signature is not one of a trusted key over these very fields.
+    #[error("its signature does not hold: {reason}")]
+    Unverified { reason: String },
+    /// The gateway does not know what time it is, so neither whether the command has expired. Send it
+    /// again when the gateway's status says `synced`.
+    #[error("the gateway's clock is not known to be right")]
+    ClockUnknown,
+    /// The id belongs to another command. Choose a new one.
+    #[error("another command had this id")]
+    IdTaken,
+    /// The gateway ended while it was carried out: it may have been done or not. Look, then send a new
+    /// one if need be.
+    #[error("the gateway ended while it was carried out; it may have been done or not")]
+    Interrupted,
+    /// Too much at once. Wait, then send a new one.
+    #[error("{reason}; try again later")]
+    Busy { reason: String },
+    /// The gateway cannot do that, or not yet.
+    #[error("{reason}")]
+    Unsupported { reason: String },
+    /// A sequence of `events.confirm` that the platform cannot have. Wait for it to come.
+    #[error("{reason}")]
+    NotSent { reason: String },
+    /// There is no such event, device, point or person here.
+    #[error("there is no {what} `{id}`")]
+    NotFound { what: String, id: String },
+    /// The event is not at a stage at which this can be done.
+    #[error("{reason}")]
+    NotNow { reason: String },
+    /// The point is not declared `writable`.
+    #[error("`{point}` of `{device}` is not writable")]
+    NotWritable { device: String, point: String },
+    /// Outside of what its device type allows.
+    #[error("{reason}")]
+    OutOfLimits { reason: String },
+    /// What must hold before this is written does not hold, or is not known.
+    #[error("{reason}")]
+    Interlocked { reason: String },
+    /// The device did not take it.
+    #[error("the device did not take it: {reason}")]
+    NotWritten { reason: String },
+    /// The device took it, and shows another value.
+    #[error("{written} was written and {read} is there")]
+    Mismatch { written: f64, read: f64 },
+    /// The device took it, and nothing was heard of it since.
+    #[error("{written} was written, and the device has not shown its value since")]
+    NotReadBack { written: f64 },
+    /// The gateway could not do it; its log says why.
+    #[error("{reason}")]
+    Failed { reason: String },
+}
