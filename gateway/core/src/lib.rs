@@ -19,9 +19,11 @@
 //! 11. [`view`]: what the console may see of it,
 //! 12. [`command`]: what the platform may ask for, read and judged by its form,
 //! 13. [`statistics`]: what is kept of the past, to try other rules on,
-//! 14. [`reasons`]: why a frame or a reading was turned away, in words for people.
+//! 14. [`reasons`]: why a frame or a reading was turned away, in words for people,
+//! 15. [`alert`]: whom to tell of an event, when and in which words.
 
 pub mod admission;
+pub mod alert;
 pub mod command;
 pub mod community;
 pub mod decode;
