@@ -9,6 +9,7 @@
 //! | `o` level sequence | the event's id: this record waits for the platform |
 //! | `e` event sequence | nothing: where to find an event's records |
 //! | `s` key | a state of the pipeline |
+//! | `a` key | what the alerts remember: mail that waits, who was told, links that were used |
 //! | `m` name | format, boot counter, anchor of the chain, what was given up |
 
 use gatehouse_core::event::message::Record;
@@ -127,6 +128,10 @@ pub(super) fn event_key(event: &str, sequence: u64) -> Vec<u8> {
 
 pub(super) fn state_key(key: &str) -> Vec<u8> {
     [b"s", key.as_bytes()].concat()
+}
+
+pub(super) fn mail_key(key: &str) -> Vec<u8> {
+    [b"a", key.as_bytes()].concat()
 }
 
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {

@@ -163,6 +163,8 @@ struct Shared {
     queue: Arc<Queue>,
     /// Rings when there is something new to send.
     arrived: Notify,
+    /// Rings when there are new records for the alerts.
+    to_alert: Notify,
     damage: Option<Damage>,
     /// Why the last write failed; `None` when it did not.
     fault: Mutex<Option<String>>,
@@ -229,6 +231,7 @@ impl Store {
             book: Mutex::new(opened.book),
             queue: Arc::default(),
             arrived: Notify::new(),
+            to_alert: Notify::new(),
             damage: opened.damage,
             fault: Mutex::default(),
             held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
@@ -322,6 +325,20 @@ impl Store {
     /// counts.
     pub async fn arrived(&self) {
         self.0.arrived.notified().await;
+    }
+}
+
+/// The alerts' room.
+impl Store {
+    /// Returns when there are new records. For one waiter; what happened before the call counts.
+    pub async fn recorded(&self) {
+        self.0.to_alert.notified().await;
+    }
+
+    /// Writes rows, or removes those without a value; whether they would survive a power cut. All of them
+    /// or none. False once the store's thread has gone.
+    pub async fn keep_mail(&self, rows: Vec<(String, Option<Vec<u8>>)>) -> bool {
+        self.0.queue.mail(rows).await.is_ok()
     }
 }
 

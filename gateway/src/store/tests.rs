@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod mail;
 mod trouble;
 
 const MAX_WAITING: usize = 6;
