@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::desk::Waiting;
 use crate::infer::Inference;
 use crate::pace::Pace;
 use crate::shadow::feed::Feed;
@@ -47,6 +48,8 @@ pub struct Effects {
     pub view: watch::Sender<Arc<View>>,
     /// Answers to what people say of events.
     pub rulings: mpsc::Sender<Ruling>,
+    /// Those who wait to hear what came of their actions.
+    pub waiting: Arc<Waiting>,
     /// Shows a candidate what comes in, and its watch what goes out.
     pub feed: Feed,
     /// What comes with each [`Input::Config`]; left here before that is sent.
@@ -176,6 +179,7 @@ impl Effects {
                 Output::Settle(ticket) => self.settle(ticket),
                 // Full or closed: who asked has gone.
                 Output::Ruling(ruling) => _ = self.rulings.try_send(ruling),
+                Output::Acted { ticket, acted } => self.waiting.tell(ticket, acted),
                 Output::Ask(question) => {
                     if let Some(inference) = &self.inference {
                         inference.ask(question);

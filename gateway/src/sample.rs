@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use gatehouse_core::community::quantity::Text;
-use gatehouse_core::event::message::Message;
+use gatehouse_core::event::action::{Acted, NotDone};
+use gatehouse_core::event::message::{EventData, Message};
 use gatehouse_core::pipeline::{Input, Ruling, Shift};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -17,9 +18,33 @@ pub(crate) fn desk() -> Arc<Desk> {
     let (rulings, told) = mpsc::channel(ANSWERS);
     let desk =
         Desk::new(inputs.downgrade(), told, Arc::new(|id| (id == "e-1").then(|| message().data)));
+    let waiting = desk.waiting();
     tokio::spawn(async move {
         let _stays = inputs;
-        while let Some(Input::Verdict { opinion, journal }) = received.recv().await {
+        while let Some(input) = received.recv().await {
+            let (opinion, journal) = match input {
+                Input::Verdict { opinion, journal } => (opinion, journal),
+                Input::Act { action, ticket, journal } => {
+                    let told = format!("{} {}", action.deed.word(), action.actor.name);
+                    waiting.tell(ticket, acted(action.event, journal, &told));
+                    continue;
+                }
+                Input::Report { report, ticket } => {
+                    waiting.tell(
+                        ticket,
+                        acted("e-1".into(), Some(Box::new(message().data)), &report.text),
+                    );
+                    continue;
+                }
+                Input::Drill { drill, ticket } => {
+                    waiting.tell(
+                        ticket,
+                        acted("e-1".into(), Some(Box::new(message().data)), &drill.scene),
+                    );
+                    continue;
+                }
+                _ => return,
+            };
             let said = format!("{} {}", opinion.by, opinion.note);
             let (device, detector) = ("lane-03".into(), "held".into());
             let ruling = Ruling {
@@ -35,6 +60,11 @@ pub(crate) fn desk() -> Arc<Desk> {
         }
     });
     Arc::new(desk)
+}
+
+fn acted(event: String, data: Option<Box<EventData>>, told: &str) -> Acted {
+    let result = data.ok_or(NotDone::Unknown);
+    Acted { event, result, told: Text::new(format!("做了 {told}"), format!("did {told}")) }
 }
 
 /// The fire lane in the east is blocked: level III, opened on the first of January 2026 at 00:05 UTC.

@@ -142,6 +142,7 @@ pub async fn start(
         settlers,
         view: view_sender,
         rulings,
+        waiting: desk.waiting(),
         feed,
         changes: to_engine,
         pace,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use divan::black_box;
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Scene;
 use gatehouse_core::community::{Address, Community, Device, Source, SourceKind, site};
@@ -45,6 +46,7 @@ fn pipeline(scene: &str) -> Pipeline {
         township: "t".into(),
         gateway: "g".into(),
         calendar: None,
+        duties: Duties::default(),
         areas: vec![site::Area { id: "a".into(), title: Text::default(), people: 10 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "s".into(), kind: SourceKind::Broker }],

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::community::calendar::Calendar;
 use crate::community::device_type::DeviceType;
 use crate::community::expectation::Expectation;
+use crate::community::people::Duties;
 use crate::community::quantity::Text;
 use crate::community::scene::{Scene, SceneHead, Status, Story};
 use crate::community::{Address, Community, Device, ModelSpec, Source, SourceKind, site};
@@ -118,6 +119,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
         township: "story".into(),
         gateway: "story".into(),
         calendar: None,
+        duties: Duties::default(),
         areas: vec![site::Area { id: "story".into(), title: title.clone(), people: 100 }],
         feeders: Vec::new(),
         sources: vec![Source { id: "story".into(), kind: SourceKind::Replay }],

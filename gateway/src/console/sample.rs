@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::{Category, Tier};
 use gatehouse_core::community::site::Area;
 use gatehouse_core::community::{Address, Community, Device};
 use gatehouse_core::event::message::{
-    Cause, Certainty, Contribution, EventData, Grading, Review, State, Urgency,
+    Cause, Certainty, Contribution, EventData, Grading, Handling, Review, State, Urgency,
 };
 use gatehouse_core::reading::{Quality, SourceIndex, TimeQuality, Timestamp};
 use gatehouse_core::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
@@ -75,6 +76,7 @@ pub(super) fn community() -> Community {
         title: Text::new("阳光花园", "Sunny Garden"),
         township: "demo-town".into(),
         calendar: None,
+        duties: Duties::default(),
         gateway: "gw-demo".into(),
         areas: AREAS
             .iter()
@@ -201,6 +203,8 @@ pub(super) fn event(
         evidence: vec![],
         review: Review::default(),
         drill: false,
+        handling: Handling::default(),
+        reports: Vec::new(),
         echo: BTreeMap::new(),
     };
     EventView { started, data }

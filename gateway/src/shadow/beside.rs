@@ -78,7 +78,7 @@ impl Beside {
         while let Some(output) = self.pipeline.poll_output() {
             match output {
                 Output::Store(batch) => told.extend(batch.records),
-                Output::Settle(_) | Output::Ruling(_) => {}
+                Output::Settle(_) | Output::Ruling(_) | Output::Acted { .. } => {}
                 Output::Ask(question) => {
                     let answer = self.models.as_mut().map(|models| models.answer(&question));
                     let answer = answer.unwrap_or_else(|| Answer {

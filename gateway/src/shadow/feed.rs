@@ -71,8 +71,11 @@ impl Feed {
             | Input::Dropped { .. }
             | Input::Clock(_)
             | Input::ClockStepped { .. } => input.clone(),
-            // A verdict names an event of the live one; what it taught is taken over at the next start.
+            // A verdict or an action names an event of the live one; what it taught is taken over at the next start.
             Input::Verdict { .. }
+            | Input::Act { .. }
+            | Input::Report { .. }
+            | Input::Drill { .. }
             | Input::Answer(_)
             | Input::Stored { .. }
             | Input::StoreFailed { .. }

@@ -4,7 +4,7 @@
 //! nobody here opens a file. The rooms:
 //!
 //! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
-//! 2. [`device_type`], [`scene`], [`site`], [`calendar`]: the file formats,
+//! 2. [`device_type`], [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
 //! 5. [`build`]: cross-checks the files and resolves names to positions.
@@ -16,6 +16,7 @@ pub mod document;
 pub mod expectation;
 pub mod fault;
 pub mod frequency;
+pub mod people;
 pub mod quantity;
 pub mod rule;
 pub mod scene;
@@ -44,6 +45,8 @@ pub struct Community {
     pub gateway: String,
     /// The community's own time; rules that ask for it are faults without it.
     pub calendar: Option<Arc<Calendar>>,
+    /// Who is called.
+    pub duties: people::Duties,
     pub areas: Vec<site::Area>,
     pub feeders: Vec<site::Feeder>,
     pub sources: Vec<Source>,
@@ -171,6 +174,7 @@ pub(crate) mod tests {
             township: "town".into(),
             gateway: "gw".into(),
             calendar: None,
+            duties: people::Duties::default(),
             areas: vec![site::Area {
                 id: "east".into(),
                 title: Text::new("东区", "east"),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Calendar;
 use super::calendar::dates::DayTime;
 use super::frequency::Frequency;
+use super::people::{Duties, Escalation, Person, Shift, Team};
 use super::quantity::{Period, Text};
 use crate::reading::Timestamp;
 
@@ -28,9 +29,29 @@ pub struct Site {
     pub feeders: Vec<Feeder>,
     #[serde(rename = "device", default)]
     pub devices: Vec<DeviceEntry>,
+    #[serde(rename = "team", default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<Team>,
+    #[serde(rename = "person", default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<Person>,
+    #[serde(rename = "shift", default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<Shift>,
+    #[serde(rename = "escalation", default, skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<Escalation>,
     /// For `demo` and `simulate` only; `run` checks it and otherwise leaves it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<Simulation>,
+}
+
+impl Site {
+    /// Who is called.
+    pub fn duties(&self) -> Duties {
+        Duties {
+            teams: self.teams.clone(),
+            people: self.people.clone(),
+            shifts: self.shifts.clone(),
+            escalations: self.escalations.clone(),
+        }
+    }
 }
 
 /// `[community]`.

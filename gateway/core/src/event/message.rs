@@ -158,9 +158,97 @@ pub struct EventData {
     pub review: Review,
     /// An exercise, not the real thing.
     pub drill: bool,
+    /// How far people are with it.
+    #[serde(default)]
+    pub handling: Handling,
+    /// People who reported it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<Reported>,
     /// In `opened` and `reopened`: fields of the raising frame, as its device type lists them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub echo: BTreeMap<String, serde_json::Value>,
+}
+
+/// How far people are with an event; what the sensors see is its [`State`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Handling {
+    pub stage: Stage,
+    /// A person's or team's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Who did what was done last: a person, `platform`, or `sensor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What that person wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Put aside until then (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelved_until: Option<String>,
+    /// When it is escalated if nothing happens (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+}
+
+/// How far people are; in this order, and a later one wins over an earlier one.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Nobody has taken it up.
+    #[default]
+    Raised,
+    /// Somebody has seen it.
+    Acknowledged,
+    /// Somebody was sent.
+    Dispatched,
+    /// What could be done was done.
+    Handled,
+    /// It is seen to be over, by its sensor or by a person.
+    Verified,
+    /// It is over for good.
+    Closed,
+    /// It was a false alarm, planned work, or refused at its review.
+    Dismissed,
+}
+
+impl Stage {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Acknowledged => "acknowledged",
+            Self::Dispatched => "dispatched",
+            Self::Handled => "handled",
+            Self::Verified => "verified",
+            Self::Closed => "closed",
+            Self::Dismissed => "dismissed",
+        }
+    }
+
+    /// Whether nobody has to do anything any more.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Closed | Self::Dismissed => true,
+            Self::Raised
+            | Self::Acknowledged
+            | Self::Dispatched
+            | Self::Handled
+            | Self::Verified => false,
+        }
+    }
+}
+
+/// What a person said who reported it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reported {
+    pub by: String,
+    /// When (RFC 3339).
+    pub at: String,
+    pub text: String,
 }
 
 /// Why the event stands as it does.

@@ -10,6 +10,7 @@
 //! 3. [`message`]: what leaves the box,
 //! 4. [`verdict`]: what people say of it afterwards.
 
+pub mod action;
 pub mod identity;
 mod life;
 pub mod message;
@@ -167,6 +168,12 @@ impl Book {
         live.data.review = review(&live.data.review);
         self.dirty.insert(key.clone());
         true
+    }
+
+    pub fn acknowledge(&mut self, event: &str) -> Option<EventData> {
+        let (_, live) = self.live.iter_mut().find(|(_, live)| live.data.event == event)?;
+        live.data.handling.stage = message::Stage::Acknowledged;
+        Some(live.data.clone())
     }
 
     /// Notes a finding; the first one of its key makes an event of the `concern`.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
-use crate::event::message::{Cause, Certainty, Grading, Review, Urgency};
+use crate::event::message::{Cause, Certainty, Grading, Handling, Review, Urgency};
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp(0) + Duration::from_secs(seconds)
@@ -66,6 +66,8 @@ fn concern() -> Concern {
             evidence: Vec::new(),
             review: Review::default(),
             drill: false,
+            handling: Handling::default(),
+            reports: Vec::new(),
             echo: BTreeMap::new(),
         },
         people: 100,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::community::Community;
 use crate::community::quantity::Text;
+use crate::event::action::{Acted, Action, Drill, Report};
 use crate::event::message::{EventData, Record};
 use crate::event::verdict::{Opinion, Verdict};
 use crate::reading::{DeviceIndex, Frame, SourceIndex, Ticket, TimeQuality, Timestamp};
@@ -42,6 +43,13 @@ pub enum Input {
     /// What a person says of an event, and the newest that the journal knows of it: an event that is
     /// over for good stands nowhere else. Answered with an [`Output::Ruling`].
     Verdict { opinion: Opinion, journal: Option<Box<EventData>> },
+    /// What somebody does about an event, and the newest that the journal knows of it. This one and the
+    /// next two are answered with an [`Output::Acted`] of the same ticket.
+    Act { action: Action, ticket: u64, journal: Option<Box<EventData>> },
+    /// What a person saw.
+    Report { report: Report, ticket: u64 },
+    /// An exercise begins.
+    Drill { drill: Drill, ticket: u64 },
 }
 
 /// What should be done.
@@ -55,6 +63,8 @@ pub enum Output {
     Settle(Ticket),
     /// A person's verdict is on disk, and this is what it did.
     Ruling(Ruling),
+    /// What somebody did is on disk, and this is what came of it.
+    Acted { ticket: u64, acted: Acted },
 }
 
 /// What a person's verdict did.

@@ -9,7 +9,7 @@ use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
 use crate::detect::rule::{GradeQuestion, Grades};
 use crate::detect::soon::SUFFIX;
-use crate::event::message::{Cause, Certainty, EventData, Review, State, Urgency};
+use crate::event::message::{Cause, Certainty, EventData, Handling, Review, State, Urgency};
 use crate::event::{Concern, Place};
 use crate::reading::{DeviceIndex, Timestamp};
 
@@ -89,6 +89,8 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         evidence: Vec::new(),
         review: Review::default(),
         drill: false,
+        handling: Handling::default(),
+        reports: Vec::new(),
         echo: BTreeMap::new(),
     };
     let people = community.areas[device.area].people;

@@ -17,6 +17,7 @@
 //! 10. `recording`: what is kept of readings, to try other rules on,
 //! 11. `viewing`: a snapshot for the console.
 
+mod acting;
 mod asking;
 mod boundary;
 mod budgeting;
@@ -107,7 +108,7 @@ pub struct Pipeline {
     /// What was raised lately, and what people said of it.
     ledger: Ledger,
     /// Answers to those people, by the batch that must be on disk first.
-    rulings: VecDeque<(u64, Ruling)>,
+    answers: VecDeque<(u64, Output)>,
     mint: Mint,
     boot: u64,
     /// Events that were told to nobody, since start.
@@ -178,7 +179,7 @@ impl Pipeline {
             happened: BTreeMap::new(),
             book: Book::default(),
             ledger: Ledger::default(),
-            rulings: VecDeque::new(),
+            answers: VecDeque::new(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),
             batch: Batch::default(),
@@ -230,7 +231,7 @@ impl Pipeline {
             Input::Stored { through } => {
                 self.stored = self.stored.max(through);
                 self.settling.handle_stored(through, |t| self.outputs.push_back(Output::Settle(t)));
-                self.give_rulings();
+                self.give_answers();
                 self.handle_store_works();
             }
             Input::DiskFull { why } => self.handle_disk_full(why, now),
@@ -241,6 +242,11 @@ impl Pipeline {
             Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
             Input::Config(community) => self.replace(community, now),
             Input::Verdict { opinion, journal } => self.handle_verdict(&opinion, journal, now),
+            Input::Act { action, ticket, journal } => {
+                self.handle_action(action, ticket, journal, now);
+            }
+            Input::Report { report, ticket } => self.handle_report(report, ticket, now),
+            Input::Drill { drill, ticket } => self.handle_drill(drill, ticket, now),
         }
         self.finish(ticket, now);
     }

@@ -273,7 +273,7 @@ impl Pipeline {
             let batch = std::mem::take(&mut self.batch);
             self.outputs.push_back(Output::Store(Batch { number: needs, ..batch }));
         }
-        self.give_rulings();
+        self.give_answers();
         if let Some(ticket) = ticket
             && self.settling.handle(ticket, needs)
         {

@@ -8,6 +8,7 @@ use super::boundary::{Answer, Batch, Input, Output, Question, Restored};
 use super::{Pipeline, Settings};
 use crate::community::scene::Scene;
 use crate::community::{Community, ModelSpec, tests::community};
+use crate::event::action::Acted;
 use crate::event::message::Message;
 use crate::reading::{Body, DeviceIndex, Frame, SourceIndex, Ticket, Timestamp};
 
@@ -46,6 +47,7 @@ struct Night {
     batches: Vec<Batch>,
     questions: Vec<Question>,
     settled: Vec<u64>,
+    acted: Vec<Acted>,
     stores: bool,
 }
 
@@ -64,6 +66,7 @@ impl Night {
             batches: Vec::new(),
             questions: Vec::new(),
             settled: Vec::new(),
+            acted: Vec::new(),
             stores: true,
         };
         night.drain();
@@ -102,6 +105,7 @@ impl Night {
                 Output::Ask(question) => self.questions.push(question),
                 Output::Settle(ticket) => self.settled.push(ticket.id),
                 Output::Ruling(ruling) => writeln!(self.transcript, "{}", ruling.told.en).unwrap(),
+                Output::Acted { acted, .. } => self.acted.push(acted),
             }
         }
     }

@@ -156,17 +156,17 @@ impl Pipeline {
 
     /// Answers once what was decided in this step is on disk.
     fn answer(&mut self, ruling: Ruling) {
-        self.rulings.push_back((u64::MAX, ruling));
+        self.answers.push_back((u64::MAX, Output::Ruling(ruling)));
     }
 
     /// Gives the answers that may be given.
-    pub(super) fn give_rulings(&mut self) {
-        for (needs, _) in &mut self.rulings {
+    pub(super) fn give_answers(&mut self) {
+        for (needs, _) in &mut self.answers {
             *needs = (*needs).min(self.batches);
         }
-        while let Some((_, ruling)) = self.rulings.pop_front_if(|(needs, _)| *needs <= self.stored)
+        while let Some((_, answer)) = self.answers.pop_front_if(|(needs, _)| *needs <= self.stored)
         {
-            self.outputs.push_back(Output::Ruling(ruling));
+            self.outputs.push_back(answer);
         }
     }
 

@@ -77,7 +77,7 @@ impl Play {
                     };
                     self.pipeline.handle(Input::Answer(answer), self.now);
                 }
-                Output::Settle(_) | Output::Ruling(_) => {}
+                Output::Settle(_) | Output::Ruling(_) | Output::Acted { .. } => {}
             }
         }
     }

@@ -101,7 +101,7 @@ impl<W: Write> Replay<W> {
                     let answer = self.models.answer(&question);
                     self.pipeline.handle(Input::Answer(answer), self.now);
                 }
-                Output::Settle(_) | Output::Ruling(_) => {}
+                Output::Settle(_) | Output::Ruling(_) | Output::Acted { .. } => {}
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatehouse_core::community::build::recording_type;
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::community::fault::{listed, nearest};
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::rule::check_detector;
 use gatehouse_core::community::scene::{Detector, Scene, SceneHead, Status};
@@ -137,6 +138,8 @@ pub(in crate::cli) fn one_device(
             address: Address::Replay,
         }],
         scenes,
+        // Nobody is called about the past.
+        duties: Duties::default(),
         // A recording of anything comes from anywhere.
         calendar: shipped.calendar.clone().filter(|_| !device_type.head.any_point),
         ..shipped.clone()

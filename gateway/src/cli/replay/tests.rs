@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use gatehouse_core::community::Community;
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::people::Duties;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Scene;
 use gatehouse_core::reading::Timestamp;
@@ -51,6 +52,7 @@ fn nobody() -> Community {
         title: Text::default(),
         township: "t".into(),
         calendar: None,
+        duties: Duties::default(),
         gateway: "g".into(),
         areas: Vec::new(),
         feeders: Vec::new(),

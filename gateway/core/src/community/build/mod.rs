@@ -140,12 +140,14 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let (scene_documents, scenes): (Vec<_>, Vec<_>) = scenes.into_iter().unzip();
     let mut scenes: Vec<Scene> = scenes.into_iter().flatten().map(|s| (*s).clone()).collect();
     scenes::share_budget(&mut scenes, site.community.false_alarms, &devices);
+    let duties = site.duties();
     Ok(Built {
         community: Arc::new(Community {
             id: site.community.id,
             title: site.community.title,
             township: around.township.clone(),
             gateway: around.gateway.clone(),
+            duties,
             calendar: site.calendar.map(Arc::new),
             areas: site.areas,
             feeders: site.feeders,

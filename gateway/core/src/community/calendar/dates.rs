@@ -82,6 +82,11 @@ impl Hours {
             time >= self.from || time < self.to
         }
     }
+
+    /// Whether these hours go on past midnight, and that time belongs to what is left of them then.
+    pub fn is_past_midnight(&self, time: civil::Time) -> bool {
+        self.to < self.from && time < self.to
+    }
 }
 
 /// A time of the day, as in `22:30`.
