@@ -15,12 +15,14 @@
 //! 11. [`shadow`]: a candidate bundle beside the live one,
 //! 12. [`service`]: the world built from all of these, and its end,
 //! 13. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
-//! 14. [`cli`]: one file per command.
+//! 14. [`alert`]: records to people, by their channels,
+//! 15. [`cli`]: one file per command.
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
 //! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
+pub mod alert;
 pub mod bundle;
 pub mod cli;
 pub mod clock;

@@ -42,7 +42,7 @@ use disk::Disk;
 pub use layout::Entry;
 use marks::Marks;
 pub use reading::{Verdict, Waiting};
-pub use writer::BatchSender;
+pub use writer::{BatchSender, Hold};
 use writer::Queue;
 
 use crate::config::StoreConfig;
@@ -333,6 +333,11 @@ impl Store {
     /// Returns when there are new records. For one waiter; what happened before the call counts.
     pub async fn recorded(&self) {
         self.0.to_alert.notified().await;
+    }
+
+    /// Has the thread that writes wait for this to be dropped, when the engine has gone.
+    pub fn hold_writer(&self) -> Hold {
+        Hold::new(&self.0.queue)
     }
 
     /// Writes rows, or removes those without a value; whether they would survive a power cut. All of them

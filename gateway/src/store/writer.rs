@@ -76,6 +76,24 @@ impl Drop for BatchSender {
     }
 }
 
+/// The thread does not end before this is dropped.
+#[derive(Debug)]
+pub struct Hold(Arc<Queue>);
+
+impl Hold {
+    pub(super) fn new(queue: &Arc<Queue>) -> Self {
+        queue.lock().holders += 1;
+        Self(Arc::clone(queue))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.lock().holders -= 1;
+        self.0.wake.notify_one();
+    }
+}
+
 /// What waits for the thread.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -93,6 +111,8 @@ struct Waiting {
     /// The thread waits for a batch, and for nothing else.
     is_asleep: bool,
     is_closed: bool,
+    /// Those who may write after the engine has gone.
+    holders: usize,
     /// The thread has gone; nothing more is written.
     is_over: bool,
 }
@@ -179,7 +199,7 @@ impl Queue {
                 waiting.has_confirmations = false;
                 return Some(waiting.group());
             }
-            if waiting.is_closed {
+            if waiting.is_closed && waiting.holders == 0 {
                 return std::mem::take(&mut waiting.has_confirmations).then(Group::default);
             }
             // What was just written is about to be confirmed: watched for without being woken.
