@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::{self, Alerts};
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -93,6 +94,7 @@ struct Tasks {
     writer: std::thread::JoinHandle<()>,
     shadow: Option<std::thread::JoinHandle<()>>,
     uplink: Option<(JoinHandle<()>, CancellationToken)>,
+    alert: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
@@ -147,9 +149,17 @@ pub async fn start(
         changes: to_engine,
         pace,
     };
+    let (community, community_seen) = watch::channel(community);
+    // Before anything new is recorded.
+    let alerting = alert::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        community: community_seen.clone(),
+        relay: None,
+    };
+    let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let uplink = start_uplink(&config, &store, &view, &clock)?;
-    let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
         Configuration { engine: engine_name, missing, bundle, ..Configuration::default() };
@@ -161,11 +171,20 @@ pub async fn start(
         watched: watched_seen,
         store: store.clone(),
         desk: Arc::clone(&desk),
+        alerts,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
-    let tasks =
-        Tasks { watch_clock, engine, writer, shadow, uplink, journal, console: console_task };
+    let tasks = Tasks {
+        watch_clock,
+        engine,
+        writer,
+        shadow,
+        uplink,
+        alert,
+        journal,
+        console: console_task,
+    };
     Ok(Running {
         console,
         view,
@@ -186,7 +205,8 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, shadow, uplink, journal, console } = self.tasks;
+        let Tasks { watch_clock, engine, writer, shadow, uplink, alert, journal, console } =
+            self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
@@ -205,7 +225,7 @@ impl Running {
                 tracing::warn!("the uplink did not end in time; what is left waits in the store");
             }
         }
-        for (name, task) in [("journal", journal), ("console", console)] {
+        for (name, task) in [("alert", alert), ("journal", journal), ("console", console)] {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
@@ -328,6 +348,7 @@ struct Shown {
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
     desk: Arc<Desk>,
+    alerts: Option<Alerts>,
 }
 
 async fn start_console(
@@ -344,7 +365,7 @@ async fn start_console(
     let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
     let (access, password) = Access::generate()?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk } = shown;
+    let Shown { view, community, configuration, watched, store, desk, alerts } = shown;
     let sources = console::Sources {
         view,
         community,
@@ -356,6 +377,7 @@ async fn start_console(
             fault: store.fault(),
         }),
         desk,
+        alerts,
         clock: clock.clone(),
         language: config.gateway.language,
     };

@@ -69,7 +69,8 @@ pub(super) fn responsible(
     now: Timestamp,
 ) -> Vec<String> {
     let duties = &community.duties;
-    let assignee = data.handling.assignee.as_deref().filter(|_| transition == Transition::Dispatched);
+    let assignee =
+        data.handling.assignee.as_deref().filter(|_| transition == Transition::Dispatched);
     let team = assignee.and_then(|id| duties.team(id));
     let is_own = |channel: &&ChannelConfig| match assignee {
         Some(id) => channel.teams.iter().any(|team| team == id),

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use gatehouse_core::alert::Outcome;
-use lettre::message::header::ContentType;
 use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
@@ -61,8 +61,9 @@ fn transport(email: &EmailConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
     let misconfigured = |why: String| Outcome::Misconfigured { why };
     let mut parameters = TlsParameters::builder(email.server.clone());
     if let Some(path) = &email.ca_file {
-        let pem = std::fs::read(path)
-            .map_err(|error| misconfigured(format!("`{}` cannot be read: {error}", path.display())))?;
+        let pem = std::fs::read(path).map_err(|error| {
+            misconfigured(format!("`{}` cannot be read: {error}", path.display()))
+        })?;
         let certificate = Certificate::from_pem(&pem)
             .map_err(|_| misconfigured(format!("`{}` holds no certificate", path.display())))?;
         parameters = parameters.add_root_certificate(certificate);

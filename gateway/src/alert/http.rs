@@ -136,7 +136,9 @@ fn explained(error: &ureq::Error) -> Outcome {
         }
         ureq::Error::HostNotFound => later("the host's name is not known, or there is no network"),
         ureq::Error::Timeout(_) => later("no answer in time"),
-        ureq::Error::Rustls(error) => Outcome::Misconfigured { why: crate::tls::explain(&format!("{error:?}")) },
+        ureq::Error::Rustls(error) => {
+            Outcome::Misconfigured { why: crate::tls::explain(&format!("{error:?}")) }
+        }
         other => later(crate::tls::explain(&other.to_string())),
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use gatehouse_core::event::action::{Action, Actor, Deed as EventDeed, Side};
 use gatehouse_core::event::verdict::Verdict;
 use gatehouse_core::reading::Timestamp;
-use ring::{constant_time, rand};
+use ring::{hmac, rand};
 
 use super::code::{base64url, from_base64url, hmac_sha256};
 use super::config::AlertsConfig;
@@ -88,7 +88,8 @@ impl Signer {
         let key = key(&folder.join(KEY_FILE)).map_err(CannotSign::Key)?;
         let mut used = BTreeMap::new();
         for (row, value) in store.mail()? {
-            if let (Some(mark), Ok(ends)) = (row.strip_prefix(USED), serde_json::from_slice(&value)) {
+            if let (Some(mark), Ok(ends)) = (row.strip_prefix(USED), serde_json::from_slice(&value))
+            {
                 used.insert(mark.to_owned(), ends);
             }
         }
@@ -136,9 +137,8 @@ impl Signer {
     fn read(&self, token: &str) -> Option<Claim> {
         let bytes = from_base64url(token).filter(|_| token.len() <= LONGEST_TOKEN)?;
         let (signed, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;
-        let expected = hmac_sha256(&self.0.key, signed);
-        #[expect(deprecated, reason = "ring has no other comparison that takes the same time")]
-        constant_time::verify_slices_are_equal(&expected, mac).ok()?;
+        // Takes the same time wherever the first difference is.
+        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &self.0.key), signed, mac).ok()?;
         let (head, rest) = signed.split_at_checked(HEAD)?;
         let [FORMAT, deed, ends @ ..] = head else { return None };
         let (event, person) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
@@ -167,11 +167,15 @@ impl Signer {
 
     /// It was done. What has ended is forgotten on the way.
     pub async fn keep(&self, claim: &Claim, now: Timestamp) -> bool {
-        let mut rows = vec![(format!("{USED}{}", claim.mark), serde_json::to_vec(&claim.ends).ok())];
+        let mut rows =
+            vec![(format!("{USED}{}", claim.mark), serde_json::to_vec(&claim.ends).ok())];
         {
             let mut used = self.used();
-            let over: Vec<String> =
-                used.iter().filter(|(_, ends)| **ends <= now).map(|(mark, _)| mark.clone()).collect();
+            let over: Vec<String> = used
+                .iter()
+                .filter(|(_, ends)| **ends <= now)
+                .map(|(mark, _)| mark.clone())
+                .collect();
             for mark in over {
                 used.remove(&mark);
                 rows.push((format!("{USED}{mark}"), None));
@@ -224,7 +228,9 @@ impl Deed {
 fn key(path: &Path) -> io::Result<[u8; 32]> {
     match std::fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|_| {
-            io::Error::other("it has not 32 bytes; remove it, and a new one is made (old links end)")
+            io::Error::other(
+                "it has not 32 bytes; remove it, and a new one is made (old links end)",
+            )
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let random = rand::generate::<[u8; 32]>(&rand::SystemRandom::new());

@@ -176,7 +176,10 @@ impl Sender {
         let recipients = directory::recipients(&community, &self.channels, self.language);
         let limits = directory::limits(&self.channels);
         for recipient in self.board.set_directory(recipients, limits, directory::zone(&community)) {
-            tracing::warn!(recipient, "is not in the configuration any more; what waited is dropped");
+            tracing::warn!(
+                recipient,
+                "is not in the configuration any more; what waited is dropped"
+            );
         }
     }
 
@@ -219,7 +222,8 @@ impl Sender {
     fn take(&mut self, entry: &Entry) {
         let now = self.clock.now();
         let record = serde_json::from_slice::<Record>(&entry.json).ok();
-        let Some((record, transition)) = record.and_then(|r| Some((transition(&r.kind)?, r)).map(|(t, r)| (r, t)))
+        let Some((record, transition)) =
+            record.and_then(|r| Some((transition(&r.kind)?, r)).map(|(t, r)| (r, t)))
         else {
             // A gap, or another message about the gateway itself.
             self.board.skip_to(entry.sequence);
@@ -252,7 +256,8 @@ impl Sender {
 
     fn dispatch(&mut self, parcel: Parcel, now: Timestamp) {
         let channels = Arc::clone(&self.channels);
-        let (store, links, relay) = (self.store.clone(), self.alerts.links.clone(), self.relay.clone());
+        let (store, links, relay) =
+            (self.store.clone(), self.alerts.links.clone(), self.relay.clone());
         let (gateway, zone) = (self.gateway.clone(), directory::zone(&self.community.borrow()));
         self.under_way.spawn(async move {
             let event = match &parcel.load {
@@ -291,7 +296,13 @@ impl Sender {
         };
         match settled {
             Settled::Retry(pause) if is_bad => {
-                tracing::error!(channel, recipient, why, ?pause, "cannot tell people until this is mended");
+                tracing::error!(
+                    channel,
+                    recipient,
+                    why,
+                    ?pause,
+                    "cannot tell people until this is mended"
+                );
             }
             Settled::Retry(pause) => {
                 tracing::warn!(channel, recipient, why, ?pause, "a message did not go out");

@@ -41,7 +41,9 @@ pub(super) fn judged(
         body.as_ref().and_then(|body| Some((body, body.get(code)?.as_i64()?)))
     else {
         return match by_status(&answer) {
-            Outcome::Sent => later(format!("an answer without `{code}`: {}", shortened(&answer.body))),
+            Outcome::Sent => {
+                later(format!("an answer without `{code}`: {}", shortened(&answer.body)))
+            }
             other => other,
         };
     };

@@ -74,10 +74,8 @@ fn request(sms: &SmsConfig, message: &Message, secret: &str) -> Request {
 /// Puts values in, from left to right; what a value holds is no placeholder.
 fn fill(template: &str, values: &[(&str, &str)], written: &dyn Fn(&str) -> String) -> String {
     let (mut out, mut rest) = (String::new(), template);
-    while let Some((at, (name, value))) = values
-        .iter()
-        .filter_map(|pair| Some((rest.find(pair.0)?, *pair)))
-        .min_by_key(|(at, _)| *at)
+    while let Some((at, (name, value))) =
+        values.iter().filter_map(|pair| Some((rest.find(pair.0)?, *pair))).min_by_key(|(at, _)| *at)
     {
         out += &rest[..at];
         out += &written(value);

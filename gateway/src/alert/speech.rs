@@ -42,7 +42,10 @@ async fn say(speech: &SpeechConfig, language: Language, text: &str) -> Result<()
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| {
-            let why = format!("`{}` cannot be started ({error}); is espeak-ng installed?", program.display());
+            let why = format!(
+                "`{}` cannot be started ({error}); is espeak-ng installed?",
+                program.display()
+            );
             Outcome::Misconfigured { why }
         })?;
     if let Some(mut input) = child.stdin.take() {

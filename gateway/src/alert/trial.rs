@@ -9,11 +9,21 @@ use super::config::ChannelConfig;
 use crate::clock::wall;
 
 /// Sends it, and tells what came back. `address` where the channel wants one.
-pub async fn send(config: &ChannelConfig, address: &str, gateway: &str, base: Option<&str>) -> Outcome {
+pub async fn send(
+    config: &ChannelConfig,
+    address: &str,
+    gateway: &str,
+    base: Option<&str>,
+) -> Outcome {
     let language = config.language.unwrap_or_default();
     let (headline, field) = match language {
-        Language::Zh => ("【测试】Gatehouse 告警通道测试", ("说明", "收到即表示通道可用，无需处理。")),
-        Language::En => ("[Test] an alert channel of Gatehouse", ("Note", "This channel works; nothing is to be done.")),
+        Language::Zh => {
+            ("【测试】Gatehouse 告警通道测试", ("说明", "收到即表示通道可用，无需处理。"))
+        }
+        Language::En => (
+            "[Test] an alert channel of Gatehouse",
+            ("Note", "This channel works; nothing is to be done."),
+        ),
     };
     let now = wall();
     let letter = Letter {
@@ -27,7 +37,10 @@ pub async fn send(config: &ChannelConfig, address: &str, gateway: &str, base: Op
         fields: vec![(field.0, field.1.to_owned())],
         list: Vec::new(),
     };
-    let links = Links { page: base.map(|base| format!("{}/", base.trim_end_matches('/'))), ..Links::default() };
+    let links = Links {
+        page: base.map(|base| format!("{}/", base.trim_end_matches('/'))),
+        ..Links::default()
+    };
     let message = Message {
         letter,
         address: address.to_owned(),

@@ -10,10 +10,10 @@ use gatehouse_core::alert::letter::{Letter, colon};
 use serde_json::json;
 
 use super::channel::Message;
+use super::code::cut;
 use super::config::RobotConfig;
 use super::http::Request;
 use super::robot::{Codes, judged, plain, url};
-use super::code::cut;
 
 /// Bytes of `content`.
 const LONGEST: usize = 4096;
@@ -34,7 +34,12 @@ pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {
     };
     let content = content(message);
     let body = json!({ "msgtype": "markdown", "markdown": { "content": content } });
-    judged(Request::json(url, &body, robot.ca_file.clone()).send().await, "errcode", "errmsg", &CODES)
+    judged(
+        Request::json(url, &body, robot.ca_file.clone()).send().await,
+        "errcode",
+        "errmsg",
+        &CODES,
+    )
 }
 
 fn content(message: &Message) -> String {

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::Console;
 use super::access::{Denied, Session};
 use super::failure::Failure;
+use super::link;
 
 /// Who reads the answer and how.
 #[derive(Debug, Clone)]
@@ -83,7 +84,8 @@ pub(super) async fn guard(
 fn admit(console: &Console, request: &Request) -> Result<Pass, Failure> {
     let headers = request.headers();
     let host = text(headers, &header::HOST).unwrap_or_default();
-    if !is_our_name(host, console.bound) {
+    let is_link = link::is_link(request.uri().path());
+    if !is_our_name(host, console.bound) && !is_link {
         return Err(Failure::ForeignHost);
     }
     let token = text(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -94,7 +96,8 @@ fn admit(console: &Console, request: &Request) -> Result<Pass, Failure> {
         return Err(Failure::ForeignOrigin);
     }
     let path = request.uri().path();
-    if matches!(path, "/healthz" | "/readyz" | "/login") || path.starts_with("/static/") {
+    if matches!(path, "/healthz" | "/readyz" | "/login") || path.starts_with("/static/") || is_link
+    {
         return Ok(Pass::Open);
     }
 

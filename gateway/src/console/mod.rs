@@ -11,7 +11,8 @@
 //!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
 //! 5. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 6. [`stream`]: the open events, live,
-//! 7. [`metrics`], [`health`]: for those who watch many gateways.
+//! 7. [`metrics`], [`health`]: for those who watch many gateways,
+//! 8. [`link`]: what the buttons of alerts open.
 //!
 //! All state is in memory and ends with the program.
 
@@ -25,6 +26,7 @@ mod figures;
 mod guard;
 mod health;
 mod judging;
+mod link;
 mod login;
 mod metrics;
 mod models;
@@ -55,6 +57,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alerts;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::shadow::Watched;
@@ -82,6 +85,8 @@ pub struct Sources {
     pub desk: Arc<Desk>,
     /// The engine's clock, for ages.
     pub clock: Clock,
+    /// How people are told; `None` when nobody is.
+    pub alerts: Option<Alerts>,
     /// What to speak to a browser that does not say.
     pub language: Language,
 }
@@ -165,6 +170,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/models", get(models::list))
+        .route("/a/{token}", get(link::look).post(link::act))
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -56,6 +56,7 @@ async fn serve_watched(
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
     let sources = Sources {
+        alerts: None,
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,

@@ -4,6 +4,7 @@
 //! What the core's own words mean to a person stands in [`super::terms`]; titles, reasons and advice
 //! come from the configuration and the events themselves.
 
+pub(super) mod link;
 pub(super) mod models;
 
 use gatehouse_core::community::quantity::Language;

@@ -42,8 +42,8 @@ use disk::Disk;
 pub use layout::Entry;
 use marks::Marks;
 pub use reading::{Verdict, Waiting};
-pub use writer::{BatchSender, Hold};
 use writer::Queue;
+pub use writer::{BatchSender, Hold};
 
 use crate::config::StoreConfig;
 

@@ -8,12 +8,15 @@ use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
+use crate::alert::config::ChannelConfig;
 use crate::bundle::keys;
 use crate::config::{
     Access, BrokerConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS, UplinkConfig,
 };
 use crate::console::token::Token;
 use crate::tls::Credentials;
+
+use super::channels;
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -30,6 +33,9 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
         for path in [password_file, ca_file, cert_file, key_file].into_iter().flatten() {
             *path = folder.join(&*path);
         }
+    }
+    for (_, path) in config.channels.iter_mut().flat_map(ChannelConfig::files) {
+        *path = folder.join(&*path);
     }
     for path in config.console.token_file.iter_mut().chain(&mut config.bundles.trusted_keys) {
         *path = folder.join(&*path);
@@ -55,6 +61,7 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
     }
     check_endpoints(document, config);
     check_models(document, config, folder);
+    channels::check(document, config);
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
     }
@@ -112,7 +119,7 @@ pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec
 }
 
 /// Names become levels of topics.
-fn check_name(document: &mut Document, path: &str, name: &str) {
+pub(super) fn check_name(document: &mut Document, path: &str, name: &str) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
     if name.is_empty() || !name.chars().all(is_plain) {
         let message = format!("`{name}` is not a name; expected letters, digits, dashes and dots");
@@ -120,7 +127,7 @@ fn check_name(document: &mut Document, path: &str, name: &str) {
     }
 }
 
-fn check_unique<'c>(
+pub(super) fn check_unique<'c>(
     document: &mut Document,
     path: &str,
     id: &'c str,

@@ -12,7 +12,7 @@ async fn rows_are_there_after_a_restart_and_none_is_promised_once_the_writer_has
     let mut bench = Bench::open(folder.path());
     assert!(bench.store.keep_mail(vec![row("b/li", "1"), row("c", "2")]).await);
     assert!(bench.store.keep_mail(vec![("c".to_owned(), None), row("t/e", "3")]).await);
-    bench.put(vec![record(1, 2, "e")]);
+    bench.send(vec![record(1, 2, "e")], Vec::new());
     bench.store.recorded().await;
     bench.sender = None;
     bench.thread.take().unwrap().join().unwrap();
