@@ -1,6 +1,8 @@
 //! Gatehouse against parts that nobody here wrote, on loopback. `cargo xtask test` installs them.
 
 #[cfg(test)]
+mod alert;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod backtest;

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::alert::Outcome;
 use gatehouse_core::alert::letter::Letter;
 use gatehouse_core::alert::pace::Limit;
+use gatehouse_core::alert::{Item, Outcome};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::message::EventData;
 use gatehouse_core::reading::Timestamp;
@@ -27,6 +27,8 @@ pub struct Message {
     pub links: Links,
     /// The event as its record holds it, for programs.
     pub event: Option<EventData>,
+    /// All events that it is about, for programs.
+    pub items: Vec<Item>,
     /// The gateway's id.
     pub gateway: String,
     pub now: Timestamp,

@@ -269,6 +269,7 @@ impl Sender {
                 address: parcel.recipient.address.clone(),
                 links: links_of(&parcel, &links, now),
                 event: event.map(|record| record.data),
+                items: parcel.load.items().to_vec(),
                 gateway,
                 now,
             };

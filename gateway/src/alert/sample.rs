@@ -31,6 +31,7 @@ pub(super) fn message() -> Message {
             false_alarm: Some("https://box/a/FALSE".into()),
         },
         event: None,
+        items: Vec::new(),
         gateway: "gw".into(),
         now: Timestamp(1_772_337_600_123),
     }

@@ -46,6 +46,7 @@ pub async fn send(
         address: address.to_owned(),
         links,
         event: None,
+        items: Vec::new(),
         gateway: gateway.to_owned(),
         now,
     };

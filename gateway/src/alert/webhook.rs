@@ -40,6 +40,16 @@ fn body(message: &Message) -> Value {
     let letter = &message.letter;
     let fields: Vec<Value> =
         letter.fields.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
+    let events: Vec<Value> = message
+        .items
+        .iter()
+        .map(|item| {
+            json!({
+                "event": item.event, "level": item.level, "kind": item.kind, "over": item.is_over,
+                "title": item.title, "location": item.place, "drill": item.drill,
+            })
+        })
+        .collect();
     json!({
         "id": letter.id,
         "gateway": message.gateway,
@@ -50,6 +60,7 @@ fn body(message: &Message) -> Value {
         "headline": letter.headline,
         "fields": fields,
         "list": letter.list,
+        "events": events,
         "event": message.event.as_ref().map(event),
         "links": {
             "page": message.links.page,

@@ -231,6 +231,14 @@ impl Mailbox {
 }
 
 impl Load {
+    /// The events that it tells one by one.
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many { items, .. } => items,
+        }
+    }
+
     /// Of the most urgent event in it.
     pub fn level(&self) -> u8 {
         match self {
