@@ -304,7 +304,7 @@ fn start_uplink(
             "readings": view.counts.readings,
             "refused": view.counts.refused,
             "records": view.counts.records,
-            "open": view.events.len(),
+            "open": view.events.iter().filter(|e| !e.is_pilot && !e.needs_review).count(),
         })
     });
     let (store, clock) = (store.clone(), clock.clone());

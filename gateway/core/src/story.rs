@@ -14,7 +14,7 @@ use crate::community::people::Duties;
 use crate::community::quantity::Text;
 use crate::community::scene::{Scene, SceneHead, Status, Story};
 use crate::community::{Address, Community, Device, ModelSpec, Source, SourceKind, site};
-use crate::event::message::Message;
+use crate::event::message::{Message, Transition};
 use crate::pipeline::{Input, Output, Pipeline, Restored, Settings, Unusable};
 use crate::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
 
@@ -93,8 +93,9 @@ fn drain(
         let Output::Store(batch) = output else { continue };
         for record in &batch.records {
             let Ok(message) = serde_json::from_slice::<Message>(&record.json) else { continue };
-            if message.data.scene == scene {
-                let word = message.kind.rsplit('.').next().unwrap_or_default();
+            let word = message.kind.rsplit('.').next().unwrap_or_default();
+            // Every event that is over and needs nobody is closed; no story has to say so.
+            if message.data.scene == scene && word != Transition::Closed.word() {
                 let line = format!("0s {word} {}", message.data.level);
                 let told_now = line.parse::<Expectation>().ok();
                 told.extend(told_now.map(|told| Expectation { at: now.since(start), ..told }));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::community::quantity::Text;
+use crate::community::scene::Status;
 use crate::event::message::EventData;
 use crate::event::verdict::{Raised, Tally};
 use crate::reading::{Quality, TimeQuality, Timestamp};
@@ -14,6 +15,8 @@ pub struct View {
     pub time_quality: TimeQuality,
     /// Events whose condition holds or cannot be told, most urgent first, then oldest first.
     pub events: Vec<EventView>,
+    /// Events whose condition is gone and that wait for a person nevertheless, in the same order.
+    pub returned: Vec<EventView>,
     /// The last ones that are over, newest first.
     pub closed: Vec<Raised>,
     /// How often each scene was right in the last 90 days, where it raised anything.
@@ -30,6 +33,10 @@ pub struct View {
 pub struct EventView {
     pub started: Timestamp,
     pub data: EventData,
+    /// Its scene is on trial: only integrators see it, and nobody is told.
+    pub is_pilot: bool,
+    /// A person must say first whether it may be sent on; nobody is told before.
+    pub needs_review: bool,
 }
 
 /// How often a scene was right.
@@ -37,6 +44,8 @@ pub struct EventView {
 pub struct SceneView {
     pub id: String,
     pub title: Text,
+    /// On trial, what it raised counts what it would have raised.
+    pub status: Status,
     pub tally: Tally,
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Works on the store's folder, and through [`crate::journal`] while a gateway runs on it. An event is
 //! what its newest record says; its history is all of them. Two more say what it was worth ([`judging`]):
-//! `verdict` tells a gateway that runs, `precision` counts what people said.
+//! `verdict` tells a gateway that runs, `precision` counts what people said. So do those who see to events
+//! ([`acting`]).
 
+mod acting;
 mod judging;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use gatehouse_core::community::quantity::{Language, Text};
+use gatehouse_core::event::action::Deed;
 use gatehouse_core::event::message::{EventData, Message, State};
 use gatehouse_core::reading::Timestamp;
 
@@ -63,14 +66,35 @@ pub enum Action {
     },
     /// Say what an event was worth, so that its detector learns from it; needs a gateway that runs
     Verdict(judging::Said),
+    /// Say that somebody has seen it and sees to it; needs a gateway that runs, as all that follow
+    Acknowledge(acting::Done),
+    /// Send a person or a team
+    Dispatch(acting::Sent),
+    /// Say that what could be done was done; its sensor, or a person, verifies it
+    Handle(acting::Done),
+    /// Put it aside for a time, seven days at most
+    Shelve(acting::PutAside),
+    /// Take it up again
+    Unshelve(acting::Done),
+    /// Say that it needs nobody: a false alarm, or planned work
+    Dismiss(acting::Dismissed),
+    /// Say that it is over, and nothing is left to do
+    Close(acting::Done),
+    /// Say that it is not over: everything begins anew
+    Reopen(acting::Done),
+    /// Answer a required review: it may be sent on
+    Approve(acting::Done),
+    /// Answer a required review: it is sent to nobody
+    Refuse(acting::Done),
+    /// Report what a person saw; it joins the event that a sensor has open there
+    Report(acting::Seen),
+    /// Begin an exercise
+    Drill(acting::Exercise),
     /// How often each scene was right, by what people said of its events
     Precision(judging::Precision),
-    /// Check that the journal is what was written: its hash chain, entry by entry
-    Verify {
-        /// One JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    /// Check that the journal is what was written: its hash chain, entry by entry; with an event's id:
+    /// say that somebody has seen that the event is over
+    Verify(acting::Verify),
 }
 
 /// Which events.
@@ -121,8 +145,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Show { id, json } => show(&journal, &id, json, &mut out),
         Action::Export { wanted, format } => export(&journal, &wanted, format, &mut out),
         Action::Verdict(verdict) => judging::say(&journal, verdict, &mut out),
+        Action::Acknowledge(done) => acting::act(&journal, Deed::Acknowledge, done, &mut out),
+        Action::Dispatch(sent) => acting::dispatch(&journal, sent, &mut out),
+        Action::Handle(done) => acting::act(&journal, Deed::Handle, done, &mut out),
+        Action::Shelve(aside) => acting::shelve(&journal, aside, now(), &mut out),
+        Action::Unshelve(done) => acting::act(&journal, Deed::Unshelve, done, &mut out),
+        Action::Dismiss(dismissed) => acting::dismiss(&journal, dismissed, &mut out),
+        Action::Close(done) => acting::act(&journal, Deed::Close, done, &mut out),
+        Action::Reopen(done) => acting::act(&journal, Deed::Reopen, done, &mut out),
+        Action::Approve(done) => acting::act(&journal, Deed::Approve, done, &mut out),
+        Action::Refuse(done) => acting::act(&journal, Deed::Refuse, done, &mut out),
+        Action::Report(seen) => acting::report(&journal, seen, &mut out),
+        Action::Drill(exercise) => acting::drill(&journal, exercise, &mut out),
         Action::Precision(wanted) => judging::precision(&journal, &wanted, now(), &mut out),
-        Action::Verify { json } => verify(&journal, json, &mut out),
+        Action::Verify(asked) => match asked.done() {
+            Ok(done) => acting::act(&journal, Deed::Verify, done, &mut out),
+            Err(json) => verify(&journal, json, &mut out),
+        },
     };
     match done.and_then(|code| out.flush().map(|()| code).map_err(Into::into)) {
         Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),

@@ -110,6 +110,7 @@ pub(super) fn quiet() -> View {
         at: NOW,
         time_quality: TimeQuality::Synced,
         events: vec![],
+        returned: vec![],
         closed: vec![],
         scenes: vec![],
         devices: devices.collect(),
@@ -207,5 +208,5 @@ pub(super) fn event(
         reports: Vec::new(),
         echo: BTreeMap::new(),
     };
-    EventView { started, data }
+    EventView { started, data, is_pilot: false, needs_review: false }
 }

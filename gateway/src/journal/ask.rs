@@ -6,10 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatehouse_core::event::action::Acted;
 use gatehouse_core::event::verdict::Opinion;
 use gatehouse_core::pipeline::Ruling;
 
-use super::{Ask, Line, SOCKET, Told};
+use super::{Ask, Line, Plea, SOCKET, Told};
 use crate::store::{Store, StoreError, Verdict};
 
 /// A look at the whole chain of a full journal takes seconds, and a busy box has other work.
@@ -42,8 +43,7 @@ pub enum NoJournal {
     Failed(String),
     /// Start the gateway.
     #[error(
-        "no gateway runs on this store, so there is nobody to learn from a verdict; start it and say \
-         it again"
+        "no gateway runs on this store, so there is nobody to hear it; start it and say it again"
     )]
     NobodyRuns,
     /// Gateway and command are of different versions.
@@ -103,6 +103,19 @@ impl Journal {
         }
     }
 
+    /// Does something about an event; only a gateway that runs can.
+    pub fn plead(&self, plea: Plea) -> Result<Acted, NoJournal> {
+        match self {
+            Self::Store(_) => Err(NoJournal::NobodyRuns),
+            Self::Gateway(socket) => match ask(socket, &Ask::Plead(plea))?.next() {
+                Some(Ok(Told::Acted(acted))) => Ok(*acted),
+                Some(Ok(other)) => Err(unexpected(&other)),
+                Some(Err(error)) => Err(error),
+                None => Err(NoJournal::Failed("it said nothing".to_owned())),
+            },
+        }
+    }
+
     /// Says what a person thinks of an event; only a gateway that runs can take it to heart.
     pub fn judge(&self, opinion: Opinion) -> Result<Ruling, NoJournal> {
         match self {
@@ -146,9 +159,11 @@ fn entries(
 fn line(told: Told) -> Result<Line, NoJournal> {
     match told {
         Told::Line(line) => Ok(line),
-        other @ (Told::Verdict(_) | Told::Ruling(_) | Told::Failed(_) | Told::End) => {
-            Err(unexpected(&other))
-        }
+        other @ (Told::Verdict(_)
+        | Told::Ruling(_)
+        | Told::Acted(_)
+        | Told::Failed(_)
+        | Told::End) => Err(unexpected(&other)),
     }
 }
 

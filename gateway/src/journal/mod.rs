@@ -3,7 +3,7 @@
 //! The store has one owner, so `gatehouse events` cannot open it beside a running gateway. It asks
 //! the owner instead, through a Unix socket in the store's folder: [`SOCKET`], mode 0600, and only the
 //! gateway's own user and root are answered. No token, no port. They may also say of an event whether it
-//! was right, which the engine hears through the [`crate::desk`].
+//! was right, and see to it, which the engine hears through the [`crate::desk`].
 //!
 //! A client sends one [`Ask`] as a line of JSON and reads [`Told`] lines until `end`; without `end` it
 //! has not heard everything. [`serve`] answers, [`ask`] asks. Nothing is held for a client: entries
@@ -15,6 +15,7 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 
+use gatehouse_core::event::action::{Acted, Action, Drill, Report};
 use gatehouse_core::event::verdict::Opinion;
 use gatehouse_core::pipeline::Ruling;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,17 @@ enum Ask {
     Verify,
     /// Takes down what a person says of an event.
     Judge(Opinion),
+    /// Does something about one.
+    Plead(Plea),
+}
+
+/// What somebody wants done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plea {
+    Act(Action),
+    Report(Report),
+    Drill(Drill),
 }
 
 /// A line of the answer.
@@ -46,6 +58,8 @@ enum Told {
     Verdict(Verdict),
     /// What a person's word did.
     Ruling(Ruling),
+    /// What came of what somebody did.
+    Acted(Box<Acted>),
     /// Why there will be no more.
     Failed(String),
     /// That was everything.

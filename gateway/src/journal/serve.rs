@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use gatehouse_core::event::verdict::Opinion;
 
-use super::{Ask, Line, SOCKET, Told};
+use super::{Ask, Line, Plea, SOCKET, Told};
 use crate::desk::Desk;
 use crate::store::{Entry, Store, StoreError};
 
@@ -110,6 +110,7 @@ async fn answer(
         Ok(Ask::Event(id)) => event(store, id, &mut teller).await?,
         Ok(Ask::Verify) => verify(store, &mut teller).await?,
         Ok(Ask::Judge(opinion)) => judge(desk, opinion, &mut teller).await?,
+        Ok(Ask::Plead(plea)) => plead(desk, plea, &mut teller).await?,
         Err(error) => Err(format!("this is no question about the journal: {error}")),
     };
     teller.tell(&told.map_or_else(Told::Failed, |()| Told::End)).await
@@ -154,6 +155,18 @@ async fn judge(
 ) -> io::Result<Result<(), String>> {
     match desk.say(opinion).await {
         Ok(ruling) => teller.tell(&Told::Ruling(ruling)).await.map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+async fn plead(desk: &Desk, plea: Plea, teller: &mut Teller) -> io::Result<Result<(), String>> {
+    let acted = match plea {
+        Plea::Act(action) => desk.act(action).await,
+        Plea::Report(report) => desk.report(report).await,
+        Plea::Drill(drill) => desk.drill(drill).await,
+    };
+    match acted {
+        Ok(acted) => teller.tell(&Told::Acted(Box::new(acted))).await.map(Ok),
         Err(error) => Ok(Err(error.to_string())),
     }
 }

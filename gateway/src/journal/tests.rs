@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use gatehouse_core::event;
+use gatehouse_core::event::action::{Actor, Deed, NotDone, Side};
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::Batch;
 use tokio::sync::mpsc;
@@ -168,6 +169,31 @@ async fn a_verdict_goes_to_the_engine_and_its_answer_comes_back() {
     assert!(nameless.unwrap_err().to_string().contains("A verdict needs a name"));
     let folder = served.end().await;
     let nobody = Journal::open(folder.path()).unwrap().judge(of("e-1", "李")).unwrap_err();
+    assert!(matches!(nobody, NoJournal::NobodyRuns), "{nobody}");
+}
+
+#[tokio::test]
+async fn what_people_do_goes_through_the_socket_to_the_engine() {
+    let served = Served::with(1, 40).await;
+    let folder = served.folder.path().to_owned();
+    let acknowledge = |event: &str| {
+        let actor = Actor { name: "李".into(), side: Side::Box };
+        let deed = Deed::Acknowledge;
+        Plea::Act(Action { event: event.into(), deed, actor, note: "长".repeat(400) })
+    };
+    let (known, unknown) = (acknowledge("e-1"), acknowledge("e-9"));
+
+    let told = spawn_blocking(move || {
+        let journal = Journal::open(&folder).unwrap();
+        (journal.plead(known).unwrap(), journal.plead(unknown).unwrap())
+    });
+    let (known, unknown) = told.await.unwrap();
+
+    assert_eq!(known.told.en, "did acknowledge 李");
+    assert_eq!(known.result.unwrap().event, "e-1");
+    assert_eq!(unknown.result, Err(NotDone::Unknown));
+    let folder = served.end().await;
+    let nobody = Journal::open(folder.path()).unwrap().plead(acknowledge("e-1")).unwrap_err();
     assert!(matches!(nobody, NoJournal::NobodyRuns), "{nobody}");
 }
 

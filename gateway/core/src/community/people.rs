@@ -324,7 +324,7 @@ mod tests {
             (
                 "west",
                 "2026-03-07T07:59:00+08:00",
-                "wang",
+                "li wang",
                 "Friday's night ends on Saturday morning",
             ),
             ("west", "2026-03-07T21:00:00+08:00", "li", "a Saturday"),

@@ -170,8 +170,6 @@ pub enum NotNow {
     Unreviewed,
     #[error("no review is asked for")]
     NoReview,
-    #[error("it is not put aside")]
-    NotShelved,
 }
 
 impl NotDone {
@@ -184,7 +182,6 @@ impl NotDone {
                 NotNow::Over => "该事件已结束，无法再作更改。".to_owned(),
                 NotNow::Unreviewed => "须先由人审核是否可以上报。".to_owned(),
                 NotNow::NoReview => "该事件无需审核。".to_owned(),
-                NotNow::NotShelved => "该事件没有被搁置。".to_owned(),
             },
             Self::NoSuchPerson(id) => format!("community.toml 中没有人员或班组“{id}”。"),
             Self::NoSuchPlace(id) => format!("配置中没有区域、设备或场景“{id}”。"),

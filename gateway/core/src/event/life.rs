@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::message::{Cause, Certainty, Contribution, Grading, State, Transition, Urgency};
-use super::{Finding, Live, Place, Told};
+use super::handling::LONGEST_WAIT;
+use super::message::{Cause, Certainty, Contribution, Grading, Stage, State, Transition, Urgency};
+use super::{Finding, Live, Place, REPORT, Told, World};
 use crate::detect::rule::GradeQuestion;
 use crate::reading::Timestamp;
 
@@ -25,27 +26,43 @@ impl Live {
         self.findings.len() == self.kept.len() && self.findings.keys().eq(self.kept.iter())
     }
 
-    /// Whether it is over for good at `now`: cleared, and too long ago to reopen.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+    /// Whether it cleared too long ago to reopen.
+    fn is_past(&self, now: Timestamp) -> bool {
         self.cleared.is_some_and(|at| now >= at + self.reopen_within)
+    }
+
+    /// Whether it is over for good at `now`, and nobody has to look at it.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.is_past(now) && (self.stage().is_over() || self.told.state.is_none())
+    }
+
+    /// Whether it makes room for another event of its key from now on, though it still waits for a
+    /// person.
+    pub(super) fn moves_aside(&mut self, now: Timestamp) -> bool {
+        let moves = !self.is_aside && self.is_past(now) && !self.is_over(now);
+        self.is_aside |= moves;
+        moves
+    }
+
+    /// A person saw it and no sensor does.
+    pub(super) fn is_reported(&self) -> bool {
+        self.data.scene == REPORT
     }
 
     /// When it wants to be looked at again, if nothing happens to it.
     pub(super) fn due(&self) -> Timestamp {
-        match self.cleared {
+        let condition = match self.cleared {
+            Some(at) if self.is_aside => at + LONGEST_WAIT,
             Some(at) => at + self.reopen_within,
             None if self.has_news() => self.told.at + CALM,
             None => self.judged + REGRADE,
-        }
+        };
+        let others = [self.course.next(), self.ends_by_itself()];
+        others.into_iter().flatten().fold(condition, Ord::min)
     }
 
     /// Brings level, state and cause up to what the findings say.
-    pub(super) fn judge(
-        &mut self,
-        grade: impl Fn(&GradeQuestion) -> u8,
-        place: impl Fn(&str) -> Option<Place>,
-        now: Timestamp,
-    ) {
+    pub(super) fn judge(&mut self, world: &World<'_>, scene: &str, now: Timestamp) {
         self.judged = now;
         let Some(leading) = self
             .findings
@@ -61,7 +78,7 @@ impl Live {
         // It stays with the device that it was told of for as long as that one speaks.
         if is_back || self.findings.values().all(|f| f.device != self.data.device) {
             self.data.device.clone_from(&leading.device);
-            if let Some(Place { area, location }) = place(&leading.device) {
+            if let Some(Place { area, location }) = (world.place)(&leading.device) {
                 (self.data.area, self.data.location) = (area, location);
             }
         }
@@ -93,7 +110,7 @@ impl Live {
             detectors: self.findings.values().map(|f| f.evidence.detector.clone()).collect(),
         };
         // An event keeps the worst level that it has had while it lasts.
-        let level = grade(&question).clamp(1, 4);
+        let level = (world.grade)(scene, &question).clamp(1, 4);
         self.data.level = if self.told.level == 0 { level } else { level.min(self.told.level) };
         let all_silent = self.findings.values().all(|f| f.is_silent);
         self.data.state = if all_silent { State::Unknown } else { State::Open };
@@ -134,7 +151,8 @@ impl Live {
 
     /// What the world should hear, if anything, and if it may be told already.
     pub(super) fn transition(&self, now: Timestamp) -> Option<Transition> {
-        let is_reviewed = self.data.review != self.told.review;
+        let is_reviewed =
+            self.data.review != self.told.review || self.data.reports.len() != self.told.reports;
         match (self.told.state, self.data.state) {
             // Raised and dropped within one step: nobody needs to know.
             (None, State::Cleared) => None,
@@ -146,6 +164,10 @@ impl Live {
             (Some(State::Unknown), State::Open) => Some(Transition::Updated),
             (Some(_), State::Open | State::Unknown) => {
                 let is_worse = self.data.level < self.told.level;
+                // What was dismissed was not that bad.
+                if is_worse && self.stage() == Stage::Dismissed {
+                    return Some(Transition::Reopened);
+                }
                 let may_tell = now >= self.told.at + CALM;
                 (is_worse || is_reviewed || self.has_news() && may_tell)
                     .then_some(Transition::Updated)
@@ -171,6 +193,7 @@ impl Live {
             device: self.data.device.clone(),
             at: now,
             review: self.data.review.clone(),
+            reports: self.data.reports.len(),
         };
     }
 }

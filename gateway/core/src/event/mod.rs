@@ -5,12 +5,18 @@
 //! pipeline makes at most one message. An event whose sensors have all fallen silent is *unknown*
 //! and stays; one whose findings are all gone is *cleared*, and reopened when they come back soon.
 //!
+//! What people do about it goes its own way beside the condition ([`handling`]); an event leaves the book
+//! when its condition is gone for good and nobody has to look at it any more.
+//!
 //! 1. [`identity`]: ids and sequences,
-//! 2. `life`: what becomes of one event,
-//! 3. [`message`]: what leaves the box,
-//! 4. [`verdict`]: what people say of it afterwards.
+//! 2. `life`: what becomes of one event's condition,
+//! 3. [`action`], [`handling`] and `course`: what people do about it, and what time does,
+//! 4. [`message`]: what leaves the box,
+//! 5. [`verdict`]: what people say of it afterwards.
 
 pub mod action;
+mod course;
+pub mod handling;
 pub mod identity;
 mod life;
 pub mod message;
@@ -21,11 +27,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::community::people::Times;
 use crate::community::quantity::Text;
 use crate::detect::Evidence;
 use crate::detect::rule::GradeQuestion;
 use crate::reading::Timestamp;
-use message::{EventData, Review, State, Transition};
+use action::{Action, NotDone};
+use handling::MOST_RETURNED;
+use message::{EventData, Reported, Review, State, Transition};
 
 /// What makes two findings one event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +75,12 @@ pub struct Live {
     kept: BTreeSet<String>,
     /// What the last message said.
     told: Told,
+    /// It is gone, waits for a person, and its key is free for another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_aside: bool,
+    /// How far people are with it.
+    #[serde(default)]
+    course: course::Course,
     /// Its `opened` went out: what becomes of it goes out, too. What is on disk has been heard of.
     #[serde(default = "heard_of")]
     pub is_heard_of: bool,
@@ -87,6 +102,8 @@ struct Told {
     at: Timestamp,
     #[serde(default)]
     review: Review,
+    #[serde(default)]
+    reports: usize,
 }
 
 /// Where a device stands.
@@ -110,11 +127,46 @@ pub struct Concern {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub key: Key,
-    /// `None`: nothing to hear, but the state to keep has changed.
-    pub transition: Option<Transition>,
-    pub data: EventData,
+    /// In their order, each with the event as it stood then. None: nothing to hear, but the state to
+    /// keep has changed.
+    pub news: Vec<(Transition, EventData)>,
     /// The event's state to keep, to be found again after a restart.
     pub live: Live,
+}
+
+/// What the book asks of those around it.
+pub struct World<'w> {
+    /// The level of a scene's event.
+    pub grade: &'w dyn Fn(&str, &GradeQuestion) -> u8,
+    /// Where a device stands.
+    pub place: &'w dyn Fn(&str) -> Option<Place>,
+    /// How long an event waits for people; `None` when nobody is called about it.
+    pub times: &'w dyn Fn(&Live) -> Option<Times>,
+}
+
+/// People who are named as reporters of one event.
+const MOST_REPORTS: usize = 16;
+
+/// Ends the subject of an exercise.
+const DRILL: &str = "~drill";
+
+/// The scene of what people report.
+pub const REPORT: &str = "report";
+
+/// Stands between what an event was about and its id, once its key is free for another one. No id of the
+/// configuration has it.
+const ASIDE: char = '~';
+
+impl Key {
+    /// An exercise of a scene at a place.
+    pub fn drill(scene: &str, place: &str) -> Self {
+        Self { scene: scene.to_owned(), subject: format!("{place}{DRILL}") }
+    }
+
+    /// No sensor stands behind it, so that no configuration ends it.
+    pub fn is_by_people(&self) -> bool {
+        self.scene == REPORT || self.subject.ends_with(DRILL)
+    }
 }
 
 /// The book.
@@ -170,10 +222,41 @@ impl Book {
         true
     }
 
-    pub fn acknowledge(&mut self, event: &str) -> Option<EventData> {
-        let (_, live) = self.live.iter_mut().find(|(_, live)| live.data.event == event)?;
-        live.data.handling.stage = message::Stage::Acknowledged;
-        Some(live.data.clone())
+    /// The event of that id.
+    pub fn find(&self, event: &str) -> Option<(&Key, &Live)> {
+        self.live.iter().find(|(_, live)| live.data.event == event && !event.is_empty())
+    }
+
+    pub fn get(&self, key: &Key) -> Option<&Live> {
+        self.live.get(key)
+    }
+
+    /// Does what somebody wants done; `None` when the event is not in the book, false when there was
+    /// nothing left to do.
+    pub fn act(&mut self, action: &Action, now: Timestamp) -> Option<Result<bool, NotDone>> {
+        let key = self.find(&action.event)?.0.clone();
+        let live = self.live.get_mut(&key)?;
+        let done = live.act(action, now);
+        self.dirty.insert(key);
+        Some(done)
+    }
+
+    /// Notes a finding of an event that is in the book.
+    pub fn raise_known(&mut self, key: &Key, finding: Finding) {
+        if let Some(live) = self.live.get_mut(key) {
+            live.findings.insert(speaker(&finding.device, &finding.evidence.detector), finding);
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// Adds somebody who reports an event, as one more witness.
+    pub fn add_report(&mut self, key: &Key, reported: Reported) {
+        if let Some(live) = self.live.get_mut(key)
+            && live.data.reports.len() < MOST_REPORTS
+        {
+            live.data.reports.push(reported);
+            self.dirty.insert(key.clone());
+        }
     }
 
     /// Notes a finding; the first one of its key makes an event of the `concern`.
@@ -199,6 +282,8 @@ impl Book {
                 kept: BTreeSet::new(),
                 findings: BTreeMap::new(),
                 told: Told::default(),
+                is_aside: false,
+                course: course::Course::default(),
                 is_heard_of: false,
             }
         });
@@ -265,6 +350,7 @@ impl Book {
             live.judged = moved(live.judged);
             live.told.at = moved(live.told.at);
             live.cleared = live.cleared.map(moved);
+            live.course.shift(moved);
             for finding in live.findings.values_mut() {
                 finding.since = moved(finding.since);
             }
@@ -288,14 +374,12 @@ impl Book {
         self.next
     }
 
-    /// What has changed since the last call. `grade` gives the level of a scene's event, `place` says
-    /// where a device stands.
+    /// What has changed since the last call.
     ///
-    /// Events whose time to reopen has passed are forgotten; their keys stand in `over`.
+    /// Events that nobody has to look at any more are forgotten; the keys that are free stand in `over`.
     pub fn poll_changes(
         &mut self,
-        grade: impl Fn(&str, &GradeQuestion) -> u8,
-        place: impl Fn(&str) -> Option<Place>,
+        world: &World<'_>,
         over: &mut Vec<Key>,
         now: Timestamp,
     ) -> Vec<Change> {
@@ -308,26 +392,53 @@ impl Book {
             self.dirty.extend(due.map(|(key, _)| key.clone()));
         }
         let mut changes = Vec::new();
-        for key in std::mem::take(&mut self.dirty) {
+        while let Some(mut key) = self.dirty.pop_first() {
             let Some(live) = self.live.get_mut(&key) else { continue };
-            live.judge(|question| grade(&key.scene, question), &place, now);
-            let transition = live.transition(now);
-            if transition.is_some() {
-                live.tell(now);
-            } else if live.is_over(now) {
-                self.live.remove(&key);
-                over.push(key);
-                continue;
-            } else if live.is_kept() || live.told.state.is_none() {
+            if live.ends_by_itself().is_some_and(|at| at <= now) {
+                live.findings.clear();
+            }
+            live.judge(world, &key.scene, now);
+            let news = live.news(world, now);
+            let is_moved = live.moves_aside(now);
+            if live.is_over(now) {
+                over.push(key.clone());
+                if let Some(live) = self.live.remove(&key).filter(|_| !news.is_empty()) {
+                    changes.push(Change { key, news, live });
+                }
                 continue;
             }
+            let is_known = live.is_kept() || live.told.state.is_none();
+            if news.is_empty() && !live.course.is_touched && !is_moved && is_known {
+                continue;
+            }
+            live.course.is_touched = false;
             live.kept = live.findings.keys().cloned().collect();
-            let (data, live) = (live.data.clone(), live.clone());
-            changes.push(Change { key, transition, data, live });
+            let live = live.clone();
+            if is_moved {
+                over.push(key.clone());
+                self.live.remove(&key);
+                key.subject = format!("{}{ASIDE}{}", key.subject, live.data.event);
+                self.live.insert(key.clone(), live.clone());
+                self.give_up_oldest();
+            }
+            changes.push(Change { key, news, live });
         }
         let soonest = self.live.values().map(Live::due).min();
         self.next = if is_due { soonest } else { self.next.into_iter().chain(soonest).min() };
         changes
+    }
+
+    /// Closes what has waited longest for a person when too much does.
+    fn give_up_oldest(&mut self) {
+        let aside = self.live.iter().filter(|(_, live)| live.is_aside);
+        if aside.clone().count() > MOST_RETURNED
+            && let Some(key) =
+                aside.min_by_key(|(_, live)| live.cleared).map(|(key, _)| key.clone())
+            && let Some(live) = self.live.get_mut(&key)
+        {
+            live.course.is_given_up = true;
+            self.dirty.insert(key);
+        }
     }
 }
 

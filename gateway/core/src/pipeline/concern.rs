@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::health::Health;
+use super::reporting::DANGEROUS;
 use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Category, Tier};
 use crate::detect::rule::{GradeQuestion, Grades};
 use crate::detect::soon::SUFFIX;
 use crate::event::message::{Cause, Certainty, EventData, Handling, Review, State, Urgency};
-use crate::event::{Concern, Place};
+use crate::event::{Concern, Place, REPORT};
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// The level of a scene's event, by its grading table.
@@ -22,6 +23,9 @@ pub(super) fn level_of(
 ) -> u8 {
     if let Some(health) = Health::from_id(scene) {
         return health.level();
+    }
+    if scene == REPORT {
+        return if question.over >= DANGEROUS { 3 } else { 4 };
     }
     let position = community.scenes.iter().position(|s| s.head.id == scene);
     let level = position.and_then(|p| grades.get(p)?.as_ref()).map_or(4, |g| g.level(question));
@@ -39,7 +43,7 @@ pub(super) fn scene_concern(
     now: Timestamp,
 ) -> Concern {
     let head = &community.scenes[scene].head;
-    let mut concern = empty_concern(community, index, now);
+    let mut concern = empty_concern(Own::of(community, index), now);
     concern.reopen_within = head.reopen_within.0;
     concern.data.scene.clone_from(&head.id);
     concern.data.category = head.category;
@@ -57,7 +61,7 @@ pub(super) fn health_concern(
     health: Health,
     now: Timestamp,
 ) -> Concern {
-    let mut concern = empty_concern(community, index, now);
+    let mut concern = empty_concern(Own::of(community, index), now);
     health.id().clone_into(&mut concern.data.scene);
     concern.data.title = health.title();
     concern.data.tier = health.tier();
@@ -65,9 +69,26 @@ pub(super) fn health_concern(
     concern
 }
 
-fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> Concern {
-    let device = community.device(index);
-    let Place { area, location } = place_of(community, index);
+/// Where something is, and who lives there.
+pub(super) struct Own {
+    pub(super) device: String,
+    pub(super) area: String,
+    pub(super) location: Text,
+    pub(super) people: u32,
+}
+
+impl Own {
+    fn of(community: &Community, index: DeviceIndex) -> Self {
+        let Place { area, location } = place_of(community, index);
+        let device = community.device(index);
+        let people = community.areas[device.area].people;
+        Self { device: device.id.clone(), area, location, people }
+    }
+}
+
+/// An event that is about nothing yet.
+pub(super) fn empty_concern(at: Own, now: Timestamp) -> Concern {
+    let Own { device, area, location, people } = at;
     let data = EventData {
         event: String::new(),
         scene: String::new(),
@@ -79,7 +100,7 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         state: State::Open,
         tier: Tier::Grid,
         area,
-        device: device.id.clone(),
+        device,
         location,
         started: String::new(),
         detected: now.rfc3339(),
@@ -93,7 +114,6 @@ fn empty_concern(community: &Community, index: DeviceIndex, now: Timestamp) -> C
         reports: Vec::new(),
         echo: BTreeMap::new(),
     };
-    let people = community.areas[device.area].people;
     Concern { data, people, reopen_within: Duration::from_mins(10) }
 }
 

@@ -13,7 +13,8 @@
 //! 7. `settling`: which frames may be acknowledged,
 //! 8. `keeping`, `remembering` and `restoring`: over a restart, and when the configuration is replaced
 //!    (`inheriting`),
-//! 9. `verdicts`: what people say of events,
+//! 9. `verdicts`: what people say of events; `acting` and `reporting`: what they do about them, and what
+//!    they saw themselves,
 //! 10. `recording`: what is kept of readings, to try other rules on,
 //! 11. `viewing`: a snapshot for the console.
 
@@ -30,6 +31,7 @@ mod keeping;
 mod own_events;
 mod recording;
 mod remembering;
+mod reporting;
 mod restoring;
 mod settling;
 mod telling;
@@ -47,9 +49,9 @@ use crate::detect::anomaly::budget::Budget;
 use crate::detect::bound::{Bound, Compiled};
 use crate::detect::rule::Grades;
 use crate::detect::silence::Silence;
-use crate::event::Book;
 use crate::event::identity::Mint;
 use crate::event::verdict::Ledger;
+use crate::event::{Book, Key};
 use crate::reading::{DeviceIndex, TimeQuality, Timestamp};
 use crate::view::Counts;
 use asking::Asking;
@@ -107,6 +109,8 @@ pub struct Pipeline {
     book: Book,
     /// What was raised lately, and what people said of it.
     ledger: Ledger,
+    /// What people began in this step, by their tickets.
+    begun: Vec<(u64, Key)>,
     /// Answers to those people, by the batch that must be on disk first.
     answers: VecDeque<(u64, Output)>,
     mint: Mint,
@@ -179,6 +183,7 @@ impl Pipeline {
             happened: BTreeMap::new(),
             book: Book::default(),
             ledger: Ledger::default(),
+            begun: Vec::new(),
             answers: VecDeque::new(),
             time_quality: TimeQuality::Unknown,
             settling: Settling::default(),

@@ -6,6 +6,7 @@ use super::boundary::{Batch, Output};
 use super::concern::{level_of, place_of, scene_concern};
 use super::health::Health;
 use super::{Pipeline, TICK};
+use crate::community::Community;
 use crate::community::quantity::Text;
 use crate::community::scene::{Per, Status};
 use crate::detect::bound::{Bound, Compiled};
@@ -14,7 +15,7 @@ use crate::detect::rule::GradeQuestion;
 use crate::detect::silence::{Change as SilenceChange, Subject};
 use crate::event::identity::Kind;
 use crate::event::message::{EventData, Message, Record, State, Transition};
-use crate::event::{Change, Finding, Key};
+use crate::event::{Change, Finding, Key, Live, World};
 use crate::reading::{DeviceIndex, Quality, Reading, Ticket, Timestamp};
 
 /// Version of the event message; a change that breaks a reader raises it.
@@ -257,11 +258,17 @@ impl Pipeline {
                 level_of(community, grades, scene, question)
             };
             let place = |device: &str| Some(place_of(community, community.find_device(device)?));
-            self.book.poll_changes(grade, place, &mut over, now)
+            let times = |live: &Live| {
+                let is_told = live.is_heard_of || live.needs_review() || may_tell(community, live);
+                community.duties.times(live.data.level).filter(|_| is_told)
+            };
+            let world = World { grade: &grade, place: &place, times: &times };
+            self.book.poll_changes(&world, &mut over, now)
         };
         for change in changes {
             self.tell(change, now);
         }
+        self.complete_answers();
         for key in over {
             self.batch.states.push((state_key(&key), None));
         }
@@ -282,32 +289,37 @@ impl Pipeline {
     }
 
     fn tell(&mut self, change: Change, now: Timestamp) {
-        let Change { key, transition, mut data, mut live } = change;
+        let Change { key, mut news, mut live } = change;
         // Who heard the beginning hears the rest, whatever becomes of the scene; an event whose scene
-        // becomes live while it lasts begins then.
-        let begins = !live.is_heard_of && data.state != State::Cleared && self.is_told(&key.scene);
-        let transition = if begins { Some(Transition::Opened) } else { transition };
+        // becomes live while it lasts begins then, and one that waited for a person's yes with it.
+        let is_there = live.data.state != State::Cleared || live.is_approved();
+        let begins = !live.is_heard_of && is_there && may_tell(&self.community, &live);
+        if begins {
+            news = vec![(Transition::Opened, live.data.clone())];
+        }
         live.is_heard_of |= begins;
         let is_told = live.is_heard_of;
-        if data.event.is_empty() {
+        if live.data.event.is_empty() {
             // What is withheld takes no sequence, so its ids count down from the other end.
             self.withheld += u64::from(!is_told);
             let number = if is_told { self.mint.next() } else { u64::MAX - self.withheld };
-            data.event = self.mint.id(Kind::Event, number, now);
-            live.data.event.clone_from(&data.event);
+            live.data.event = self.mint.id(Kind::Event, number, now);
         }
-        self.book.name(&key, &data.event, is_told);
-        if !matches!(transition, Some(Transition::Opened | Transition::Reopened)) {
-            data.echo.clear();
+        self.book.name(&key, &live.data.event, is_told);
+        self.note_raised(&live.data, live.findings(), now);
+        if is_told || live.needs_review() {
+            let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
+            self.batch.states.extend(state);
         }
-        self.note_raised(&data, live.findings(), now);
         if !is_told {
-            *self.counts.records.entry("withheld").or_default() += u64::from(transition.is_some());
+            *self.counts.records.entry("withheld").or_default() += news.len() as u64;
             return;
         }
-        let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
-        self.batch.states.extend(state);
-        if let Some(transition) = transition {
+        for (transition, mut data) in news {
+            data.event.clone_from(&live.data.event);
+            if !matches!(transition, Transition::Opened | Transition::Reopened) {
+                data.echo.clear();
+            }
             self.send(transition, data, now);
         }
     }
@@ -322,8 +334,7 @@ impl Pipeline {
 
     /// Scenes on trial, and those that need a person's yes first, are sent to nobody.
     pub(super) fn is_told(&self, scene: &str) -> bool {
-        let scene = self.community.scenes.iter().find(|s| s.head.id == scene);
-        scene.is_none_or(|s| s.head.status == Status::Live && !s.head.review)
+        is_told(&self.community, scene, false)
     }
 
     fn record(
@@ -354,6 +365,16 @@ impl Pipeline {
         // Numbers in it are finite and keys are strings: serde_json has nothing to refuse.
         serde_json::to_vec(&message).ok().map(|json| Record { sequence, level, event, json })
     }
+}
+
+fn is_told(community: &Community, scene: &str, is_approved: bool) -> bool {
+    let scene = community.scenes.iter().find(|s| s.head.id == scene);
+    scene.is_none_or(|s| s.head.status == Status::Live && (is_approved || !s.head.review))
+}
+
+/// Whether the world may hear of an event; of an exercise it always may.
+fn may_tell(community: &Community, live: &Live) -> bool {
+    live.data.drill || is_told(community, &live.data.scene, live.is_approved())
 }
 
 /// The key under which an event that is not over is kept.

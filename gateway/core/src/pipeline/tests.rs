@@ -49,6 +49,7 @@ struct Night {
     settled: Vec<u64>,
     acted: Vec<Acted>,
     stores: bool,
+    tells_closed: bool,
 }
 
 impl Night {
@@ -68,6 +69,7 @@ impl Night {
             settled: Vec::new(),
             acted: Vec::new(),
             stores: true,
+            tells_closed: false,
         };
         night.drain();
         night
@@ -85,6 +87,10 @@ impl Night {
                     for record in &batch.records {
                         let message: Message = serde_json::from_slice(&record.json).unwrap();
                         let data = &message.data;
+                        // Every event ends so; the stories of what people do tell of it.
+                        if message.kind.ends_with(".closed") && !self.tells_closed {
+                            continue;
+                        }
                         writeln!(
                             self.transcript,
                             "{}  {} {} {}: {}",
@@ -436,11 +442,14 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
 mod calendar;
 mod clocks;
 mod coarse;
+mod escalation;
 mod grounds;
+mod handling;
 mod lapses;
 mod learning;
 mod places;
 mod reloads;
+mod reporting;
 mod restarts;
 mod statistics;
 mod together;

@@ -12,9 +12,9 @@ use super::Pipeline;
 use super::boundary::{Output, Ruling, Shift};
 use super::health::Health;
 use crate::community::quantity::Text;
-use crate::event::Finding;
 use crate::event::message::{EventData, Review, Transition};
 use crate::event::verdict::{Opinion, Raised, Verdict, Whom, moved};
+use crate::event::{Finding, REPORT};
 use crate::reading::Timestamp;
 use crate::view::SceneView;
 
@@ -27,18 +27,31 @@ impl Pipeline {
         now: Timestamp,
     ) {
         let journal = journal.filter(|data| data.event == opinion.event);
-        if let Some(data) = journal.as_ref().filter(|_| self.ledger.get(&opinion.event).is_none()) {
+        if let Some(data) = &journal {
+            self.note_from_journal(data, now);
+        }
+        let Some(ruling) = self.learn_opinion(opinion, now) else {
+            return self.answer(unknown(opinion));
+        };
+        self.pass_on(opinion, journal, now);
+        self.answer(ruling);
+    }
+
+    /// Takes an event that was forgotten out of the journal.
+    pub(super) fn note_from_journal(&mut self, data: &EventData, now: Timestamp) {
+        if self.ledger.get(&data.event).is_none() && !data.drill {
             let speaker = (data.device.as_str(), data.cause.detector.as_str());
             self.ledger.note(data, std::iter::once(speaker), now);
         }
-        let Some(raised) = self.ledger.judge(opinion, now).cloned() else {
-            return self.answer(unknown(opinion));
-        };
+    }
+
+    /// Teaches the detectors what a person says of an event; `None` when nobody knows the event.
+    pub(super) fn learn_opinion(&mut self, opinion: &Opinion, now: Timestamp) -> Option<Ruling> {
+        let raised = self.ledger.judge(opinion, now).cloned()?;
         let before = self.shifts(&raised);
         self.learn_verdicts(now);
         let after = self.shifts(&raised);
         self.keep_raised(&raised.event);
-        self.pass_on(opinion, journal, now);
         let shifts = before
             .into_iter()
             .zip(after)
@@ -46,17 +59,12 @@ impl Pipeline {
         let shifts: Vec<Shift> = shifts.collect();
         let told = self.told(opinion, &raised, &shifts);
         let Opinion { event, verdict, .. } = opinion.clone();
-        self.answer(Ruling { event, verdict, is_known: true, shifts, told });
+        Some(Ruling { event, verdict, is_known: true, shifts, told })
     }
 
     /// Tells the platform, which may have closed the event long ago.
     fn pass_on(&mut self, opinion: &Opinion, journal: Option<Box<EventData>>, now: Timestamp) {
-        let review = |before: &Review| Review {
-            required: before.required,
-            verdict: opinion.verdict.map(|verdict| verdict.word().to_owned()),
-            by: Some(opinion.by.clone()),
-            at: Some(now.rfc3339()),
-        };
+        let review = |before: &Review| review(before, opinion, now);
         if self.book.review(&opinion.event, review) {
             return;
         }
@@ -177,6 +185,10 @@ impl Pipeline {
         findings: impl Iterator<Item = &'a Finding>,
         now: Timestamp,
     ) {
+        // An exercise is nobody's mistake.
+        if data.drill {
+            return;
+        }
         let is_new = self.ledger.get(&data.event).is_none();
         let speakers =
             findings.map(|finding| (finding.device.as_str(), finding.evidence.detector.as_str()));
@@ -221,11 +233,26 @@ impl Pipeline {
         });
         let configured: Vec<_> = configured.collect();
         let others = tallies.into_iter().map(|(id, tally)| {
-            let own = Health::from_id(id).map(Health::title);
+            let report = (id == REPORT).then(|| Text::new("人工上报", "Reported by people"));
+            let own = Health::from_id(id).map(Health::title).or(report);
             (id, own.unwrap_or_else(|| Text::new(id, id)), tally)
         });
         let all = configured.into_iter().chain(others);
-        all.map(|(id, title, tally)| SceneView { id: id.to_owned(), title, tally }).collect()
+        let view = |(id, title, tally): (&str, Text, _)| {
+            let status = self.status(id);
+            SceneView { id: id.to_owned(), title, status, tally }
+        };
+        all.map(view).collect()
+    }
+}
+
+/// What is told of an opinion.
+pub(super) fn review(before: &Review, opinion: &Opinion, now: Timestamp) -> Review {
+    Review {
+        required: before.required,
+        verdict: opinion.verdict.map(|verdict| verdict.word().to_owned()),
+        by: Some(opinion.by.clone()),
+        at: Some(now.rfc3339()),
     }
 }
 

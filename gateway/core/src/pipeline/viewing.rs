@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Pipeline;
 use crate::community::Community;
-use crate::community::scene::Scene;
+use crate::community::scene::{Scene, Status};
 use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
+use crate::event::{Key, Live};
 use crate::reading::{DeviceIndex, Quality, Timestamp};
 use crate::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
@@ -16,20 +17,17 @@ const CLOSED: usize = 20;
 impl Pipeline {
     /// Everything that the console may see, at `now`.
     pub fn view(&self, now: Timestamp) -> View {
-        let mut events: Vec<EventView> = self
-            .book
-            .open()
-            .filter(|(_, live)| live.data.state != State::Cleared)
-            .map(|(_, live)| EventView { started: live.started, data: live.data.clone() })
-            .collect();
-        events.sort_by_key(|event| (event.data.level, event.started));
-        let is_open = |id: &str| events.iter().any(|event| event.data.event == id);
+        let is_there = |live: &Live| live.data.state != State::Cleared;
+        let events = self.event_views(self.book.open(), is_there);
+        let returned = self.event_views(self.book.all(), Live::is_returned);
+        let is_open = |id: &str| events.iter().chain(&returned).any(|event| event.data.event == id);
         let closed = self.ledger.newest().into_iter().filter(|raised| !is_open(&raised.event));
         let closed = closed.take(CLOSED).cloned().collect();
         View {
             at: now,
             time_quality: self.time_quality,
             events,
+            returned,
             closed,
             scenes: self.records(now),
             devices: (0..self.devices.len())
@@ -52,6 +50,28 @@ impl Pipeline {
                 ..self.counts.clone()
             },
         }
+    }
+
+    fn event_views<'l>(
+        &self,
+        lives: impl Iterator<Item = (&'l Key, &'l Live)>,
+        is_shown: impl Fn(&Live) -> bool,
+    ) -> Vec<EventView> {
+        let view = |(_, live): (&Key, &Live)| EventView {
+            started: live.started,
+            data: live.data.clone(),
+            is_pilot: !live.is_heard_of && self.status(&live.data.scene) == Status::Pilot,
+            needs_review: live.needs_review(),
+        };
+        let mut events: Vec<_> = lives.filter(|(_, live)| is_shown(live)).map(view).collect();
+        events.sort_by_key(|event| (event.data.level, event.started));
+        events
+    }
+
+    /// Whether a scene is on trial; what needs no file is live.
+    pub(super) fn status(&self, scene: &str) -> Status {
+        let mut scenes = self.community.scenes.iter();
+        scenes.find(|s| s.head.id == scene).map_or(Status::Live, |s| s.head.status)
     }
 
     fn budgets_view(&self) -> Vec<BudgetView> {

@@ -87,6 +87,10 @@ pub(super) fn precision(
     let mut newest: BTreeMap<String, (String, Option<verdict::Verdict>)> = BTreeMap::new();
     for entry in journal.lines()? {
         let Some(Message { subject, data, .. }) = readable(&entry?) else { continue };
+        // An exercise is nobody's mistake.
+        if data.drill {
+            continue;
+        }
         let is_wanted = wanted.scene.as_ref().is_none_or(|scene| *scene == data.scene);
         let is_recent = data.detected.parse().is_ok_and(|at: Timestamp| now.since(at) <= RECORD);
         if is_wanted && is_recent {

@@ -26,6 +26,7 @@ fn judged() -> View {
         said: Some(Said { verdict: Verdict::FalseAlarm, by: "Li".into(), note: String::new(), at }),
     }];
     view.scenes = vec![SceneView {
+        status: gatehouse_core::community::scene::Status::Live,
         id: "general".into(),
         title: Text::new("异常", "Unusual reading"),
         tally: Tally { events: 9, real: 3, false_alarms: 1, planned: 2 },

@@ -8,11 +8,13 @@
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //! 4. [`site`]: areas, devices and their addresses,
 //! 5. [`calendar`]: days that contradict each other, and who asks for what is not there,
-//! 6. [`simulation`]: what the simulator plays.
+//! 6. [`people`]: teams, shifts and times that name what there is,
+//! 7. [`simulation`]: what the simulator plays.
 
 mod calendar;
 mod device_types;
 mod examples;
+mod people;
 mod range;
 mod scenes;
 mod simulation;
@@ -127,6 +129,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let mut devices = Vec::new();
     if let Some(site) = &site {
         devices = site::check(&mut site_document, site, &types, around.sources.as_deref());
+        people::check(&mut site_document, site);
         if let Some(simulation) = &site.simulation {
             simulation::check(&mut site_document, simulation, site, &types, &scene_ids);
         }

@@ -3,6 +3,7 @@
 mod budget;
 mod calendar;
 mod once;
+mod people;
 mod warning;
 
 use super::*;

@@ -28,7 +28,7 @@ impl Night {
         let messages = self.messages();
         assert!(messages.iter().all(|message| message.subject == messages[0].subject));
         let word = |m: &Message| m.kind.trim_start_matches("gatehouse.event.").to_owned();
-        messages.iter().map(word).collect()
+        messages.iter().map(word).filter(|word| word != "closed").collect()
     }
 }
 
