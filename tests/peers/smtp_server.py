@@ -27,7 +27,7 @@ class Inbox:
         told = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": bool(session.authenticated),
             "subject": mail["subject"],
             "message-id": mail["message-id"],

@@ -144,9 +144,10 @@ pub enum Settled {
     Unknown,
 }
 
-/// Whether an event may be told at all: what touches a person's rights waits for a person's yes.
+/// Whether an event may be told at all: what touches a person's rights waits for a person's yes. The
+/// pipeline records nothing before; this holds should it ever.
 pub fn is_told(data: &EventData) -> bool {
-    !data.review.required || data.review.verdict.as_deref() == Some("real")
+    !data.review.required || data.review.by.is_some()
 }
 
 /// The community's own time; UTC when nobody has said.

@@ -317,7 +317,7 @@ fn what_waits_for_a_persons_yes_is_told_after_it_and_only_then() {
     night.pass(minutes(60));
     assert_eq!(night.sent.len(), 0);
 
-    held.review.verdict = Some("real".into());
+    held.review.by = Some("wang".into());
     night.tell(Transition::Updated, &held);
     night.pass(minutes(60));
 
