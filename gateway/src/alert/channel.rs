@@ -51,8 +51,8 @@ impl Links {
             Language::En => ["Acknowledge", "False alarm", "See more"],
         };
         let links = [&self.acknowledge, &self.false_alarm, &self.page];
-        let named = names.into_iter().zip(links);
-        named.filter_map(|(name, link)| Some((name, link.as_deref()?))).collect()
+        let pairs = names.into_iter().zip(links);
+        pairs.filter_map(|(name, link)| Some((name, link.as_deref()?))).collect()
     }
 }
 

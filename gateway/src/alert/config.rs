@@ -68,10 +68,10 @@ pub struct ChannelConfig {
     /// The gateway's own when left out. Not for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
-    /// A group robot of WeCom (企业微信群机器人).
+    /// A group robot of `WeCom` (企业微信群机器人).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wecom: Option<RobotConfig>,
-    /// A group robot of DingTalk (钉钉自定义机器人); `secret-file` when it is set to sign (加签).
+    /// A group robot of `DingTalk` (钉钉自定义机器人); `secret-file` when it is set to sign (加签).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dingtalk: Option<RobotConfig>,
     /// A group robot of Feishu (飞书自定义机器人); `secret-file` when it is set to sign (签名校验).

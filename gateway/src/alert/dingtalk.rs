@@ -1,10 +1,12 @@
-//! Group robots of DingTalk (钉钉): an action card to the robot's webhook address.
+//! Group robots of `DingTalk` (钉钉): an action card to the robot's webhook address.
 //!
 //! The formats are those of the vendor's pages "自定义机器人接入" and "自定义机器人安全设置"
 //! (open.dingtalk.com): with signing on, `timestamp` (milliseconds) and `sign` are added to the query,
 //! where `sign` is the percent-encoded base64 of HMAC-SHA256 over `timestamp` + newline + secret, with
 //! the secret as the key; an hour of difference between the clocks is allowed. A message has 20 000 bytes
 //! at most. An answer is always HTTP 200 with an `errcode`.
+
+use std::fmt::Write as _;
 
 use gatehouse_core::alert::Outcome;
 use gatehouse_core::alert::letter::colon;
@@ -62,10 +64,10 @@ fn body(message: &Message) -> Value {
     };
     let mut text = format!("### <font color=\"{colour}\">{headline}</font>");
     for (name, value) in &letter.fields {
-        text += &format!("\n\n**{name}**{}{}", colon(letter.language), plain(value));
+        let _ = write!(text, "\n\n**{name}**{}{}", colon(letter.language), plain(value));
     }
     for line in &letter.list {
-        text += &format!("\n- {}", plain(line));
+        let _ = write!(text, "\n- {}", plain(line));
     }
     let text = cut(&text, LONGEST);
     let links = message.links.named(letter.language);

@@ -3,6 +3,7 @@
 //!
 //! `Message-ID` is made of the parcel's number, the same on every retry.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use gatehouse_core::alert::Outcome;
@@ -43,7 +44,7 @@ fn written(email: &EmailConfig, message: &Message) -> Result<lettre::Message, Ou
     let letter = &message.letter;
     let mut text = letter.plain();
     for (name, url) in message.links.named(letter.language) {
-        text += &format!("\n\n{name}\n{url}");
+        let _ = write!(text, "\n\n{name}\n{url}");
     }
     let host = from.email.domain().to_owned();
     lettre::Message::builder()

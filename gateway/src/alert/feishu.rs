@@ -56,12 +56,12 @@ fn body(message: &Message, secret: Option<&str>) -> Value {
         (false, 3) => "yellow",
         (false, _) => "blue",
     };
-    let mut lines = Vec::new();
+    let mut rows = Vec::new();
     for (name, value) in &letter.fields {
-        lines.push(format!("**{name}**{}{}", colon(letter.language), plain(value)));
+        rows.push(format!("**{name}**{}{}", colon(letter.language), plain(value)));
     }
-    lines.extend(letter.list.iter().map(|line| plain(line)));
-    let text = lines.join("\n");
+    rows.extend(letter.list.iter().map(|line| plain(line)));
+    let text = rows.join("\n");
     let mut elements =
         vec![json!({ "tag": "div", "text": { "tag": "lark_md", "content": cut(&text, LONGEST) } })];
     let links = message.links.named(letter.language);

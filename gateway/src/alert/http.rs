@@ -60,21 +60,18 @@ impl Request {
             .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        let answer = match self.body {
-            Some(body) => {
-                let request = agent.post(&self.url);
-                let with = |request: ureq::RequestBuilder<_>, (name, value): (String, String)| {
-                    request.header(name, value)
-                };
-                self.headers.into_iter().fold(request, with).send(&body)
+        let answer = if let Some(body) = self.body {
+            let mut request = agent.post(&self.url);
+            for (name, value) in self.headers {
+                request = request.header(name, value);
             }
-            None => {
-                let request = agent.get(&self.url);
-                let with = |request: ureq::RequestBuilder<_>, (name, value): (String, String)| {
-                    request.header(name, value)
-                };
-                self.headers.into_iter().fold(request, with).call()
+            request.send(&body)
+        } else {
+            let mut request = agent.get(&self.url);
+            for (name, value) in self.headers {
+                request = request.header(name, value);
             }
+            request.call()
         };
         let mut answer = answer.map_err(|error| explained(&error))?;
         let retry_after = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());

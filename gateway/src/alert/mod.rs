@@ -65,6 +65,9 @@ const IDLE: Duration = Duration::from_hours(1);
 const GRACE: Duration = Duration::from_secs(3);
 /// Pause before the store is asked again after it could not be read.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+/// A disk that has not taken what is to be remembered by then takes it later; people are told all the
+/// same, twice perhaps.
+const DISK: Duration = Duration::from_secs(10);
 
 /// What others see of the alerts. Cheap to clone.
 #[derive(Clone)]
@@ -100,7 +103,7 @@ pub fn start(
     let links = Signer::open(&config.alerts, folder, store.clone())?;
     let rows = store.mail()?;
     let is_first = !rows.iter().any(|(key, _)| key == "c");
-    let mut board = Board::restore(&config.gateway.id, rows);
+    let mut board = Board::restore(&config.gateway.id, rows, clock.now());
     let end = store.span().map_or(0, |span| *span.end());
     if is_first {
         board.skip_to(end);
@@ -245,8 +248,12 @@ impl Sender {
             parcels.push(parcel);
         }
         let rows = self.board.take_changes();
-        if !rows.is_empty() && !self.store.keep_mail(rows).await {
-            return false;
+        if !rows.is_empty() {
+            match tokio::time::timeout(DISK, self.store.keep_mail(rows)).await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(_) => tracing::warn!("the disk is slow; a message may go out twice"),
+            }
         }
         for parcel in parcels {
             self.dispatch(parcel, now);
@@ -288,7 +295,7 @@ impl Sender {
             return;
         };
         let settled = self.board.handle_outcome(&to, &outcome, self.clock.now());
-        let (channel, recipient) = (&to.channel, &to.id);
+        let (channel, recipient) = (&to.channel, &to.name);
         self.alerts.counts.note(channel, outcome.word());
         let (is_bad, why) = match &outcome {
             Outcome::Sent => return,

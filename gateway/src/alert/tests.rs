@@ -100,7 +100,6 @@ pub(super) fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
 
 /// A gateway from its journal on.
 struct Box_ {
-    store: Store,
     batches: Option<BatchSender>,
     _inputs: mpsc::Sender<gatehouse_core::pipeline::Input>,
     alerts: Alerts,
@@ -116,11 +115,11 @@ impl Box_ {
         let (batches, _) = store.spawn_writer(inputs.downgrade()).unwrap();
         tokio::spawn(async move { while received.recv().await.is_some() {} });
         let (_, community) = watch::channel(community());
-        let parts = Parts { store: store.clone(), clock: Clock::new(1.0), community, relay: None };
+        let parts = Parts { store, clock: Clock::new(1.0), community, relay: None };
         let stop = CancellationToken::new();
         let (alerts, task) = start(config, parts, stop.clone()).unwrap().unwrap();
         let batches = Some(batches);
-        Self { store, batches, _inputs: inputs, alerts, task, stop, sequence: restored.sequence }
+        Self { batches, _inputs: inputs, alerts, task, stop, sequence: restored.sequence }
     }
 
     fn record(&mut self, transition: Transition, event: &str, level: u8) {

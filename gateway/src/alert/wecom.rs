@@ -1,9 +1,11 @@
-//! Group robots of WeCom (企业微信): markdown to the robot's webhook address.
+//! Group robots of `WeCom` (企业微信): markdown to the robot's webhook address.
 //!
 //! The format is that of the vendor's page "群机器人配置说明" (developer.work.weixin.qq.com, path 91770):
 //! `{"msgtype": "markdown", "markdown": {"content": …}}`, 4096 bytes of UTF-8 at most, three colours.
 //! An answer is always HTTP 200 with an `errcode`. Robots cannot have buttons that act, so acknowledging
 //! is a link.
+
+use std::fmt::Write as _;
 
 use gatehouse_core::alert::Outcome;
 use gatehouse_core::alert::letter::{Letter, colon};
@@ -60,10 +62,10 @@ fn text(letter: &Letter) -> String {
     };
     let mut text = format!("**<font color=\"{colour}\">{}</font>**", plain(&letter.headline));
     for (name, value) in &letter.fields {
-        text += &format!("\n> {name}{}{}", colon(letter.language), plain(value));
+        let _ = write!(text, "\n> {name}{}{}", colon(letter.language), plain(value));
     }
     for line in &letter.list {
-        text += &format!("\n> {}", plain(line));
+        let _ = write!(text, "\n> {}", plain(line));
     }
     text
 }

@@ -61,10 +61,10 @@ pub(super) async fn act(
     Extension(reader): Extension<Reader>,
     Path(token): Path<String>,
 ) -> Response {
-    let taken = check(&console, &token)
+    let ours = check(&console, &token)
         .and_then(|(alerts, claim)| alerts.links.take(&claim).map(|()| (alerts, claim)));
-    let (alerts, claim) = match taken {
-        Ok(taken) => taken,
+    let (alerts, claim) = match ours {
+        Ok(ours) => ours,
         Err(bad) => return refused(bad, &reader),
     };
     let words = LinkWords::of(reader.language);

@@ -101,6 +101,7 @@ pub(super) struct Queue {
     wake: Condvar,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each tells of something else")]
 #[derive(Debug, Default)]
 struct Waiting {
     batches: VecDeque<Batch>,

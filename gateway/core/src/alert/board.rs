@@ -65,7 +65,11 @@ const TOLD: &str = "t/";
 
 impl Board {
     /// Takes up what was written before; rows that cannot be read are left out.
-    pub fn restore(prefix: &str, rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+    pub fn restore(
+        prefix: &str,
+        rows: impl IntoIterator<Item = (String, Vec<u8>)>,
+        now: Timestamp,
+    ) -> Self {
         let mut board = Self { prefix: prefix.to_owned(), ..Self::default() };
         for (key, value) in rows {
             if key == CURSOR {
@@ -77,6 +81,7 @@ impl Board {
             }
         }
         board.noted = board.cursor.through;
+        board.boxes.values_mut().for_each(|mail| mail.clamp(now));
         board
     }
 
@@ -143,8 +148,9 @@ impl Board {
         }
         let is_over = data.state == State::Cleared;
         match transition {
-            Transition::Opened | Transition::Reopened => self.tell(sequence, data, to, now),
-            Transition::Escalated => self.tell(sequence, data, to, now),
+            Transition::Opened | Transition::Reopened | Transition::Escalated => {
+                self.tell(sequence, data, to, now);
+            }
             Transition::Dispatched => {
                 self.put(sequence, data, to, |_| Kind::Assigned, now);
             }

@@ -29,6 +29,8 @@ const RETRY_MAX: Duration = Duration::from_mins(10);
 const RETRY_MISCONFIGURED: Duration = Duration::from_mins(5);
 /// A message that could not be delivered for so long is given up.
 pub const GIVE_UP: Duration = Duration::from_hours(24);
+/// And not before it was tried so often: the clock may have been set forward.
+const TRIES: u32 = 20;
 /// When a digest is read, on the community's clock.
 const MORNING: i8 = 8;
 
@@ -75,6 +77,15 @@ enum Which {
 impl Mailbox {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.parcels.is_empty() && self.more == [0; 4]
+    }
+
+    /// Takes times that are still to come for now: a box without a clock of its own may start in the past.
+    pub(super) fn clamp(&mut self, now: Timestamp) {
+        let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.since);
+        let parcels = self.parcels.iter_mut().flat_map(|p| [&mut p.made, &mut p.next]);
+        for time in waiting.chain(parcels).chain(self.last.iter_mut()) {
+            *time = (*time).min(now);
+        }
     }
 
     /// Puts a line in; one about the same event that still waits is brought up to date.
@@ -173,7 +184,9 @@ impl Mailbox {
         loads.sort_by_key(|item| (item.level, item.sequence));
         let more = match which {
             Which::All { .. } => std::mem::take(&mut self.more),
-            Which::Urgent => [0; 4],
+            // What has no line left goes with the last that has one.
+            Which::Urgent if self.waiting.is_empty() => std::mem::take(&mut self.more),
+            Which::Urgent => [std::mem::take(&mut self.more[0]), 0, 0, 0],
         };
         let left = to.budget.map_or(usize::MAX, |budget| {
             let sent = if self.day == zone.day(now) { self.sent } else { 0 };
@@ -216,7 +229,7 @@ impl Mailbox {
         now: Timestamp,
     ) -> Option<Duration> {
         let parcel = self.parcels.front_mut()?;
-        if now.since(parcel.made) >= GIVE_UP {
+        if now.since(parcel.made) >= GIVE_UP && parcel.attempts >= TRIES {
             self.parcels.pop_front();
             return None;
         }

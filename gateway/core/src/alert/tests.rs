@@ -62,7 +62,7 @@ struct Night {
 impl Night {
     fn new(to: Recipient) -> Self {
         let mut night = Self {
-            board: Board::restore("gw", []),
+            board: Board::restore("gw", [], NOON),
             rows: BTreeMap::new(),
             to,
             now: NOON,
@@ -106,7 +106,7 @@ impl Night {
 
     /// Power off and on again: what is on disk is what is known.
     fn kill(&mut self) {
-        self.board = Board::restore("gw", self.rows.clone());
+        self.board = Board::restore("gw", self.rows.clone(), self.now);
         self.configure();
     }
 
@@ -354,4 +354,32 @@ fn a_letter_says_what_where_since_when_why_and_what_to_do_in_both_languages() {
         let letter = Letter::of(&night.sent[0].1, Some(&data("e1", 1, "open")), zone);
         assert_eq!(letter.plain(), expected);
     }
+}
+
+#[test]
+fn a_box_that_starts_in_the_past_tells_what_waits_at_once() {
+    let mut night = Night::new(guard());
+    night.opened("e1", 2);
+    night.pass(minutes(1));
+    night.opened("e2", 1);
+    night.now = Timestamp(1_000);
+    night.kill();
+    night.opened("e3", 1);
+    night.pass(minutes(1));
+
+    let told: Vec<&Load> = night.sent[1..].iter().map(|(_, parcel)| &parcel.load).collect();
+    assert_eq!(told.iter().map(|load| load.items().len()).sum::<usize>(), 2, "{told:#?}");
+}
+
+#[test]
+fn a_flood_of_level_one_at_night_is_counted_to_the_last() {
+    let hours = Some("07:00-23:00".parse().unwrap());
+    let mut night = Night::new(Recipient { hours, ..guard() });
+    night.pass(minutes(12 * 60));
+    for (event, level) in (0..230).zip([1, 1, 1, 1, 1, 1, 1, 1, 1, 4].into_iter().cycle()) {
+        night.opened(&format!("e{event}"), level);
+    }
+    night.pass(minutes(60));
+    let Load::Many { items, more, .. } = &night.sent[0].1.load else { panic!() };
+    assert_eq!(items.len() + more.iter().sum::<u32>() as usize, 230, "{more:?}");
 }

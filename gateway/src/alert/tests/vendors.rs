@@ -84,7 +84,7 @@ impl Vendor {
     }
 
     pub(super) async fn next(&mut self) -> Asked {
-        tokio::time::timeout(std::time::Duration::from_secs(60), self.asked.recv())
+        tokio::time::timeout(std::time::Duration::from_mins(1), self.asked.recv())
             .await
             .unwrap()
             .unwrap()
