@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::alert::config::{AlertsConfig, ChannelConfig};
+
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -35,6 +37,11 @@ pub struct GatewayConfig {
     pub models: ModelsConfig,
     #[serde(default, skip_serializing_if = "BundlesConfig::is_default")]
     pub bundles: BundlesConfig,
+    #[serde(default, skip_serializing_if = "AlertsConfig::is_default")]
+    pub alerts: AlertsConfig,
+    /// How people are told; with none, nobody is.
+    #[serde(rename = "channel", default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelConfig>,
 }
 
 /// `[gateway]`.

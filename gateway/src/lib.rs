@@ -19,7 +19,8 @@
 //! 13. [`service`]: the world built from all of these, and its end,
 //! 14. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 15. [`cli`]: one file per command,
-//! 16. [`workshop`]: device types and devices that integrators make on the console.
+//! 16. [`workshop`]: device types and devices that integrators make on the console,
+//! 17. [`alert`]: records to people, by their channels.
 //!
 //! Made on demand from the journal, for pages and commands: [`report`].
 //!
@@ -28,6 +29,7 @@
 //! the memory).
 
 pub mod accounts;
+pub mod alert;
 pub mod audit;
 pub mod backtest;
 pub mod bundle;

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::{self, Alerts};
 use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
@@ -138,6 +139,7 @@ struct Tasks {
     shadow: Option<std::thread::JoinHandle<()>>,
     uplink: Option<Stoppable>,
     downlink: Option<JoinHandle<()>>,
+    alert: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
 }
@@ -200,9 +202,17 @@ pub async fn start(
         changes: to_engine,
         pace,
     };
+    let (community, community_seen) = watch::channel(community);
+    // Before anything new is recorded.
+    let alerting = alert::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        community: community_seen.clone(),
+        relay: Some(Arc::new(to_devices.clone())),
+    };
+    let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let (uplink, confirmations) = start_uplink(&config, &store, &view, &clock)?.unzip();
-    let (community, community_seen) = watch::channel(community);
     let bundle = bundle.map(|layer| layer.title);
     let configuration =
         Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
@@ -235,6 +245,7 @@ pub async fn start(
         workshop,
         wires,
         reload,
+        alerts,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -245,6 +256,7 @@ pub async fn start(
         shadow,
         uplink,
         downlink,
+        alert,
         journal,
         console: console_task,
     };
@@ -270,8 +282,17 @@ pub async fn start(
 impl Running {
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
-        let Tasks { watch_clock, engine, writer, shadow, uplink, downlink, journal, console } =
-            self.tasks;
+        let Tasks {
+            watch_clock,
+            engine,
+            writer,
+            shadow,
+            uplink,
+            downlink,
+            alert,
+            journal,
+            console,
+        } = self.tasks;
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
@@ -291,7 +312,9 @@ impl Running {
             }
         }
         self.audit.flush().await;
-        for (name, task) in [("downlink", downlink), ("journal", journal), ("console", console)] {
+        let others =
+            [("downlink", downlink), ("alert", alert), ("journal", journal), ("console", console)];
+        for (name, task) in others {
             if let Some(task) = task {
                 log_panic(name, task.await);
             }
@@ -441,6 +464,7 @@ struct Shown {
     reload: mpsc::Sender<Reload>,
     audit: Audit,
     is_demo: bool,
+    alerts: Option<Alerts>,
 }
 
 async fn start_console(
@@ -467,6 +491,7 @@ async fn start_console(
         lookout,
         desk,
         audit,
+        alerts,
         workshop,
         wires,
         reload,
@@ -495,6 +520,7 @@ async fn start_console(
         workshop,
         wires,
         audit,
+        alerts,
         clock: clock.clone(),
         language: config.gateway.language,
         place,

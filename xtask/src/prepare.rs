@@ -2,7 +2,7 @@
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
 //! looks at the console, axe-core at what it shows, poppler and qpdf read the reports, pymodbus is the Modbus
-//! server, jwcrypto signs commands. Debian's packages bring all but axe-core and what Python brings, which
+//! server, jwcrypto signs commands, aiosmtpd is the mail server. Debian's packages bring all but axe-core and what Python brings, which
 //! live in an environment of their own below the target folder.
 
 use std::fs;
@@ -26,8 +26,8 @@ const PROGRAMS: [(&str, &str); 5] = [
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
-const PYTHON_PACKAGES: [&str; 4] =
-    ["pymodbus==3.9.2", "pyserial==3.5", "jwcrypto==1.5.6", "rfc8785==0.1.4"];
+const PYTHON_PACKAGES: [&str; 5] =
+    ["pymodbus==3.9.2", "pyserial==3.5", "jwcrypto==1.5.6", "rfc8785==0.1.4", "aiosmtpd==1.4.6"];
 
 /// The other inference engine: its library alone, without what its Python needs. There is no wheel for
 /// every machine; the test that compares the engines does without.

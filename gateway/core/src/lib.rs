@@ -21,9 +21,11 @@
 //! 13. [`statistics`]: what is kept of the past, to try other rules on,
 //! 14. [`reasons`]: why a frame or a reading was turned away, in words for people,
 //! 15. [`draft`]: a device type from what a sensor sent,
-//! 16. [`report`]: what a month of events comes to, and what to change.
+//! 16. [`report`]: what a month of events comes to, and what to change,
+//! 17. [`alert`]: whom to tell of an event, when and in which words.
 
 pub mod admission;
+pub mod alert;
 pub mod command;
 pub mod community;
 pub mod decode;

@@ -1,5 +1,6 @@
 //! One file per command. Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+pub mod alerts;
 pub mod audit;
 pub mod backtest;
 pub mod bundle;
@@ -42,6 +43,7 @@ pub enum Command {
     Replay(replay::Args),
     Backtest(backtest::Args),
     Events(events::Args),
+    Alerts(alerts::Args),
     Models(models::Args),
     Scenes(scenes::Args),
     Bundle(bundle::Args),
@@ -65,6 +67,7 @@ impl Command {
             | Self::Replay(_)
             | Self::Backtest(_)
             | Self::Events(_)
+            | Self::Alerts(_)
             | Self::Models(_)
             | Self::Scenes(_)
             | Self::Bundle(_)
@@ -89,6 +92,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(args),
+        Command::Alerts(args) => alerts::run(args).await,
         Command::Models(args) => models::run(&args),
         Command::Scenes(args) => scenes::run(&args),
         Command::Bundle(args) => bundle::run(&args),

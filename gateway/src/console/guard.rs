@@ -27,7 +27,7 @@ use super::access::{Bearer, Denied, Session, Who};
 use super::door::Peer;
 use super::failure::Failure;
 use super::rights::needed;
-use super::{Console, MAX_BODY, integrate};
+use super::{Console, MAX_BODY, integrate, link};
 use crate::accounts::Principal;
 use crate::audit::Outcome;
 use crate::clock;
@@ -98,7 +98,8 @@ async fn admit(
 ) -> Result<(Pass, Option<Principal>), Failure> {
     let headers = request.headers();
     let host = text(headers, &header::HOST).unwrap_or_default();
-    if !is_our_name(host, console.bound, &console.names) {
+    let is_link = link::is_link(request.uri().path());
+    if !is_our_name(host, console.bound, &console.names) && !is_link {
         return Err(Failure::ForeignHost);
     }
     let token = text(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -112,6 +113,7 @@ async fn admit(
     let is_public = console.sources.place.has_public_bays
         && matches!(path, "/bays" | "/api/v1/bays" | "/api/v1/bays/stream");
     if is_public
+        || is_link
         || matches!(path, "/healthz" | "/readyz" | "/login")
         || path.starts_with("/static/")
     {

@@ -31,6 +31,7 @@ pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
         snapshot: console.snapshot(),
         uptime: console.started.elapsed(),
         resident: resident_bytes(),
+        alerts: console.sources.alerts.as_ref().map(|alerts| alerts.counts.all()),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(figures));
@@ -46,6 +47,7 @@ struct Figures {
     snapshot: Snapshot,
     uptime: Duration,
     resident: Option<u64>,
+    alerts: Option<Vec<(String, &'static str, u64)>>,
 }
 
 impl fmt::Debug for Figures {
@@ -160,6 +162,12 @@ impl Figures {
         sheet.count("configuration_refused", "Bad ones; the old one goes on.", refused)?;
         let engine = configuration.engine.map(|engine| (vec![("engine", engine)], 1));
         sheet.gauges("inference_info", "Which engine answers for the models.", engine)?;
+        if let Some(alerts) = &self.alerts {
+            let help = "Messages to people, by channel and what came of them.";
+            let rows = alerts.iter();
+            let rows = rows.map(|(to, came, n)| (vec![("channel", &**to), ("outcome", *came)], *n));
+            sheet.counts("alerts", help, rows)?;
+        }
         let fine = u64::from(self.snapshot.store.fault.is_none());
         sheet.gauge("store_up", "1 while the store can write.", fine)?;
         let synced = u64::from(view.time_quality == TimeQuality::Synced);

@@ -19,7 +19,8 @@
 //! 7. [`report`]: what a month came to, as a page and as a PDF,
 //! 8. [`stream`]: the open events, live,
 //! 9. [`metrics`], [`health`]: for those who watch many gateways,
-//! 10. [`integrate`]: from what an unknown sensor sent to its readings.
+//! 10. [`integrate`]: from what an unknown sensor sent to its readings,
+//! 11. [`link`]: what the buttons of alerts open.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -41,6 +42,7 @@ mod health;
 mod inbox;
 mod integrate;
 mod judging;
+mod link;
 mod lockout;
 mod login;
 mod look;
@@ -91,6 +93,7 @@ use crate::accounts::Principal;
 use crate::accounts::book::{Book, NotChanged};
 use crate::accounts::kept::{Accounts, AccountsError};
 use crate::accounts::password::Hashing;
+use crate::alert::Alerts;
 use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
@@ -140,6 +143,8 @@ pub struct Sources {
     pub audit: Audit,
     /// The engine's clock, for ages.
     pub clock: Clock,
+    /// How people are told; `None` when nobody is.
+    pub alerts: Option<Alerts>,
     /// What to speak to a browser that does not say.
     pub language: Language,
     /// What the pages about the place need beside that.
@@ -272,6 +277,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/models", get(models::list))
         .merge(integrate::routes())
+        .route("/a/{token}", get(link::look).post(link::act))
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -72,6 +72,7 @@ fn sources(
     let stored = StoreConfig { path: folder.path().join("store"), ..StoreConfig::default() };
     let (events, _) = Store::open(&stored).unwrap();
     Sources {
+        alerts: None,
         view,
         community,
         configuration: watch::channel(Configuration::default()).1,

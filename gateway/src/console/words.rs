@@ -9,6 +9,7 @@ pub(super) mod event;
 pub(super) mod frame;
 pub(super) mod inbox;
 pub(super) mod integrate;
+pub(super) mod link;
 pub(super) mod models;
 pub(super) mod report;
 pub(super) mod scenes;

@@ -107,8 +107,8 @@ impl Running {
             c.origins = origins;
         });
         // The store and what else was opened at start stays with what it was opened with.
-        let GatewayConfig { store, uplink, console, .. } = self.config.clone();
-        self.config = GatewayConfig { store, uplink, console, ..config };
+        let GatewayConfig { store, uplink, console, alerts, channels, .. } = self.config.clone();
+        self.config = GatewayConfig { store, uplink, console, alerts, channels, ..config };
         Ok(())
     }
 
@@ -136,6 +136,8 @@ fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item
         ("store", old.store != new.store),
         ("uplink", old.uplink != new.uplink),
         ("console", old.console != new.console),
+        ("alerts", old.alerts != new.alerts),
+        ("channel", old.channels != new.channels),
         ("gateway.language", old.gateway.language != new.gateway.language),
         ("models.onnxruntime", old.models.onnxruntime != new.models.onnxruntime),
     ]

@@ -11,6 +11,7 @@
 //! | `i` opened event | the event in one line, and its newest sequence ([`super::index`]) |
 //! | `p` event | when it opened: where to find its line |
 //! | `s` key | a state of the pipeline |
+//! | `a` key | what the alerts remember: mail that waits, who was told, links that were used |
 //! | `m` name | format, boot counter, anchor of the chain, what was given up, how far `i` reaches |
 
 use gatehouse_core::event::message::Record;
@@ -151,6 +152,10 @@ pub(super) fn place_key(event: &str) -> Vec<u8> {
 
 pub(super) fn state_key(key: &str) -> Vec<u8> {
     [b"s", key.as_bytes()].concat()
+}
+
+pub(super) fn mail_key(key: &str) -> Vec<u8> {
+    [b"a", key.as_bytes()].concat()
 }
 
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {

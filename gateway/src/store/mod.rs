@@ -44,8 +44,8 @@ pub use index::{Filter, Past, Place};
 pub use layout::Entry;
 use marks::Marks;
 pub use reading::{Verdict, Waiting};
-pub use writer::BatchSender;
 use writer::Queue;
+pub use writer::{BatchSender, Hold};
 
 use crate::config::StoreConfig;
 
@@ -165,6 +165,8 @@ struct Shared {
     queue: Arc<Queue>,
     /// Rings when there is something new to send.
     arrived: Notify,
+    /// Rings when there are new records for the alerts.
+    to_alert: Notify,
     damage: Option<Damage>,
     /// Why the last write failed; `None` when it did not.
     fault: Mutex<Option<String>>,
@@ -231,6 +233,7 @@ impl Store {
             book: Mutex::new(opened.book),
             queue: Arc::default(),
             arrived: Notify::new(),
+            to_alert: Notify::new(),
             damage: opened.damage,
             fault: Mutex::default(),
             held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
@@ -329,6 +332,25 @@ impl Store {
     /// counts.
     pub async fn arrived(&self) {
         self.0.arrived.notified().await;
+    }
+}
+
+/// The alerts' room.
+impl Store {
+    /// Returns when there are new records. For one waiter; what happened before the call counts.
+    pub async fn recorded(&self) {
+        self.0.to_alert.notified().await;
+    }
+
+    /// Has the thread that writes wait for this to be dropped, when the engine has gone.
+    pub fn hold_writer(&self) -> Hold {
+        Hold::new(&self.0.queue)
+    }
+
+    /// Writes rows, or removes those without a value; whether they would survive a power cut. All of them
+    /// or none. False once the store's thread has gone.
+    pub async fn keep_mail(&self, rows: Vec<(String, Option<Vec<u8>>)>) -> bool {
+        self.0.queue.mail(rows).await.is_ok()
     }
 }
 

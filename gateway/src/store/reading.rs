@@ -88,6 +88,18 @@ impl Store {
         states(&self.0.db()?)
     }
 
+    /// Every row of the alerts' room.
+    pub fn mail(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let db = self.0.db()?;
+        let mut found = Vec::new();
+        let mut rows = db.scan_prefix(b"a");
+        while let Some((key, value)) = guarded(|| rows.next().transpose())? {
+            let key = String::from_utf8(key[1..].to_vec()).map_err(|_| StoreError::Unreadable)?;
+            found.push((key, value.to_vec()));
+        }
+        Ok(found)
+    }
+
     /// One entry of the journal.
     pub fn entry(&self, sequence: u64) -> Result<Option<Entry>, StoreError> {
         let db = self.0.db()?;

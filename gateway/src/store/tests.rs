@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod events;
+mod mail;
 mod trouble;
 
 const MAX_WAITING: usize = 6;

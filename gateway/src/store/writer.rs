@@ -15,12 +15,13 @@ use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::event::message::Record;
 use gatehouse_core::pipeline::{Batch, Input, Kept};
 use tokio::sync::mpsc::WeakSender;
+use tokio::sync::oneshot;
 
 use super::book::enter_loss;
 use super::disk::{Disk, guarded};
 use super::index::Draft;
 use super::kept::Shelf;
-use super::layout::{Entry, journal_key, state_key};
+use super::layout::{Entry, journal_key, mail_key, state_key};
 use super::marks::Marks;
 use super::{Shared, StoreError, opening, reserve};
 
@@ -76,6 +77,24 @@ impl Drop for BatchSender {
     }
 }
 
+/// The thread does not end before this is dropped.
+#[derive(Debug)]
+pub struct Hold(Arc<Queue>);
+
+impl Hold {
+    pub(super) fn new(queue: &Arc<Queue>) -> Self {
+        queue.lock().holders += 1;
+        Self(Arc::clone(queue))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.lock().holders -= 1;
+        self.0.wake.notify_one();
+    }
+}
+
 /// What waits for the thread.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -83,15 +102,28 @@ pub(super) struct Queue {
     wake: Condvar,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each tells of something else")]
 #[derive(Debug, Default)]
 struct Waiting {
     batches: VecDeque<Batch>,
     records: usize,
     given_up: Gap,
+    mail: Vec<Mail>,
     has_confirmations: bool,
     /// The thread waits for a batch, and for nothing else.
     is_asleep: bool,
     is_closed: bool,
+    /// Those who may write after the engine has gone.
+    holders: usize,
+    /// The thread has gone; nothing more is written.
+    is_over: bool,
+}
+
+/// Rows of the alerts' room, and who waits for them to be on disk.
+#[derive(Debug)]
+struct Mail {
+    rows: Vec<(String, Option<Vec<u8>>)>,
+    done: oneshot::Sender<()>,
 }
 
 /// What is written at once.
@@ -102,6 +134,14 @@ struct Group {
     states: BTreeMap<String, Option<Vec<u8>>>,
     kept: Vec<Kept>,
     given_up: Gap,
+    mail: Vec<Mail>,
+}
+
+impl Group {
+    /// Whether somebody was promised that it survives a power cut.
+    fn is_durable(&self) -> bool {
+        self.through.is_some() || !self.given_up.is_empty() || !self.mail.is_empty()
+    }
 }
 
 impl Queue {
@@ -123,6 +163,25 @@ impl Queue {
         while waiting.records > MAX_RECORDS && waiting.give_up_one() {}
     }
 
+    /// Has rows of the alerts' room written; the receiver hears when they would survive a power cut,
+    /// and that they will not when its sender is dropped.
+    pub(super) fn mail(&self, rows: Vec<(String, Option<Vec<u8>>)>) -> oneshot::Receiver<()> {
+        let (done, written) = oneshot::channel();
+        let mut waiting = self.lock();
+        if !waiting.is_over {
+            waiting.mail.push(Mail { rows, done });
+            self.wake.notify_one();
+        }
+        written
+    }
+
+    /// The thread has gone.
+    fn end(&self) {
+        let mut waiting = self.lock();
+        waiting.is_over = true;
+        waiting.mail.clear();
+    }
+
     pub(super) fn confirmations(&self) {
         let mut waiting = self.lock();
         waiting.has_confirmations = true;
@@ -135,18 +194,22 @@ impl Queue {
     fn take(&self) -> Option<Group> {
         let mut waiting = self.lock();
         loop {
-            if !waiting.batches.is_empty() || !waiting.given_up.is_empty() {
+            if !waiting.batches.is_empty()
+                || !waiting.given_up.is_empty()
+                || !waiting.mail.is_empty()
+            {
                 waiting.has_confirmations = false;
                 return Some(waiting.group());
             }
-            if waiting.is_closed {
+            if waiting.is_closed && waiting.holders == 0 {
                 return std::mem::take(&mut waiting.has_confirmations).then(Group::default);
             }
             // What was just written is about to be confirmed: watched for without being woken.
             let patience = self.wake.wait_timeout(waiting, CLEAR_UP);
             let (woken, timeout) = patience.unwrap_or_else(PoisonError::into_inner);
             waiting = woken;
-            if timeout.timed_out() && waiting.batches.is_empty() && !waiting.is_closed {
+            let is_idle = waiting.batches.is_empty() && waiting.mail.is_empty();
+            if timeout.timed_out() && is_idle && !waiting.is_closed {
                 if std::mem::take(&mut waiting.has_confirmations) {
                     return Some(Group::default());
                 }
@@ -169,7 +232,11 @@ impl Queue {
 
 impl Waiting {
     fn group(&mut self) -> Group {
-        let mut group = Group { given_up: std::mem::take(&mut self.given_up), ..Group::default() };
+        let mut group = Group {
+            given_up: std::mem::take(&mut self.given_up),
+            mail: std::mem::take(&mut self.mail),
+            ..Group::default()
+        };
         let mut bytes = 0;
         while group.records.len() < GROUP_RECORDS
             && bytes < GROUP_BYTES
@@ -236,6 +303,12 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until nobody can send more and everything is written.
     pub(super) fn run(mut self) {
+        self.write_all();
+        self.queue.end();
+        self.shared.held().disk = self.disk.take();
+    }
+
+    fn write_all(&mut self) {
         self.look_for_room();
         let mut logged = None;
         while let Some(group) = self.queue.take() {
@@ -262,11 +335,17 @@ impl Writer {
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }
+            if !group.records.is_empty() {
+                self.shared.to_alert.notify_one();
+            }
             if let Some(through) = group.through {
                 self.tell(Input::Stored { through });
             }
+            for mail in group.mail {
+                // Who waited may have gone.
+                let _ = mail.done.send(());
+            }
         }
-        self.shared.held().disk = self.disk.take();
     }
 
     /// Puts aside what is kept of readings; it is the first that is let go.
@@ -321,6 +400,12 @@ impl Writer {
                 None => batch.remove(state_key(key)),
             }
         }
+        for (key, value) in group.mail.iter().flat_map(|mail| &mail.rows) {
+            match value {
+                Some(value) => batch.insert(mail_key(key), value.as_slice()),
+                None => batch.remove(mail_key(key)),
+            }
+        }
         let (gone, through) = {
             let mut book = shared.book();
             if !group.given_up.is_empty() {
@@ -337,7 +422,7 @@ impl Writer {
             book.is_gap_changed = false;
             (book.gone.len(), book.last)
         };
-        let durable = group.through.is_some() || !group.given_up.is_empty();
+        let durable = group.is_durable();
         disk.commit(batch, durable)?;
         {
             let mut book = shared.book();

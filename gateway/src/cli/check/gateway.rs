@@ -8,6 +8,7 @@ use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::nearest;
 use gatehouse_core::community::{Source, SourceKind};
 
+use crate::alert::config::ChannelConfig;
 use crate::bundle::keys;
 use crate::config::{
     Access, BrokerConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
@@ -16,6 +17,8 @@ use crate::config::{
 use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::tls::Credentials;
+
+use super::channels;
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -32,6 +35,9 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
         for path in [password_file, ca_file, cert_file, key_file].into_iter().flatten() {
             *path = folder.join(&*path);
         }
+    }
+    for (_, path) in config.channels.iter_mut().flat_map(ChannelConfig::files) {
+        *path = folder.join(&*path);
     }
     let ConsoleConfig {
         enabled: _,
@@ -68,6 +74,7 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
     }
     check_endpoints(document, config);
     check_models(document, config, folder);
+    channels::check(document, config);
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
     }
@@ -134,7 +141,7 @@ pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec
 }
 
 /// Names become levels of topics.
-fn check_name(document: &mut Document, path: &str, name: &str) {
+pub(super) fn check_name(document: &mut Document, path: &str, name: &str) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
     if name.is_empty() || !name.chars().all(is_plain) {
         let message = format!("`{name}` is not a name; expected letters, digits, dashes and dots");
@@ -142,7 +149,7 @@ fn check_name(document: &mut Document, path: &str, name: &str) {
     }
 }
 
-fn check_unique<'c>(
+pub(super) fn check_unique<'c>(
     document: &mut Document,
     path: &str,
     id: &'c str,

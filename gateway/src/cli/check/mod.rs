@@ -3,6 +3,7 @@
 //! `run`, `replay` and `demo` load their configuration through [`load`] too, so what they accept is
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
+mod channels;
 mod gateway;
 mod overlay;
 mod reader;
@@ -218,15 +219,21 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         models: specs,
         statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };
-    let mut faults = document.map_or_else(Vec::new, |document| document.faults().to_vec());
+    let mut faults = document.as_ref().map_or_else(Vec::new, |document| document.faults().to_vec());
     faults.sort_by_key(|fault| fault.span.start);
     faults.extend(set.into_iter().flat_map(|document| document.faults().to_vec()));
     // What cannot be read would be missed wherever it is referred to.
+    let site = community.clone();
     let built = community.filter(|_| !reader.is_incomplete).map(|community| {
         build(&Files { community, device_types, scenes }, &around).map_err(|more| {
             faults.extend(seam.told_apart(more));
         })
     });
+    if let (Some(document), Some(config), Some(Ok(built)), Some(site)) =
+        (&mut document, &config, &built, &site)
+    {
+        faults.extend(channels::check_names(document, config, &built.community, site));
+    }
     match (config, built) {
         (Some(config), Some(Ok(built))) if faults.is_empty() && !reader.has_faults() => {
             let [gateway, site] = &names;

@@ -6,6 +6,8 @@ use miette::GraphicalTheme;
 
 use super::*;
 
+mod channels;
+
 const GATEWAY: &str = r#"[gateway]
 id = "gw"
 township = "town"

@@ -54,6 +54,7 @@ async fn fresh() -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let (access, password) = Access::open(served.store.path(), false).unwrap();
     let sources = Sources {
+        alerts: None,
         view: served.view.subscribe(),
         community: served.community.subscribe(),
         configuration: watch::channel(Configuration::default()).1,

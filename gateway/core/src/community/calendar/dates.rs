@@ -23,6 +23,11 @@ pub struct Offset {
 }
 
 impl Offset {
+    /// Minutes ahead of UTC.
+    pub fn minutes(self) -> i32 {
+        self.minutes
+    }
+
     /// What a clock with this offset shows at a moment.
     pub fn local(self, at: Timestamp) -> Option<civil::DateTime> {
         let at = jiff::Timestamp::from_millisecond(at.0).ok()?;

@@ -1,0 +1,117 @@
+//! `/a/<token>`: the buttons of alerts. Looking shows what the link would do; the button on that page
+//! does it, through the same door as everything that people do about events.
+//!
+//! Open to all: who holds the token was sent it. Mail scanners and chat previews look at every link, so a
+//! look changes nothing.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use super::guard::Reader;
+use super::page::{self, translated};
+use super::words::link::LinkWords;
+use super::{Console, failure::Failure};
+use crate::alert::Alerts;
+use crate::alert::link::{BadLink, Claim, Deed};
+
+/// Where links begin.
+pub(super) const PREFIX: &str = "/a/";
+
+/// `GET /a/{token}`.
+pub(super) async fn look(
+    State(console): State<Arc<Console>>,
+    Extension(reader): Extension<Reader>,
+    Path(token): Path<String>,
+) -> Response {
+    let claim = match check(&console, &token) {
+        Ok((_, claim)) => claim,
+        Err(bad) => return refused(bad, &reader),
+    };
+    let words = LinkWords::of(reader.language);
+    let question = match claim.deed {
+        Deed::Acknowledge => words.acknowledge,
+        Deed::FalseAlarm => words.false_alarm,
+    };
+    let snapshot = console.snapshot();
+    let known = snapshot.view.events.iter().find(|event| event.data.event == claim.event);
+    let main = html! {
+        main #main .door {
+            h1 { (question) }
+            @if let Some(event) = known {
+                p {
+                    strong { (translated(&event.data.title, reader.language)) }
+                    " · " (translated(&event.data.location, reader.language))
+                }
+                p { (translated(&event.data.cause.why, reader.language)) }
+            }
+            form method="post" { button type="submit" { (words.yes) } }
+            p { (words.nothing_yet) }
+        }
+    };
+    page::html(page::bare(reader.language, question, &main)).into_response()
+}
+
+/// `POST /a/{token}`.
+pub(super) async fn act(
+    State(console): State<Arc<Console>>,
+    Extension(reader): Extension<Reader>,
+    Path(token): Path<String>,
+) -> Response {
+    let ours = check(&console, &token)
+        .and_then(|(alerts, claim)| alerts.links.take(&claim).map(|()| (alerts, claim)));
+    let (alerts, claim) = match ours {
+        Ok(ours) => ours,
+        Err(bad) => return refused(bad, &reader),
+    };
+    let words = LinkWords::of(reader.language);
+    match console.sources.desk.act(claim.action()).await {
+        Ok(acted) => {
+            let is_done = acted.result.is_ok();
+            tracing::info!(event = claim.event, person = claim.person, is_done, "a link was used");
+            if !alerts.links.keep(&claim, console.sources.clock.now()).await {
+                tracing::warn!(
+                    event = claim.event,
+                    "that a link was used could not be written down"
+                );
+            }
+            let title = if is_done { words.done } else { words.not_done };
+            let told = translated(&acted.told, reader.language);
+            page::html(page::notice(reader.language, title, told)).into_response()
+        }
+        Err(error) => {
+            alerts.links.give_back(&claim);
+            tracing::warn!(%error, event = claim.event, "a link came to nothing");
+            Failure::NotHeard.answer(&reader)
+        }
+    }
+}
+
+fn check(console: &Console, token: &str) -> Result<(Alerts, Claim), BadLink> {
+    let alerts = console.sources.alerts.clone().ok_or(BadLink::Forged)?;
+    let claim = alerts.links.check(token, console.sources.clock.now())?;
+    Ok((alerts, claim))
+}
+
+fn refused(bad: BadLink, reader: &Reader) -> Response {
+    tracing::warn!(why = %bad, "a link was refused");
+    let words = LinkWords::of(reader.language);
+    let (status, title) = match bad {
+        BadLink::Forged => (StatusCode::NOT_FOUND, words.forged),
+        BadLink::Expired => (StatusCode::GONE, words.expired),
+        BadLink::Used => (StatusCode::GONE, words.used),
+    };
+    if !reader.wants_page {
+        let body = serde_json::json!({ "error": title, "hint": words.then });
+        return (status, axum::response::Json(body)).into_response();
+    }
+    (status, page::html(page::notice(reader.language, title, words.then))).into_response()
+}
+
+/// Whether such an address may be asked for without a login, and under any name of this box.
+pub(super) fn is_link(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
