@@ -2,17 +2,17 @@
 //!
 //! The one place that builds the world. Shutdown flows downstream: only the sources hear `stop`; the
 //! engine ends when they have hung up, the store's thread when the engine has, and the uplink has a
-//! few seconds to send what is left. [`sources`] starts and ends the sources of a configuration, and
+//! few seconds to send what is left. [`platform`] and [`showing`] begin what looks outwards, [`sources`] starts and ends the sources of a configuration, and
 //! [`reload`] changes over to another one while the gateway runs.
 
+mod platform;
 pub mod reload;
+mod showing;
 mod sources;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::event::message::Message;
@@ -22,34 +22,30 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::{self, Alerts};
+use crate::alert;
 use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
-use crate::console::access::Access;
-use crate::console::place::{Place, Reload};
-use crate::console::tls::Tls;
-use crate::console::token::Token;
-use crate::console::{self, Configuration, StoreState};
+use crate::console::Configuration;
+use crate::console::place::Reload;
 use crate::desk::{self, Desk};
 use crate::downlink::hands::Hands;
-use crate::downlink::{self, report};
+use crate::downlink::report;
 use crate::engine::{self, Change, Effects};
-use crate::heat::Heat;
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
 use crate::lookout::{self, Lookout};
 use crate::origins::Origins;
 use crate::pace::Pace;
+use crate::shadow::Verdict;
 use crate::shadow::watch::{self as shadow, Reports};
-use crate::shadow::{Verdict, Watched};
-use crate::source::Wires;
 use crate::store::Store;
-use crate::uplink;
-use crate::uplink::confirming::Confirmations;
 use crate::workshop::Workshop;
 use crate::writes::Writes;
+use platform::{start_downlink, start_uplink};
+pub use showing::At;
+use showing::{Shown, start_console};
 use sources::{Ground, Started};
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
@@ -86,23 +82,6 @@ pub struct Setup {
     pub is_demo: bool,
     /// Where integrators make device types; nobody can where there is none.
     pub workshop: Option<Arc<Workshop>>,
-}
-
-/// Where the console listens.
-#[derive(Debug, Clone)]
-pub struct At {
-    pub address: SocketAddr,
-    /// The one-time password, where there is one.
-    pub password: Option<String>,
-    pub tls: Option<Tls>,
-}
-
-impl At {
-    /// For a browser on this box.
-    pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/", self.address)
-    }
 }
 
 /// A gateway that runs.
@@ -149,6 +128,10 @@ struct Tasks {
 ///
 /// # Errors
 /// The store, a certificate or the console's address cannot be used, or a scene cannot work.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the one place that builds the world, in the order in which it comes up"
+)]
 pub async fn start(
     setup: Setup,
     clock: Clock,
@@ -382,47 +365,6 @@ fn start_inference(
     (inference, names)
 }
 
-fn start_uplink(
-    config: &GatewayConfig,
-    store: &Store,
-    view: &watch::Receiver<Arc<View>>,
-    clock: &Clock,
-) -> anyhow::Result<Option<(Stoppable, Confirmations)>> {
-    let Some(uplink) = &config.uplink else { return Ok(None) };
-    let stop = CancellationToken::new();
-    let view = view.clone();
-    let figures: uplink::Figures = Arc::new(move || {
-        let view = view.borrow();
-        serde_json::json!({
-            "frames": view.counts.frames,
-            "readings": view.counts.readings,
-            "refused": view.counts.refused,
-            "records": view.counts.records,
-            "open": view.events.iter().filter(|e| !e.is_pilot && !e.needs_review).count(),
-        })
-    });
-    let (store, clock) = (store.clone(), clock.clone());
-    let (task, _, confirmations) =
-        uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())
-            .context("the platform's broker")?;
-    Ok(Some(((task, stop), confirmations)))
-}
-
-/// Hears the platform's commands, where there is a platform.
-fn start_downlink(
-    config: &GatewayConfig,
-    clock: &Clock,
-    hands: Hands,
-    audit: &Audit,
-    stop: &CancellationToken,
-) -> anyhow::Result<Option<JoinHandle<()>>> {
-    let Some(uplink) = &config.uplink else { return Ok(None) };
-    let (clock, audit, stop) = (clock.clone(), audit.clone(), stop.clone());
-    downlink::start(uplink, &config.gateway, &config.store.path, clock, hands, audit, stop)
-        .map(Some)
-        .context("the platform's commands")
-}
-
 /// The newest that the journal holds of an event.
 fn recall(store: &Store) -> desk::Recall {
     let store = store.clone();
@@ -448,90 +390,6 @@ fn start_journal(
             None
         }
     }
-}
-
-/// What the console looks at.
-struct Shown {
-    view: watch::Receiver<Arc<View>>,
-    community: watch::Receiver<Arc<Community>>,
-    configuration: watch::Receiver<Configuration>,
-    watched: watch::Receiver<Arc<Watched>>,
-    store: Store,
-    lookout: Lookout,
-    desk: Arc<Desk>,
-    workshop: Option<Arc<Workshop>>,
-    wires: watch::Receiver<Arc<Wires>>,
-    reload: mpsc::Sender<Reload>,
-    audit: Audit,
-    is_demo: bool,
-    alerts: Option<Alerts>,
-}
-
-async fn start_console(
-    config: &GatewayConfig,
-    shown: Shown,
-    clock: &Clock,
-    stop: &CancellationToken,
-) -> anyhow::Result<(Option<At>, Option<JoinHandle<()>>)> {
-    if !config.console.enabled {
-        return Ok((None, None));
-    }
-    let listener = console::bind(config.console.listen).await?;
-    let address = listener.local_addr()?;
-    let token = config.console.token_file.as_deref().map(Token::read).transpose()?;
-    let tls = Tls::of(&config.console, &config.store.path).context("the console")?;
-    let (access, password) = Access::open(&config.store.path, shown.is_demo)?;
-    let access = access.with_token(token);
-    let Shown {
-        view,
-        community,
-        configuration,
-        watched,
-        store,
-        lookout,
-        desk,
-        audit,
-        alerts,
-        workshop,
-        wires,
-        reload,
-        is_demo: _,
-    } = shown;
-    let place = Place {
-        store: config.store.path.clone(),
-        events: Some(store.clone()),
-        heat: Heat::of(store.clone()),
-        reload,
-        has_public_bays: config.console.public_bays,
-    };
-    let sources = console::Sources {
-        view,
-        community,
-        configuration,
-        watched,
-        events: store.clone(),
-        lookout,
-        store: Box::new(move || StoreState {
-            waiting: store.depth() as u64,
-            sequence: store.span().map_or(0, |span| *span.end()),
-            fault: store.fault(),
-        }),
-        desk,
-        workshop,
-        wires,
-        audit,
-        alerts,
-        clock: clock.clone(),
-        language: config.gateway.language,
-        place,
-    };
-    let serve = console::serve(listener, tls.clone(), access, sources, stop.clone());
-    let task = tokio::spawn(async move {
-        if let Err(error) = serve.await {
-            tracing::error!(%error, "the console has ended");
-        }
-    });
-    Ok((Some(At { address, password, tls }), Some(task)))
 }
 
 /// Tells the pipeline what is known about the wall clock, and when it was set.

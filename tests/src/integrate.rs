@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::peers::modbus::{Kind, Slaves};
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{PATIENCE, gatehouse};
+use crate::peers::{PATIENCE, gatehouse, token};
 use crate::reload::{TYPE, write};
 use browser::Browser;
 
@@ -47,7 +47,7 @@ impl Site {
             "[gateway]\nid = \"gw\"\ntownship = \"town\"\n\
              [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{}\"\n\
              [[line]]\nid = \"meters\"\ntcp = \"{}\"\ntimeout = \"250 ms\"\n\
-             [store]\npath = \"{}\"\n[console]\nlisten = \"127.0.0.1:{console}\"\ntoken-file = \"token\"\n",
+             [store]\npath = \"{}\"\n[console]\nlisten = \"127.0.0.1:{console}\"\n",
             broker.port(),
             slaves.place,
             folder.path().join("data").display()
@@ -58,22 +58,20 @@ impl Site {
         for (name, text) in [
             ("gateway.toml", gateway.as_str()),
             ("community.toml", community),
-            ("token", browser::TOKEN),
             ("device-types/pump.toml", PUMP),
             ("device-types/thermometer.toml", TYPE),
             ("scenes/heat.toml", &crate::reload::heat("60 degC")),
         ] {
             write(folder.path(), name, text);
         }
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        fs::set_permissions(folder.path().join("token"), private).unwrap();
         let gateway = Command::new(gatehouse())
             .args(["run", "--config", "."])
             .current_dir(folder.path())
             .stderr(Stdio::from(fs::File::create(folder.path().join("log")).unwrap()))
             .spawn()
             .unwrap();
-        let browser = Browser::new(console);
+        let token = token(folder.path(), "integrate");
+        let browser = Browser::new(console, token);
         let site = Self { folder, gateway, browser, broker, _slaves: slaves };
         site.until("the pump is polled", || site.frames("pump-1") > 2);
         site

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::demo::ALONE;
 use crate::peers::chromium::Browser;
-use crate::peers::{PATIENCE, command, gatehouse, lines, start};
+use crate::peers::{PATIENCE, command, gatehouse, lines, start, token};
 use crate::reload::{LOADED, Site, heat, write};
 
 const PAGES: [&str; 13] = [
@@ -77,13 +77,15 @@ async fn every_page_fits_a_phone_and_a_desk_and_runs_without_errors() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pilot_that_is_promoted_by_a_click_is_live_at_once_and_after_a_restart() {
     let mut site = Site::start().await;
+    let token = token(site.folder.path(), "integrate");
     let pilot = heat("60 degC").replace("category", "status = \"pilot\"\ncategory");
     write(site.folder.path(), "scenes/heat.toml", &pilot);
     site.reload(LOADED);
     site.sensor.say("th-1", 70.0).await;
     site.until("gatehouse_records_total{transition=\"withheld\"}", 1);
 
-    let promoted = ask(&site, &["-d", "status=live", "-o", "/dev/null", "-w", "%{http_code}"]);
+    let promoted =
+        ask(&site, &token, &["-d", "status=live", "-o", "/dev/null", "-w", "%{http_code}"]);
     site.sensor.say("th-2", 70.0).await;
 
     assert_eq!(promoted, "303", "{}", site.log());
@@ -95,7 +97,7 @@ async fn a_pilot_that_is_promoted_by_a_click_is_live_at_once_and_after_a_restart
         }
     }
     site.restart(|_| {});
-    assert_eq!(scenes(&site), json!([["heat", "live", "pilot"]]));
+    assert_eq!(scenes(&site, &token), json!([["heat", "live", "pilot"]]));
     let off = Command::new(gatehouse())
         .args(["scenes", "off", "heat", "--config", "."])
         .current_dir(site.folder.path())
@@ -103,25 +105,25 @@ async fn a_pilot_that_is_promoted_by_a_click_is_live_at_once_and_after_a_restart
         .unwrap();
     assert!(off.status.success(), "{}", String::from_utf8_lossy(&off.stderr));
     site.reload(LOADED);
-    assert_eq!(scenes(&site), json!([["heat", "off", "pilot"]]));
+    assert_eq!(scenes(&site, &token), json!([["heat", "off", "pilot"]]));
 }
 
 /// What `POST /scenes/heat/status` answers.
-fn ask(site: &Site, args: &[&str]) -> String {
+fn ask(site: &Site, token: &str, args: &[&str]) -> String {
     let url = format!("http://127.0.0.1:{}/scenes/heat/status", site.console);
-    curl(&[args, &["-H", "Accept: text/html", &url]].concat())
+    curl(token, &[args, &["-H", "Accept: text/html", &url]].concat())
 }
 
 /// Id, status, and status in the file of each scene.
-fn scenes(site: &Site) -> Value {
-    let told = curl(&[&format!("http://127.0.0.1:{}/api/v1/scenes", site.console)]);
+fn scenes(site: &Site, token: &str) -> Value {
+    let told = curl(token, &[&format!("http://127.0.0.1:{}/api/v1/scenes", site.console)]);
     let scenes: Vec<Value> = serde_json::from_str(&told).unwrap();
     let of = |s: &Value| json!([s["scene"], s["status"], s["status_in_file"]]);
     scenes.iter().map(of).collect()
 }
 
-fn curl(args: &[&str]) -> String {
-    let header = "Authorization: Bearer 0123456789abcdef0123456789abcdef";
-    let answer = Command::new("curl").args(["-s", "-H", header]).args(args).output().unwrap();
+fn curl(token: &str, args: &[&str]) -> String {
+    let header = format!("Authorization: Bearer {token}");
+    let answer = Command::new("curl").args(["-s", "-H", &header]).args(args).output().unwrap();
     String::from_utf8_lossy(&answer.stdout).into_owned()
 }

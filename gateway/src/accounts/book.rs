@@ -60,6 +60,8 @@ pub enum Scope {
     Read,
     /// What a manager may.
     Act,
+    /// What an integrator may.
+    Integrate,
     /// `/metrics` alone.
     Metrics,
 }
@@ -85,12 +87,13 @@ pub enum NotChanged {
 }
 
 impl Scope {
-    pub const ALL: [Self; 3] = [Self::Read, Self::Act, Self::Metrics];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Act, Self::Integrate, Self::Metrics];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Act => "act",
+            Self::Integrate => "integrate",
             Self::Metrics => "metrics",
         }
     }
@@ -99,6 +102,7 @@ impl Scope {
         match self {
             Self::Read | Self::Metrics => Role::Viewer,
             Self::Act => Role::Manager,
+            Self::Integrate => Role::Integrator,
         }
     }
 }

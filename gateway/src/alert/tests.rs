@@ -74,7 +74,7 @@ fn community() -> Arc<Community> {
         gateway: "gw".into(),
         sources: Some(Vec::new()),
         models: Some(Vec::new()),
-        statuses: Default::default(),
+        statuses: BTreeMap::default(),
     };
     build(&files, &around).unwrap().community
 }

@@ -110,7 +110,7 @@ impl Ground {
         }
         let identity = Some(config.gateway.clone());
         let wires = Wires { lines: asking, brokers: config.brokers.clone(), identity };
-        Ok(Ready { listeners, lines, stop, settlers, writers, wires })
+        Ok(Ready { listeners, lines, stop, settlers, wires, writers })
     }
 }
 

@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
 pub(super) struct Browser {
     console: u16,
+    token: String,
 }
 
 impl Browser {
-    pub(super) fn new(console: u16) -> Self {
-        Self { console }
+    pub(super) fn new(console: u16, token: String) -> Self {
+        Self { console, token }
     }
 
     pub(super) fn get(&self, path: &str) -> String {
@@ -62,7 +61,7 @@ impl Browser {
 
     fn curl(&self, path: &str, args: &[&str], body: Option<&str>) -> String {
         let url = format!("http://127.0.0.1:{}{path}", self.console);
-        let token = format!("Authorization: Bearer {TOKEN}");
+        let token = format!("Authorization: Bearer {}", self.token);
         let mut curl = Command::new("curl")
             .args(["-s", "-H", &token, "-H", "Accept-Language: en"])
             .args(args)

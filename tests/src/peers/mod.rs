@@ -64,3 +64,14 @@ pub(crate) fn gatehouse() -> PathBuf {
     assert!(program.is_file(), "{} is not built: run cargo xtask test", program.display());
     program
 }
+
+/// A token of that scope for the gateway whose configuration lies there.
+pub(crate) fn token(config: &Path, scope: &str) -> String {
+    let made = std::process::Command::new(gatehouse())
+        .args(["user", "token", "scripts", "--scope", scope, "--config", "."])
+        .current_dir(config)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}

@@ -153,13 +153,17 @@ fn an_account_is_locked_when_many_addresses_guess_together() {
 fn a_token_may_what_its_scope_says_and_a_wrong_one_locks_out_only_scripts() {
     let (_folder, mut access, _, now) = door();
     let make = |scope: Scope| move |book: &mut Book| book.add_token(scope.word(), scope, None, AT);
-    let [read, act, metrics] = Scope::ALL.map(|scope| access.accounts.change(make(scope)).unwrap());
-    let found = [read, act, metrics].map(|token| {
+    let tokens = Scope::ALL.map(|scope| access.accounts.change(make(scope)).unwrap());
+    let found = tokens.map(|token| {
         let bearer = access.bearer(&token, HERE, AT, now).unwrap();
         (bearer.principal.role, bearer.metrics_only, bearer.used.is_some())
     });
-    let expected =
-        [(Role::Viewer, false, true), (Role::Manager, false, true), (Role::Viewer, true, true)];
+    let expected = [
+        (Role::Viewer, false, true),
+        (Role::Manager, false, true),
+        (Role::Integrator, false, true),
+        (Role::Viewer, true, true),
+    ];
     assert_eq!(found, expected);
 
     for _ in 0..9 {

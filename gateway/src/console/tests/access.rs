@@ -280,13 +280,15 @@ async fn a_token_can_do_what_it_is_for_and_nothing_more() {
         let make = |book: &mut Book| book.add_token(scope.word(), scope, None, NOW);
         format!("Authorization: Bearer {}\r\n", served.accounts().change(make).unwrap())
     };
-    let [read, act, metrics] = Scope::ALL.map(token);
+    let [read, act, integrate, metrics] = Scope::ALL.map(token);
     let verdict = "event=e-1&verdict=real&by=script";
     for (why, token, method, path, body, expected) in [
         ("read reads", &read, "GET", "/api/v1/events", "", 200),
         ("read reads figures", &read, "GET", "/metrics", "", 200),
         ("read does not act", &read, "POST", "/verdict", verdict, 403),
         ("act acts", &act, "POST", "/verdict", verdict, 200),
+        ("act sets up nothing", &act, "GET", "/integrate", "", 403),
+        ("integrate sets up", &integrate, "GET", "/integrate", "", 200),
         ("act is no admin", &act, "GET", "/users", "", 403),
         ("metrics reads figures", &metrics, "GET", "/metrics", "", 200),
         ("metrics reads nothing else", &metrics, "GET", "/api/v1/events", "", 403),

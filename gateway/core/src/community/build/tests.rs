@@ -440,16 +440,6 @@ fn a_file_that_cannot_be_read_makes_no_faults_elsewhere() {
     assert!(told[0].starts_with("probe.toml:4:7 "), "{told:#?}");
 }
 
-#[test]
-fn every_column_of_a_recording_is_a_point_in_the_columns_order() {
-    let probe: DeviceType = toml::from_str(PROBE).unwrap();
-
-    let device_type = recording_type(&probe, &["temperature".into(), "b 2".into()]);
-
-    let points: Vec<_> = device_type.points.iter().map(|p| (&*p.name, &*p.unit)).collect();
-    assert_eq!(points, [("temperature", "degC"), ("b 2", "1")]);
-}
-
 fn files() -> Files {
     Files {
         community: file("community.toml", SITE),

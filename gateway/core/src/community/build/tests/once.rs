@@ -145,3 +145,13 @@ fn a_value_out_of_a_range_that_is_too_narrow_is_no_matter_of_its_bytes() {
 
     assert!(told(&files)[0].ends_with("expected 1.5 m (is `range` right?)"), "{:#?}", told(&files));
 }
+
+#[test]
+fn every_column_of_a_recording_is_a_point_in_the_columns_order() {
+    let probe: DeviceType = toml::from_str(PROBE).unwrap();
+
+    let device_type = recording_type(&probe, &["temperature".into(), "b 2".into()]);
+
+    let points: Vec<_> = device_type.points.iter().map(|p| (&*p.name, &*p.unit)).collect();
+    assert_eq!(points, [("temperature", "degC"), ("b 2", "1")]);
+}
