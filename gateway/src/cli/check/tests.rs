@@ -38,6 +38,7 @@ fn the_shipped_configuration_has_no_faults() {
         "parking-full",
         "parking-overstay",
         "pump-room",
+        "resident-call",
         "smoke-heat",
         "water-leak",
         "water-level",
@@ -45,7 +46,7 @@ fn the_shipped_configuration_has_no_faults() {
     assert_eq!(ids, scenes);
     assert!(community.devices.len() >= 64, "{told}");
     assert_eq!(community.areas.len(), 4);
-    assert!(told.starts_with("22 device types ("), "{told}");
+    assert!(told.starts_with("23 device types ("), "{told}");
     assert!(told.ends_with("1 broker, 2 lines"), "{told}");
 }
 
