@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::link::Signer;
 use crate::alert::{self, Alerts};
 use crate::audit::Audit;
 use crate::bundle::installed::Layer;
@@ -203,12 +204,14 @@ pub async fn start(
         pace,
     };
     let (community, community_seen) = watch::channel(community);
+    let links = Signer::open(&config.alerts, &config.store.path, store.clone())?;
     // Before anything new is recorded.
     let alerting = alert::Parts {
         store: store.clone(),
         clock: clock.clone(),
         community: community_seen.clone(),
         relay: Some(Arc::new(to_devices.clone())),
+        links: links.clone(),
     };
     let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
@@ -246,6 +249,7 @@ pub async fn start(
         wires,
         reload,
         alerts,
+        links,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);
@@ -465,6 +469,7 @@ struct Shown {
     audit: Audit,
     is_demo: bool,
     alerts: Option<Alerts>,
+    links: Signer,
 }
 
 async fn start_console(
@@ -492,6 +497,7 @@ async fn start_console(
         desk,
         audit,
         alerts,
+        links,
         workshop,
         wires,
         reload,
@@ -521,6 +527,7 @@ async fn start_console(
         wires,
         audit,
         alerts,
+        links,
         clock: clock.clone(),
         language: config.gateway.language,
         place,
