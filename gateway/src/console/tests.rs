@@ -14,6 +14,7 @@ mod access;
 mod door;
 mod inbox;
 mod judging;
+mod phone;
 
 /// A console on a port of its own, and what it is told.
 struct Served {
