@@ -137,8 +137,17 @@ async fn a_grid_worker_without_an_account_reports_what_a_sensor_saw_too_and_does
     assert_eq!(newest["data"]["reports"][0]["by"], "li");
 
     site.command(&["events", "dispatch", &event, "--to", "grid", "--by", "wang"]).await.unwrap();
-    let errands = site.get(&link).await.text();
-    assert!(errands.contains("put it out") && errands.contains("value=\"handle\""), "{errands}");
+    // The page shows what the engine said last, twice a second.
+    let shown = async {
+        loop {
+            let page = site.get(&link).await.text();
+            if page.contains("put it out") && page.contains("value=\"handle\"") {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let errands = timeout(PATIENCE, shown).await.expect("the errand on the page");
     for hidden in ["SECRET", "smoke", "script&gt;", "wang"] {
         assert!(!errands.contains(hidden), "{hidden}: {errands}");
     }
