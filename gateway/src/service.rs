@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert;
+use crate::alert::link::Signer;
 use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
@@ -186,12 +187,14 @@ pub async fn start(
         pace,
     };
     let (community, community_seen) = watch::channel(community);
+    let links = Signer::open(&config.alerts, &config.store.path, store.clone())?;
     // Before anything new is recorded.
     let alerting = alert::Parts {
         store: store.clone(),
         clock: clock.clone(),
         community: community_seen.clone(),
         relay: Some(Arc::new(to_devices.clone())),
+        links: links.clone(),
     };
     let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
@@ -229,6 +232,7 @@ pub async fn start(
         wires,
         reload,
         alerts,
+        links,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);

@@ -48,7 +48,7 @@ when = "over > 0.1"
 "#;
 
 /// A gateway with so many bins, and these sections more.
-fn configure(folder: &Path, sensors: u16, bins: usize, more: &str) {
+pub(crate) fn configure(folder: &Path, sensors: u16, bins: usize, more: &str) {
     fs::create_dir_all(folder.join("device-types")).unwrap();
     fs::create_dir_all(folder.join("scenes")).unwrap();
     let gateway = format!(
@@ -72,7 +72,7 @@ fn configure(folder: &Path, sensors: u16, bins: usize, more: &str) {
     fs::write(folder.join("scenes/fire.toml"), FIRE).unwrap();
 }
 
-fn run(folder: &Path) -> Child {
+pub(crate) fn run(folder: &Path) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     Command::new(gatehouse())
         .args(["run", "--config"])
@@ -84,7 +84,7 @@ fn run(folder: &Path) -> Child {
 }
 
 /// Ends what it holds when a test fails.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     fn kill(&mut self) {
@@ -101,7 +101,7 @@ impl Drop for Running {
 }
 
 /// Says that these bins are hot, into a session that the gateway may still have to take up.
-async fn heat(port: u16, bins: std::ops::Range<usize>) {
+pub(crate) async fn heat(port: u16, bins: std::ops::Range<usize>) {
     let options = MqttOptions::new("bins", "127.0.0.1", port);
     let (client, mut events) = AsyncClient::new(options, 200);
     let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
@@ -113,7 +113,7 @@ async fn heat(port: u16, bins: std::ops::Range<usize>) {
     drop(timeout(PATIENCE, task).await);
 }
 
-async fn is_up(address: &str) {
+pub(crate) async fn is_up(address: &str) {
     let up = async {
         while tokio::net::TcpStream::connect(address).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -27,6 +27,8 @@ mod pages;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod phone;
+#[cfg(test)]
 mod platform;
 #[cfg(test)]
 mod power;

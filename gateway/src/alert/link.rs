@@ -4,7 +4,8 @@
 //! over it, with a key that only this box has: a file in the store's folder, made at first use. Opening a
 //! link shows what it would do and changes nothing, because mail scanners and chat previews open links;
 //! the button on that page does it. A link works once: what was used is kept in the store until it would
-//! have ended anyway.
+//! have ended anyway. Only a person's own link ([`personal`]) is used many times: it opens that person's
+//! errands and a form to report on, for as long as `community.toml` has the person.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -40,7 +41,18 @@ const MAC: usize = 32;
 pub enum Deed {
     Acknowledge,
     FalseAlarm,
+    /// Answers whether it is fixed: yes verifies the event, no opens it again.
+    Answer,
+    /// A person's own link, about no event.
+    Errands,
 }
+
+/// An answer is asked for this long after the event was handled.
+pub const ANSWER_WITHIN: Duration = Duration::from_hours(7 * 24);
+/// A person's own link ends after a year at the latest.
+pub const LONGEST_PERSONAL: Duration = Duration::from_hours(365 * 24);
+/// Who answers by a link that was handed on.
+pub const RESIDENT: &str = "resident";
 
 /// What a good token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +77,12 @@ pub enum BadLink {
     Expired,
     #[error("the link was used before")]
     Used,
+    /// Whose link it is, is not in `community.toml` any more.
+    #[error("the link's person is not in the configuration any more")]
+    Revoked,
+    /// The event is not where it was when the link was made.
+    #[error("what the link asks about is not asked any more")]
+    Past,
 }
 
 /// Makes and checks links. Cheap to clone.
@@ -110,13 +128,14 @@ impl Signer {
     }
 
     fn token(&self, deed: Deed, event: &str, person: &str, ends: Timestamp) -> String {
-        let mut bytes = vec![FORMAT, deed.byte()];
-        bytes.extend_from_slice(&ends.0.to_be_bytes());
-        bytes.extend_from_slice(event.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(person.as_bytes());
-        bytes.extend_from_slice(&hmac_sha256(&self.0.key, &bytes));
-        base64url(&bytes)
+        token(&self.0.key, deed, event, person, ends)
+    }
+
+    /// The path of the link that asks whether an event is fixed. It is the same one for as long as the
+    /// event stays handled, however often it is copied, so one answer counts.
+    pub fn answer(&self, event: &str, handled: Timestamp) -> String {
+        let ends = handled + ANSWER_WITHIN;
+        format!("/a/{}", self.token(Deed::Answer, event, RESIDENT, ends))
     }
 
     /// What a token claims, when it is good at that moment.
@@ -200,14 +219,16 @@ pub enum CannotSign {
 }
 
 impl Claim {
-    /// What is done about the event.
-    pub fn action(&self) -> Action {
+    /// What is done about the event when somebody says yes; nothing by a person's own link.
+    pub fn action(&self) -> Option<Action> {
         let deed = match self.deed {
             Deed::Acknowledge => EventDeed::Acknowledge,
             Deed::FalseAlarm => EventDeed::Dismiss { as_: Verdict::FalseAlarm },
+            Deed::Answer => EventDeed::Verify,
+            Deed::Errands => return None,
         };
         let actor = Actor { name: self.person.clone(), side: Side::Box };
-        Action { event: self.event.clone(), deed, actor, note: String::new() }
+        Some(Action { event: self.event.clone(), deed, actor, note: String::new() })
     }
 }
 
@@ -216,12 +237,34 @@ impl Deed {
         match self {
             Self::Acknowledge => 1,
             Self::FalseAlarm => 2,
+            Self::Answer => 3,
+            Self::Errands => 4,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Acknowledge, Self::FalseAlarm].into_iter().find(|deed| deed.byte() == byte)
+        let all = [Self::Acknowledge, Self::FalseAlarm, Self::Answer, Self::Errands];
+        all.into_iter().find(|deed| deed.byte() == byte)
     }
+}
+
+/// The path of a person's own link, made with the key in the store's folder.
+///
+/// # Errors
+/// The key cannot be read or made.
+pub fn personal(store: &Path, person: &str, ends: Timestamp) -> io::Result<String> {
+    let key = key(&store.join(KEY_FILE))?;
+    Ok(format!("/p/{}", token(&key, Deed::Errands, "", person, ends)))
+}
+
+fn token(key: &[u8], deed: Deed, event: &str, person: &str, ends: Timestamp) -> String {
+    let mut bytes = vec![FORMAT, deed.byte()];
+    bytes.extend_from_slice(&ends.0.to_be_bytes());
+    bytes.extend_from_slice(event.as_bytes());
+    bytes.push(0);
+    bytes.extend_from_slice(person.as_bytes());
+    bytes.extend_from_slice(&hmac_sha256(key, &bytes));
+    base64url(&bytes)
 }
 
 /// The key; a new one when there is no file.
@@ -285,7 +328,7 @@ mod tests {
 
         let claim = links.check(token(&link), NOW).unwrap();
         assert_eq!((claim.event.as_str(), claim.person.as_str()), ("01EVENT", "li"));
-        assert_eq!(claim.action().deed, EventDeed::Acknowledge);
+        assert_eq!(claim.action().unwrap().deed, EventDeed::Acknowledge);
         assert_eq!(links.check(token(&link), claim.ends), Err(BadLink::Expired));
 
         links.take(&claim).unwrap();

@@ -29,7 +29,6 @@ pub mod trial;
 mod webhook;
 mod wecom;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +51,7 @@ use crate::store::{Entry, Hold, Store, StoreError};
 use channel::{Links, Message, Relay};
 use config::ChannelConfig;
 pub use counts::Counts;
-use link::{CannotSign, Deed, Signer};
+use link::{Deed, Signer};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// Messages under way at once.
@@ -83,24 +82,24 @@ pub struct Parts {
     pub community: watch::Receiver<Arc<Community>>,
     /// The way to devices that can be switched; none, and relays are told as misconfigured.
     pub relay: Option<Arc<dyn Relay>>,
+    /// Makes the buttons.
+    pub links: Signer,
 }
 
 /// Begins to tell people; `None` when the configuration has no channel. To be called before anything new
 /// is recorded: a box that never told anybody does not begin with the past.
 ///
 /// # Errors
-/// The store cannot be read, or the key of the links cannot be used.
+/// The store cannot be read.
 pub fn start(
     config: &GatewayConfig,
     parts: Parts,
     stop: CancellationToken,
-) -> Result<Option<(Alerts, JoinHandle<()>)>, CannotSign> {
+) -> Result<Option<(Alerts, JoinHandle<()>)>, StoreError> {
     if config.channels.is_empty() {
         return Ok(None);
     }
-    let Parts { store, clock, community, relay } = parts;
-    let folder: &Path = &config.store.path;
-    let links = Signer::open(&config.alerts, folder, store.clone())?;
+    let Parts { store, clock, community, relay, links } = parts;
     let rows = store.mail()?;
     let is_first = !rows.iter().any(|(key, _)| key == "c");
     let mut board = Board::restore(&config.gateway.id, rows, clock.now());

@@ -3,7 +3,7 @@
 mod vendors;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatehouse_core::community::build::{File, Files, Surroundings, build};
 use gatehouse_core::event::message::{Record as StoreRecord, Transition};
@@ -99,6 +99,10 @@ pub(super) fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+fn signer(config: &GatewayConfig, store: &Store) -> Signer {
+    Signer::open(&config.alerts, &config.store.path, store.clone()).unwrap()
+}
+
 /// A gateway from its journal on.
 struct Box_ {
     batches: Option<BatchSender>,
@@ -116,7 +120,8 @@ impl Box_ {
         let (batches, _) = store.spawn_writer(inputs.downgrade()).unwrap();
         tokio::spawn(async move { while received.recv().await.is_some() {} });
         let (_, community) = watch::channel(community());
-        let parts = Parts { store, clock: Clock::new(1.0), community, relay: None };
+        let links = signer(config, &store);
+        let parts = Parts { store, clock: Clock::new(1.0), community, relay: None, links };
         let stop = CancellationToken::new();
         let (alerts, task) = start(config, parts, stop.clone()).unwrap().unwrap();
         let batches = Some(batches);
@@ -207,11 +212,14 @@ async fn a_box_that_never_told_anybody_does_not_begin_with_the_past() {
         format!("[[channel]]\nid = \"group\"\nwecom = {{ url-file = \"{}\" }}", url.display());
     let mut config = config(folder.path(), &channel);
     let channels = std::mem::take(&mut config.channels);
+    let store = Store::open(&config.store).unwrap().0;
+    let links = signer(&config, &store);
     assert!(
         start(
             &config,
             Parts {
-                store: Store::open(&config.store).unwrap().0,
+                store,
+                links,
                 clock: Clock::new(1.0),
                 community: watch::channel(community()).1,
                 relay: None,

@@ -7,6 +7,7 @@
 
 mod acting;
 mod judging;
+mod reporter;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -88,6 +89,8 @@ pub enum Action {
     Refuse(acting::Done),
     /// Report what a person saw; it joins the event that a sensor has open there
     Report(acting::Seen),
+    /// Print a person's own link: errands and a form to report, without an account
+    Reporter(reporter::For),
     /// Begin an exercise
     Drill(acting::Exercise),
     /// How often each scene was right, by what people said of its events
@@ -157,6 +160,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Refuse(done) => acting::act(&journal, Deed::Refuse, done, &mut out),
         Action::Report(seen) => acting::report(&journal, seen, &mut out),
         Action::Drill(exercise) => acting::drill(&journal, exercise, &mut out),
+        Action::Reporter(whose) => reporter::link(&config, &path, whose, now(), &mut out),
         Action::Precision(wanted) => judging::precision(&journal, &wanted, now(), &mut out),
         Action::Verify(asked) => match asked.done() {
             Ok(done) => acting::act(&journal, Deed::Verify, done, &mut out),

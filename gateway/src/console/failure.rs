@@ -40,6 +40,10 @@ pub(super) enum Failure {
     /// A form without its session's `csrf`: forged, or from before the last login.
     OldForm,
     TooLong,
+    /// An upload.
+    NoPicture,
+    /// So much is reported by one person that it is not read any more.
+    TooMuch,
     /// Too many passwords are being judged.
     Busy,
     /// Nothing but the set-up before there is an account.
@@ -54,7 +58,8 @@ impl Failure {
             Self::NotFound | Self::NoEvent => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoLogin | Self::WrongToken | Self::WrongPassword => StatusCode::UNAUTHORIZED,
-            Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoPicture => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Locked(_) | Self::TooMuch => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
             Self::ForeignOrigin | Self::NotAllowed | Self::OldForm | Self::NotSetUp => {
                 StatusCode::FORBIDDEN
@@ -150,6 +155,23 @@ impl Failure {
             Self::TooLong => (
                 ("内容过长", "请返回缩短后重试；未作任何更改。"),
                 ("That is too long", "Go back and make it shorter; nothing was done."),
+            ),
+            Self::NoPicture => (
+                (
+                    "暂不接收照片",
+                    "在网关能够遮挡人脸和车牌之前不接收照片；请用文字说明。未作任何更改。",
+                ),
+                (
+                    "No pictures yet",
+                    "Pictures are taken once they can be masked; say it in words. Nothing was done.",
+                ),
+            ),
+            Self::TooMuch => (
+                ("上报过于频繁", "每人每小时最多上报 10 次；紧急情况请直接打电话。"),
+                (
+                    "Too many reports",
+                    "One person may report 10 times an hour; if it is urgent, call somebody.",
+                ),
             ),
             Self::Busy => (
                 ("登录人数过多", "请稍候再试。"),

@@ -109,6 +109,10 @@ async fn admit(
     if token.is_none() && !is_our_page(request, host) {
         return Err(Failure::ForeignOrigin);
     }
+    // The only form of ours that could bring a picture; none is taken before it can be masked.
+    if text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {
+        return Err(Failure::NoPicture);
+    }
     let path = request.uri().path();
     let is_public = console.sources.place.has_public_bays
         && matches!(path, "/bays" | "/api/v1/bays" | "/api/v1/bays/stream");
@@ -272,6 +276,11 @@ fn harden(headers: &mut HeaderMap) {
 }
 
 impl Reader {
+    /// Somebody of whom nothing is known.
+    pub(super) fn nobody(language: Language) -> Self {
+        Self { language, wants_page: true, address: "/".to_owned() }
+    }
+
     /// Also tells the language that the reader has just chosen, to be remembered.
     fn of(request: &Request, fallback: Language) -> (Self, Option<Language>) {
         let headers = request.headers();

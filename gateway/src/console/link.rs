@@ -1,25 +1,29 @@
 //! `/a/<token>`: the buttons of alerts. Looking shows what the link would do; the button on that page
-//! does it, through the same door as everything that people do about events.
+//! does it, through the same door as everything that people do about events. A link that asks whether
+//! an event is fixed is answered by [`answer`].
 //!
 //! Open to all: who holds the token was sent it. Mail scanners and chat previews look at every link, so a
 //! look changes nothing.
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Extension, Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
+use tokio::time::Instant;
 
 use super::guard::Reader;
 use super::page::{self, translated};
+use super::phone::answer;
 use super::words::link::LinkWords;
 use super::{Console, failure::Failure};
-use crate::alert::Alerts;
 use crate::alert::link::{BadLink, Claim, Deed};
+use crate::audit::Outcome;
 
-/// Where links begin.
-pub(super) const PREFIX: &str = "/a/";
+/// Where links begin: those that act, and those of a person.
+const PREFIXES: [&str; 2] = ["/a/", "/p/"];
 
 /// `GET /a/{token}`.
 pub(super) async fn look(
@@ -28,13 +32,15 @@ pub(super) async fn look(
     Path(token): Path<String>,
 ) -> Response {
     let claim = match check(&console, &token) {
-        Ok((_, claim)) => claim,
-        Err(bad) => return refused(bad, &reader),
+        Ok(claim) => claim,
+        Err(bad) => return refused(&console, bad, &reader),
     };
     let words = LinkWords::of(reader.language);
     let question = match claim.deed {
         Deed::Acknowledge => words.acknowledge,
         Deed::FalseAlarm => words.false_alarm,
+        Deed::Answer => return answer::look(&console, &reader, &claim).await,
+        Deed::Errands => return refused(&console, BadLink::Forged, &reader),
     };
     let snapshot = console.snapshot();
     let known = snapshot.view.events.iter().find(|event| event.data.event == claim.event);
@@ -60,19 +66,29 @@ pub(super) async fn act(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
     Path(token): Path<String>,
+    form: Result<Form<answer::Said>, FormRejection>,
 ) -> Response {
-    let ours = check(&console, &token)
-        .and_then(|(alerts, claim)| alerts.links.take(&claim).map(|()| (alerts, claim)));
-    let (alerts, claim) = match ours {
-        Ok(ours) => ours,
-        Err(bad) => return refused(bad, &reader),
+    let claim = match check(&console, &token) {
+        Ok(claim) => claim,
+        Err(bad) => return refused(&console, bad, &reader),
     };
+    if claim.deed == Deed::Answer {
+        let Ok(Form(said)) = form else { return Failure::BadForm.answer(&reader) };
+        return answer::act(&console, &reader, &claim, said).await;
+    }
+    let links = &console.sources.links;
+    let Some(action) = claim.action() else {
+        return refused(&console, BadLink::Forged, &reader);
+    };
+    if let Err(bad) = links.take(&claim) {
+        return refused(&console, bad, &reader);
+    }
     let words = LinkWords::of(reader.language);
-    match console.sources.desk.act(claim.action()).await {
+    match console.sources.desk.act(action).await {
         Ok(acted) => {
             let is_done = acted.result.is_ok();
             tracing::info!(event = claim.event, person = claim.person, is_done, "a link was used");
-            if !alerts.links.keep(&claim, console.sources.clock.now()).await {
+            if !links.keep(&claim, console.sources.clock.now()).await {
                 tracing::warn!(
                     event = claim.event,
                     "that a link was used could not be written down"
@@ -83,26 +99,32 @@ pub(super) async fn act(
             page::html(page::notice(reader.language, title, told)).into_response()
         }
         Err(error) => {
-            alerts.links.give_back(&claim);
+            links.give_back(&claim);
             tracing::warn!(%error, event = claim.event, "a link came to nothing");
             Failure::NotHeard.answer(&reader)
         }
     }
 }
 
-fn check(console: &Console, token: &str) -> Result<(Alerts, Claim), BadLink> {
-    let alerts = console.sources.alerts.clone().ok_or(BadLink::Forged)?;
-    let claim = alerts.links.check(token, console.sources.clock.now())?;
-    Ok((alerts, claim))
+fn check(console: &Console, token: &str) -> Result<Claim, BadLink> {
+    console.sources.links.check(token, console.sources.clock.now())
 }
 
-fn refused(bad: BadLink, reader: &Reader) -> Response {
+/// Says why a link does nothing, here, in the log and in the audit log.
+pub(super) fn refused(console: &Console, bad: BadLink, reader: &Reader) -> Response {
     tracing::warn!(why = %bad, "a link was refused");
+    let why = bad.to_string();
+    let is_news = console.access().is_news(&why, Instant::now());
+    if is_news {
+        console.note("", "link", "", Outcome::Refused, &why);
+    }
     let words = LinkWords::of(reader.language);
     let (status, title) = match bad {
         BadLink::Forged => (StatusCode::NOT_FOUND, words.forged),
         BadLink::Expired => (StatusCode::GONE, words.expired),
         BadLink::Used => (StatusCode::GONE, words.used),
+        BadLink::Revoked => (StatusCode::GONE, words.revoked),
+        BadLink::Past => (StatusCode::GONE, words.past),
     };
     if !reader.wants_page {
         let body = serde_json::json!({ "error": title, "hint": words.then });
@@ -113,5 +135,5 @@ fn refused(bad: BadLink, reader: &Reader) -> Response {
 
 /// Whether such an address may be asked for without a login, and under any name of this box.
 pub(super) fn is_link(path: &str) -> bool {
-    path.starts_with(PREFIX)
+    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
 }

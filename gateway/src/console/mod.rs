@@ -20,7 +20,8 @@
 //! 8. [`stream`]: the open events, live,
 //! 9. [`metrics`], [`health`]: for those who watch many gateways,
 //! 10. [`integrate`]: from what an unknown sensor sent to its readings,
-//! 11. [`link`]: what the buttons of alerts open.
+//! 11. [`link`]: what the buttons of alerts open; [`phone`]: errands and reports of those on the spot, also
+//!     without an account, a resident's answer, and exercises.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -51,6 +52,7 @@ mod metrics;
 mod models;
 mod page;
 mod people;
+mod phone;
 pub mod place;
 mod plan;
 mod report;
@@ -94,6 +96,7 @@ use crate::accounts::book::{Book, NotChanged};
 use crate::accounts::kept::{Accounts, AccountsError};
 use crate::accounts::password::Hashing;
 use crate::alert::Alerts;
+use crate::alert::link::Signer;
 use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
@@ -145,6 +148,8 @@ pub struct Sources {
     pub clock: Clock,
     /// How people are told; `None` when nobody is.
     pub alerts: Option<Alerts>,
+    /// Makes and checks the links that act without an account.
+    pub links: Signer,
     /// What to speak to a browser that does not say.
     pub language: Language,
     /// What the pages about the place need beside that.
@@ -220,6 +225,7 @@ pub async fn serve(
         bench: Bench::default(),
         stop: stop.clone(),
         reports: Maker::new(reports),
+        reported: phone::Pace::default(),
     });
     let door = door::Door::new(listener, tls.as_ref(), tls::names());
     let service = router(console).into_make_service_with_connect_info::<door::Peer>();
@@ -278,6 +284,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/models", get(models::list))
         .merge(integrate::routes())
         .route("/a/{token}", get(link::look).post(link::act))
+        .merge(phone::routes())
         .route("/metrics", get(metrics::scrape))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -313,6 +320,8 @@ struct Console {
     bench: Bench,
     stop: CancellationToken,
     reports: Maker,
+    /// How much each person has reported.
+    reported: phone::Pace,
 }
 
 impl Console {

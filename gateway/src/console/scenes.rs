@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::figures::{count, percent, value};
 use super::guard::Reader;
 use super::page::{self, Here, may, translated};
+use super::phone::drill;
 use super::words::Words;
 use super::words::scenes::{SceneWords, category};
 use super::{Console, Snapshot};
@@ -89,6 +90,7 @@ pub(super) async fn one(
             h1 { (translated(&scene.head.title, language)) }
             (setting::panel(&console, &snapshot, scene, language))
             div #scene data-live { (about(&snapshot, scene, language)) }
+            (drill::panel(&snapshot, scene, language))
             (trying::panel(&console, &snapshot, scene, language))
         }
     };

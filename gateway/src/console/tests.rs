@@ -5,6 +5,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::alert::config::AlertsConfig;
 use crate::config::StoreConfig;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
@@ -13,6 +14,7 @@ mod access;
 mod door;
 mod inbox;
 mod judging;
+mod phone;
 
 /// A console on a port of its own, and what it is told.
 struct Served {
@@ -73,6 +75,7 @@ fn sources(
     let (events, _) = Store::open(&stored).unwrap();
     Sources {
         alerts: None,
+        links: Signer::open(&AlertsConfig::default(), &stored.path, events.clone()).unwrap(),
         view,
         community,
         configuration: watch::channel(Configuration::default()).1,

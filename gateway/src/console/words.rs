@@ -11,6 +11,7 @@ pub(super) mod inbox;
 pub(super) mod integrate;
 pub(super) mod link;
 pub(super) mod models;
+pub(super) mod phone;
 pub(super) mod report;
 pub(super) mod scenes;
 pub(super) mod site;

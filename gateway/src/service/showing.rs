@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alerts;
+use crate::alert::link::Signer;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -59,6 +60,7 @@ pub(super) struct Shown {
     pub(super) audit: Audit,
     pub(super) is_demo: bool,
     pub(super) alerts: Option<Alerts>,
+    pub(super) links: Signer,
 }
 
 pub(super) async fn start_console(
@@ -86,6 +88,7 @@ pub(super) async fn start_console(
         desk,
         audit,
         alerts,
+        links,
         workshop,
         wires,
         reload,
@@ -115,6 +118,7 @@ pub(super) async fn start_console(
         wires,
         audit,
         alerts,
+        links,
         clock: clock.clone(),
         language: config.gateway.language,
         place,

@@ -103,3 +103,22 @@ pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &str) 
     stream.write_all(request.as_bytes()).await.unwrap();
     timeout(PATIENCE, Heard::read(&mut stream)).await.unwrap().unwrap()
 }
+
+/// Sends a body of that type; `None` when the other end hung up in the middle of it.
+pub(crate) async fn post(
+    address: &str,
+    path: &str,
+    headers: &str,
+    kind: &str,
+    body: &str,
+) -> Option<Heard> {
+    let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Type: {kind}\r\n\
+         Content-Length: {length}\r\n{headers}Connection: close\r\n\r\n{body}"
+    );
+    // What is too long is answered before it is read.
+    drop(stream.write_all(request.as_bytes()).await);
+    timeout(PATIENCE, Heard::read(&mut stream)).await.unwrap()
+}

@@ -30,6 +30,7 @@ use super::inbox::notices;
 use super::inbox::row::{self, badge, local, marks, moment, place, tags};
 use super::judging;
 use super::page::{self, Frame, Here, age, may, translated};
+use super::phone::answer;
 use super::words::Words;
 use super::words::event::EventWords;
 use super::{Console, Snapshot, events};
@@ -88,11 +89,15 @@ pub(super) async fn page(
     let language = reader.language;
     let address = format!("/events/{}", shown.data.event);
     let title = translated(&shown.data.title, language).to_owned();
+    let ask = match may(&snapshot, Right::Act) {
+        true => answer::offer(&console, &shown.data, &shown.history, snapshot.now, language),
+        false => Markup::default(),
+    };
     let main = html! {
         main #main tabindex="-1" {
             p .up { a href="/" { "← " (EventWords::of(language).back) } }
             (notices::shown(notice.as_ref(), language))
-            (whole(&snapshot, &shown, &address, language))
+            (whole(&snapshot, &shown, &address, &ask, language))
         }
     };
     let frame = Frame { here: Here::Events, title: &title, address: &address, feed: "" };
@@ -119,7 +124,13 @@ fn past(store: &Store, id: &str, open: Option<EventView>) -> Result<Option<Shown
     Ok(Some(Shown { data, open, history, similar, windows: Vec::new() }))
 }
 
-fn whole(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) -> Markup {
+fn whole(
+    snapshot: &Snapshot,
+    shown: &Shown,
+    address: &str,
+    ask: &Markup,
+    language: Language,
+) -> Markup {
     let words = EventWords::of(language);
     let data = &shown.data;
     let advice = translated(&data.advice, language);
@@ -136,6 +147,7 @@ fn whole(snapshot: &Snapshot, shown: &Shown, address: &str, language: Language) 
                         }
                     }
                     (act(snapshot, shown, address, language))
+                    (ask)
                     section .panel {
                         h2 { (words.why) }
                         p .why { (why) }
@@ -205,7 +217,7 @@ fn head(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
                     dt { (words.reported) }
                     dd {
                         (report.text) " " small {
-                            (report.by) " · "
+                            (row::person(snapshot, &report.by, language)) " · "
                             (report.at.parse().map_or(report.at.clone(), |at| local(snapshot, at)))
                         }
                     }

@@ -145,7 +145,7 @@ pub(in crate::console) async fn act(
 }
 
 /// Waits until the snapshot has caught up with what was done, so that the page that comes next shows it.
-async fn shown(console: &Console) {
+pub(in crate::console) async fn shown(console: &Console) {
     let done = console.sources.clock.now();
     let mut view = console.sources.view.clone();
     let caught_up = view.wait_for(|view| view.at >= done);

@@ -28,6 +28,7 @@ use super::judging;
 use super::page::{self, Frame, Here, ago, csrf, is_heard, last_frame, may};
 use super::words::Words;
 use super::words::inbox::InboxWords;
+use super::words::phone::PhoneWords;
 use super::{Console, Snapshot};
 use crate::accounts::{Principal, Right};
 use crate::store::{Past, StoreError};
@@ -55,6 +56,10 @@ pub(super) async fn page(
     let main = html! {
         main #main tabindex="-1" {
             h1 { (Words::of(language).events) }
+            @if may(&snapshot, Right::Act) {
+                p .up { a href="/report" { (PhoneWords::of(language).report) } " · "
+                    a href="/errands" { (PhoneWords::of(language).errands) } }
+            }
             (notices::shown(notice.as_ref(), language))
             (filter::form(&snapshot, &wanted, language))
             @if may(&snapshot, Right::Act) {

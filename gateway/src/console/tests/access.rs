@@ -55,6 +55,8 @@ async fn fresh() -> Served {
     let (access, password) = Access::open(served.store.path(), false).unwrap();
     let sources = Sources {
         alerts: None,
+        links: Signer::open(&AlertsConfig::default(), served.store.path(), served.events.clone())
+            .unwrap(),
         view: served.view.subscribe(),
         community: served.community.subscribe(),
         configuration: watch::channel(Configuration::default()).1,

@@ -7,7 +7,7 @@ use super::*;
 use crate::sample::message;
 
 /// A session that may do everything; its first line is the form's secret.
-async fn session(served: &Served) -> (String, String) {
+pub(super) async fn session(served: &Served) -> (String, String) {
     let login = served.login(&served.password, "/").await;
     let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let headers =

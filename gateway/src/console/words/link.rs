@@ -15,6 +15,8 @@ pub(in crate::console) struct LinkWords {
     pub expired: &'static str,
     pub used: &'static str,
     pub then: &'static str,
+    pub revoked: &'static str,
+    pub past: &'static str,
 }
 
 impl LinkWords {
@@ -37,6 +39,8 @@ static EN: LinkWords = LinkWords {
     expired: "This link has expired",
     used: "This link was used before",
     then: "Nothing was changed. Open the console to see the event and what can be done about it.",
+    revoked: "This link was withdrawn",
+    past: "This is not asked any more",
 };
 
 static ZH: LinkWords = LinkWords {
@@ -50,4 +54,6 @@ static ZH: LinkWords = LinkWords {
     expired: "此链接已过期",
     used: "此链接已使用过",
     then: "未作任何更改。请打开控制台查看事件及可采取的处置。",
+    revoked: "此链接已被收回",
+    past: "此问题已不再需要回答",
 };
