@@ -182,7 +182,7 @@ fn show(
             @if principal.may(Right::Administer) { p { a href="/users" { (own.users) } } }
             @if has_password {
                 h2 { (own.change_password) }
-                form .narrow method="post" action="/account" {
+                form .entry method="post" action="/account" {
                     (page::csrf(principal))
                     input type="hidden" name="deed" value="password";
                     label for="old" { (own.old_password) }

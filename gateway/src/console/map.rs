@@ -75,7 +75,7 @@ pub(super) async fn page(
                 a href="/map?show=heat" aria-current=[by_heat.then_some("true")] { (words.by_heat) }
             }
             div #map data-live {
-                div .place data-key="place" data-rev=(format!("{:x}", fingerprint(place.0.as_bytes()))) {
+                div .beside data-key="place" data-rev=(format!("{:x}", fingerprint(place.0.as_bytes()))) {
                     (place)
                 }
                 (everything(&snapshot, language))
