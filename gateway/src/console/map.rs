@@ -12,6 +12,7 @@ use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::bays::lots;
 use super::devices::{Condition, condition, configured};
 use super::figures::{count, fingerprint};
 use super::guard::Reader;
@@ -79,6 +80,9 @@ pub(super) async fn page(
                     (place)
                 }
                 (everything(&snapshot, language))
+            }
+            @if !lots(&snapshot).is_empty() {
+                p .further { a href="/bays" { (words.bays) } }
             }
         }
     };

@@ -199,7 +199,7 @@ fn show(console: &Console, reader: &Reader, principal: &Principal, pass: &Pass) 
             p .hint { (own.tokens_hint) }
             (tokens(&book, principal, own))
             h2 { (own.sessions) }
-            (sessions(&listed, &this, principal, "/users", own, words))
+            (sessions(&console.snapshot(), &listed, &this, principal, "/users", own, words))
             @if let Some(tls) = &console.tls {
                 h2 { (own.certificate) }
                 p .hint { (own.certificate_hint) }
