@@ -39,4 +39,8 @@ mod schema;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod visit;
+#[cfg(test)]
 mod whole;

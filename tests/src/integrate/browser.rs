@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-pub(super) struct Browser {
-    console: u16,
+pub(crate) struct Browser {
+    pub(crate) console: u16,
 }
 
 impl Browser {
