@@ -9,15 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::peers::chromium::Browser;
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{PATIENCE, command, gatehouse, lines, start, workspace};
+use crate::peers::{PATIENCE, command, gatehouse, workspace};
+use crate::visit::{PHONE, Visit};
 
 /// Fast time wants a machine that is not busy with another demonstration.
 pub(crate) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// A phone of the smaller kind.
-const WIDTH: u32 = 390;
 
 #[tokio::test]
 async fn the_demo_finds_every_planned_anomaly_and_invents_none() {
@@ -132,30 +129,10 @@ async fn a_token_that_others_can_read_is_a_fault_of_the_configuration() {
 #[tokio::test]
 async fn the_console_shows_open_events_live_in_a_browser_as_wide_as_a_phone() {
     let _alone = ALONE.lock().await;
-    let Some(mut browser) = Browser::start().await else {
-        eprintln!("left out: there is no Chromium here; cargo xtask prepare installs it on Debian");
-        return;
-    };
-    let elsewhere = tempfile::tempdir().unwrap();
-    let mut demo = start(
-        command(gatehouse())
-            .args(["demo", "--http", "127.0.0.1:0", "--speed", "60"])
-            .current_dir(elsewhere.path())
-            .env("LC_ALL", "C")
-            .stdout(Stdio::piped()),
-    );
-    let mut said = lines(demo.stdout.take().unwrap());
-    let first = tokio::time::timeout(PATIENCE, said.next_line()).await.unwrap().unwrap().unwrap();
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let (address, password) = (words[1], words[words.len() - 1]);
-    // What the demo prints must go somewhere.
-    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
-
-    browser.narrow(WIDTH).await;
-    browser.open(address).await;
-    let fill = format!("document.querySelector('#password').value = {}", json!(password));
-    browser.ask(&fill).await;
-    browser.follow("document.querySelector('form button').click()").await;
+    let Some(mut visit) = Visit::start("60").await else { return };
+    visit.browser.narrow(PHONE).await;
+    visit.enter().await;
+    let Visit { mut browser, address, .. } = visit;
     let first = browser.ask(&card_unlike(&json!([]))).await;
     let second = browser.ask(&card_unlike(&json!([first["key"]]))).await;
 
@@ -172,7 +149,7 @@ async fn the_console_shows_open_events_live_in_a_browser_as_wide_as_a_phone() {
         browser.open(&format!("{address}{path}")).await;
         browser.ask("document.querySelectorAll('details').forEach(d => d.open = true)").await;
         let width = browser.ask("document.documentElement.scrollWidth").await;
-        assert!(width.as_u64() <= Some(WIDTH.into()), "/{path} is {width} wide");
+        assert!(width.as_u64() <= Some(PHONE.into()), "/{path} is {width} wide");
     }
     assert_eq!(browser.faults, Vec::<String>::new());
 }

@@ -1,7 +1,7 @@
 //! The integrator's pages, as a browser without scripts walks through them: `gatehouse run`, mosquitto, and
 //! pymodbus on a line that is polled all the while.
 
-mod browser;
+pub(crate) mod browser;
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -22,16 +22,16 @@ const PUMP: &str = "[device-type]\nid = \"pump\"\ntitle = { zh = \"泵\", en = \
     [[example]]\nwords = [120]\nexpect = { level = 120 }\n";
 
 /// A gateway with a broker, and a line with a pump that it polls and a meter that it does not know.
-struct Site {
-    folder: tempfile::TempDir,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
     gateway: Child,
-    browser: Browser,
+    pub(crate) browser: Browser,
     broker: Mosquitto,
     _slaves: Slaves,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let broker = Mosquitto::plain();
         let units = json!({
@@ -85,7 +85,7 @@ impl Site {
         }
     }
 
-    fn device(&self, id: &str) -> Value {
+    pub(crate) fn device(&self, id: &str) -> Value {
         let devices: Value =
             serde_json::from_str(&self.browser.fetch("/api/v1/devices")).unwrap_or_default();
         let found = devices.as_array().and_then(|all| all.iter().find(|d| d["device"] == id));
@@ -101,7 +101,7 @@ impl Site {
     }
 
     /// Says something to the broker, retained, so that who comes later hears it too.
-    async fn publish(&self, topic: &str, payload: &str) {
+    pub(crate) async fn publish(&self, topic: &str, payload: &str) {
         let options = MqttOptions::new("sensor", "127.0.0.1", self.broker.port());
         let (client, mut events) = AsyncClient::new(options, 8);
         client.publish(topic, QoS::AtLeastOnce, true, payload).await.unwrap();

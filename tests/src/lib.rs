@@ -41,4 +41,8 @@ mod schema;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod visit;
+#[cfg(test)]
 mod whole;

@@ -1,16 +1,20 @@
-//! The pages about the place: each in a browser, as wide as a phone and as a desk; and a pilot that is
-//! promoted by a click, on a real gateway.
+//! The pages of the console: each in a browser, as wide as a phone and as a desk, in both languages; and a
+//! pilot that is promoted by a click, on a real gateway.
 
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::demo::ALONE;
-use crate::peers::chromium::Browser;
-use crate::peers::{PATIENCE, command, gatehouse, lines, start, token};
+use crate::peers::{gatehouse, token};
 use crate::reload::{LOADED, Site, heat, write};
+use crate::visit::{DESK, PHONE, Visit, readable};
 
-const PAGES: [&str; 13] = [
+/// All but an event's and a month's, which have other addresses each time.
+const PAGES: [&str; 24] = [
+    "",
+    "?level=2",
     "map",
     "map?show=heat",
     "devices",
@@ -19,59 +23,74 @@ const PAGES: [&str; 13] = [
     "devices/meter-north",
     "scenes",
     "scenes/air-quality",
+    "models",
     "people",
+    "reports",
     "audit",
     "settings",
     "settings?show=set&text=broker",
+    "integrate",
+    "integrate/modbus",
+    "integrate/listen",
+    "integrate/done?device=air-east-1",
+    "account",
+    "users",
     "bays",
+    "login",
 ];
 
 #[tokio::test]
-async fn every_page_fits_a_phone_and_a_desk_and_runs_without_errors() {
+async fn every_page_fits_a_phone_and_a_desk_is_readable_and_leads_to_pages_that_are_there() {
     let _alone = ALONE.lock().await;
-    let Some(mut browser) = Browser::start().await else {
-        eprintln!("left out: there is no Chromium here; cargo xtask prepare installs it on Debian");
-        return;
-    };
-    let elsewhere = tempfile::tempdir().unwrap();
-    let mut demo = start(
-        command(gatehouse())
-            .args(["demo", "--http", "127.0.0.1:0", "--speed", "20"])
-            .current_dir(elsewhere.path())
-            .env("LC_ALL", "C")
-            .stdout(Stdio::piped()),
-    );
-    let mut said = lines(demo.stdout.take().unwrap());
-    let first = tokio::time::timeout(PATIENCE, said.next_line()).await.unwrap().unwrap().unwrap();
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let (address, password) = (words[1], words[words.len() - 1]);
-    // What the demo prints must go somewhere.
-    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+    let Some(mut visit) = Visit::start("20").await else { return };
+    visit.enter().await;
+    let address = "found.getAttribute('href')";
+    let event = visit.when("#events h2 a", address).await;
+    visit.open("reports").await;
+    let month = visit.when("main li a", address).await;
+    let of_today = [&event, &month].map(|path| path.as_str().unwrap().trim_start_matches('/'));
 
-    browser.open(address).await;
-    let fill = format!("document.querySelector('#password').value = {}", json!(password));
-    browser.ask(&fill).await;
-    browser.follow("document.querySelector('form button').click()").await;
-    for width in [390, 1440] {
-        browser.narrow(width).await;
-        for page in PAGES {
-            for language in ["zh", "en"] {
-                let sign = if page.contains('?') { '&' } else { '?' };
-                browser.open(&format!("{address}{page}{sign}lang={language}")).await;
-                browser
-                    .ask("document.querySelectorAll('details').forEach(d => d.open = true)")
-                    .await;
-                let found = browser.ask("document.documentElement.scrollWidth").await;
-                assert!(found.as_u64() <= Some(width.into()), "/{page} is {found} wide");
-                let heading = browser.ask("document.querySelector('h1').textContent.trim()").await;
-                assert_ne!(heading, "", "/{page}");
-            }
+    let mut links = BTreeSet::new();
+    for (language, width, scheme) in [("zh", PHONE, "dark"), ("en", DESK, "light")] {
+        visit.browser.looks(width, scheme).await;
+        for page in PAGES.into_iter().chain(of_today) {
+            let sign = if page.contains('?') { '&' } else { '?' };
+            visit.open(&format!("{page}{sign}lang={language}")).await;
+            visit
+                .browser
+                .ask("document.querySelectorAll('details').forEach(d => d.open = true)")
+                .await;
+            let what = format!("/{page}, {width} wide, in {language}");
+            let heading =
+                visit.browser.ask("document.querySelector('h1').textContent.trim()").await;
+            assert_ne!(heading, "", "{what}");
+            readable(&mut visit.browser, &what).await;
+            let found = visit.browser.ask("[...document.links].map(link => link.href)").await;
+            let found = found.as_array().unwrap().iter().map(|link| link.as_str().unwrap());
+            links.extend(found.map(|link| link.split('#').next().unwrap().to_owned()));
         }
     }
-    let dots = "document.querySelectorAll('.plan a').length";
-    browser.open(&format!("{address}map")).await;
-    assert_eq!(browser.ask(dots).await, 85);
-    assert_eq!(browser.faults, Vec::<String>::new());
+    // The longest words on the narrowest page; and letters that are larger still.
+    visit.browser.looks(PHONE, "light").await;
+    visit.open("look?letters=large&next=/").await;
+    for page in PAGES.into_iter().chain(of_today) {
+        visit.open(page).await;
+        let wider = visit.browser.ask("document.documentElement.scrollWidth - innerWidth").await;
+        assert!(wider.as_i64() <= Some(0), "/{page} is {wider} too wide in large letters");
+    }
+
+    visit.open("map").await;
+    assert_eq!(visit.browser.ask("document.querySelectorAll('.plan a').length").await, 85);
+    // These two change what the others look like.
+    links.retain(|link| !link.contains("lang=") && !link.contains("/look?"));
+    assert!(links.len() > 100, "{links:?}");
+    let dead = format!(
+        "Promise.all({}.map(link => fetch(link, {{ headers: {{ accept: 'text/html' }} }})
+            .then(answer => [link, answer.status]))).then(all => all.filter(one => one[1] !== 200))",
+        json!(links)
+    );
+    assert_eq!(visit.browser.ask(&dead).await, json!([]));
+    assert_eq!(visit.browser.faults, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,15 +10,16 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::Console;
 use super::access::{Listed, SESSION, Who};
 use super::door::Peer;
 use super::failure::Failure;
 use super::guard::{Pass, Reader};
+use super::inbox::row::moment;
 use super::login::{let_in, set_cookie};
 use super::page::{self, Here};
 use super::words::Words;
 use super::words::access::AccessWords;
+use super::{Console, Snapshot};
 use crate::accounts::kept::AccountsError;
 use crate::accounts::{Principal, Right, password};
 use crate::audit::Outcome;
@@ -166,6 +167,7 @@ fn show(
 ) -> Response {
     let language = reader.language;
     let (words, own) = (Words::of(language), AccessWords::of(language));
+    let snapshot = console.snapshot_for(principal);
     let mine: Vec<Listed> = {
         let all = console.access().list(Instant::now());
         all.into_iter().filter(|session| session.name == principal.name).collect()
@@ -182,7 +184,7 @@ fn show(
             @if principal.may(Right::Administer) { p { a href="/users" { (own.users) } } }
             @if has_password {
                 h2 { (own.change_password) }
-                form .narrow method="post" action="/account" {
+                form .entry method="post" action="/account" {
                     (page::csrf(principal))
                     input type="hidden" name="deed" value="password";
                     label for="old" { (own.old_password) }
@@ -192,15 +194,15 @@ fn show(
                 }
             }
             h2 { (own.sessions) }
-            (sessions(&mine, &this, principal, "/account", own, words))
+            (sessions(&snapshot, &mine, &this, principal, "/account", own, words))
         }
     };
-    let snapshot = console.snapshot_for(principal);
     page::html(page::full(&snapshot, language, Here::Account, &main)).into_response()
 }
 
 /// Who is signed in, each with a button to end it.
 pub(super) fn sessions(
+    snapshot: &Snapshot,
     listed: &[Listed],
     this: &str,
     principal: &Principal,
@@ -214,7 +216,7 @@ pub(super) fn sessions(
                 li {
                     span { b { (session.name) } " · " (session.from) }
                     span .hint {
-                        (own.since) " " (session.at.rfc3339()) " · " (own.idle) " " (words.age(session.idle))
+                        (own.since) " " (moment(snapshot, session.at)) " · " (own.idle) " " (words.age(session.idle))
                     }
                     @if session.id == this {
                         span .tag { (own.this_one) }

@@ -157,7 +157,7 @@ fn json(snapshot: &Snapshot) -> String {
 }
 
 /// Every area with a parking sensor, in the order of the configuration.
-fn lots(snapshot: &Snapshot) -> Vec<Lot> {
+pub(super) fn lots(snapshot: &Snapshot) -> Vec<Lot> {
     let community = &snapshot.community;
     let mut lots: Vec<Option<Lot>> = vec![None; community.areas.len()];
     for view in &snapshot.view.devices {

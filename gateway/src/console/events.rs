@@ -65,7 +65,7 @@ fn contributions(snapshot: &Snapshot, data: &EventData, language: Language) -> M
         point.and_then(|p| p.title.as_ref()).map(|t| translated(t, language).to_owned())
     };
     html! {
-        div .scroll {
+        div .scroll tabindex="0" role="group" aria-label=(words.point) {
             table {
                 thead {
                     tr {

@@ -12,6 +12,7 @@ use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::bays::lots;
 use super::devices::{Condition, condition, configured};
 use super::figures::{count, fingerprint};
 use super::guard::Reader;
@@ -75,10 +76,13 @@ pub(super) async fn page(
                 a href="/map?show=heat" aria-current=[by_heat.then_some("true")] { (words.by_heat) }
             }
             div #map data-live {
-                div .place data-key="place" data-rev=(format!("{:x}", fingerprint(place.0.as_bytes()))) {
+                div .beside data-key="place" data-rev=(format!("{:x}", fingerprint(place.0.as_bytes()))) {
                     (place)
                 }
                 (everything(&snapshot, language))
+            }
+            @if !lots(&snapshot).is_empty() {
+                p .further { a href="/bays" { (words.bays) } }
             }
         }
     };

@@ -146,7 +146,7 @@ fn compared(snapshot: &Snapshot, account: &Account, language: Language) -> Marku
         @if scenes.is_empty() {
             p { (words.nothing_raised) }
         } @else {
-            div .scroll tabindex="0" {
+            div .scroll tabindex="0" role="group" aria-label=(words.head[0]) {
                 table {
                     thead {
                         tr {

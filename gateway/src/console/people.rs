@@ -157,6 +157,7 @@ fn people(snapshot: &Snapshot, language: Language) -> Markup {
                                 th scope="row" { (person.name) }
                                 td { (person.teams.iter().map(team).collect::<Vec<_>>().join(", ")) }
                                 td {
+                                    @if person.alerts.is_empty() { "–" }
                                     @for alert in &person.alerts {
                                         p {
                                             (alert.channel)

@@ -199,7 +199,7 @@ fn show(console: &Console, reader: &Reader, principal: &Principal, pass: &Pass) 
             p .hint { (own.tokens_hint) }
             (tokens(&book, principal, own))
             h2 { (own.sessions) }
-            (sessions(&listed, &this, principal, "/users", own, words))
+            (sessions(&console.snapshot(), &listed, &this, principal, "/users", own, words))
             @if let Some(tls) = &console.tls {
                 h2 { (own.certificate) }
                 p .hint { (own.certificate_hint) }
@@ -257,7 +257,7 @@ fn add(principal: &Principal, own: &AccessWords) -> Markup {
     html! {
         details {
             summary { (own.add) }
-            form .narrow method="post" action="/users" {
+            form .entry method="post" action="/users" {
                 (page::csrf(principal))
                 label for="add-name" { (own.name) }
                 input #add-name name="name" maxlength="40" autocomplete="off" autocapitalize="none"
@@ -295,7 +295,7 @@ fn tokens(book: &Book, principal: &Principal, own: &AccessWords) -> Markup {
         }
         details {
             summary { (own.add_token) }
-            form .narrow method="post" action="/users" {
+            form .entry method="post" action="/users" {
                 (page::csrf(principal))
                 label for="token-name" { (own.name) }
                 input #token-name name="name" maxlength="40" autocomplete="off"

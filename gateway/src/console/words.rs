@@ -126,7 +126,10 @@ impl Words {
             3_600..36_000 => {
                 let [_, minutes, hours, _] = self.ages;
                 let (whole, rest) = (seconds / 3_600, seconds % 3_600 / 60);
-                return format!("{whole}{hours} {rest}{minutes}");
+                if rest > 0 {
+                    return format!("{whole}{hours} {rest}{minutes}");
+                }
+                (whole, 2)
             }
             36_000..172_800 => (seconds / 3_600, 2),
             _ => (seconds / 86_400, 3),

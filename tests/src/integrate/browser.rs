@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-pub(super) struct Browser {
-    console: u16,
+pub(crate) struct Browser {
+    pub(crate) console: u16,
     token: String,
 }
 

@@ -71,6 +71,17 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", desk).await;
     }
 
+    /// As wide as that, light or dark.
+    pub(crate) async fn looks(&mut self, width: u32, scheme: &str) {
+        if width < 600 {
+            self.narrow(width).await
+        } else {
+            self.wide(width).await
+        }
+        let wish = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.call("Emulation.setEmulatedMedia", json!({"features": [wish]})).await;
+    }
+
     /// What keeps people from reading the page, by the rules of WCAG 2.2 AA; `None` where axe-core is not
     /// installed.
     pub(crate) async fn barriers(&mut self) -> Option<Vec<String>> {

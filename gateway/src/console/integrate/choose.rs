@@ -88,7 +88,7 @@ fn known(visit: &Visit<'_>, fields: &Fields, sample: &Sample) -> Markup {
 fn table(visit: &Visit<'_>, fields: &[Field]) -> Markup {
     let words = visit.words();
     html! {
-        div .panel.scroll {
+        div .panel.scroll tabindex="0" role="group" aria-label=(words.pick) {
             table {
                 thead { tr { @for head in words.field_head { th scope="col" { (head) } } } }
                 tbody {
@@ -131,7 +131,7 @@ fn place(visit: &Visit<'_>, row: &Row) -> Markup {
                 (words.at) " " (row.at) " " span .id { (row.hex) }
                 @if let Some(text) = &row.ascii { " “" (text) "”" }
             }
-            div .scroll {
+            div .scroll tabindex="0" role="group" aria-label={ (words.at) " " (row.at) } {
                 table {
                     thead {
                         tr {

@@ -49,7 +49,7 @@ impl Fields {
     pub(super) fn sample(&self) -> Result<Sample, NoSample> {
         let text = self.get("sample");
         let form = match self.get("form") {
-            "words" => {
+            form if form == "words" || (form == "guess" && is_list(text)) => {
                 let (table, start) = (table(self.get("table")), self.number("start").unwrap_or(0));
                 return Sample::read_words(text, table, start);
             }
@@ -120,4 +120,12 @@ impl Visit<'_> {
     pub(super) fn no_sample(&self, error: &NoSample) -> Response {
         self.refuse(translated(&error.text(), self.reader.language))
     }
+}
+
+/// Whether it is registers, as in `253, 561`: pairs of digits would be bytes.
+fn is_list(text: &str) -> bool {
+    let mut parts = text.split(',').map(str::trim);
+    text.contains(',')
+        && parts.clone().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        && parts.any(|part| part.len() != 2)
 }

@@ -92,7 +92,7 @@ fn form(visit: &Visit<'_>, fields: &Fields, draft: &Draft) -> Markup {
             section .panel {
                 h2 { (words.product) }
                 div .row {
-                    (input(words.id, "id", "acme-th20", "", Some("[a-z0-9-]+")))
+                    (input(words.id, "id", "acme-th20", "", Some("[a-z0-9\\-]+")))
                     (input(words.title_zh, "title-zh", "温湿度变送器", "", None))
                     (input(words.title_en, "title-en", "temperature and humidity", "", None))
                     @if let Sample::Words { .. } = draft.sample {

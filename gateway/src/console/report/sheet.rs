@@ -73,7 +73,7 @@ fn shown_days(days: &Days, paper: &Paper) -> Markup {
             ul .legend role="list" {
                 @for (name, class) in days.legend.iter().zip(LEVELS) { li .(class) { (name) } }
             }
-            div .scroll tabindex="0" role="region" aria-label=(days.title) {
+            div .scroll tabindex="0" role="group" aria-label=(days.title) {
                 svg viewBox={ "0 0 " (WIDE) " " (base + 20) } role="img" aria-label=(days.told) {
                     @for (at, day) in days.days.iter().enumerate() {
                         @if day.is_weekend {
@@ -100,16 +100,17 @@ fn shown_days(days: &Days, paper: &Paper) -> Markup {
             p .soft { (days.told) }
             details {
                 summary { (ReportWords::of(paper.language).table) }
-                (days_table(days))
+                (days_table(days, paper))
             }
         }
     }
 }
 
 /// The chart's numbers.
-fn days_table(days: &Days) -> Markup {
+fn days_table(days: &Days, paper: &Paper) -> Markup {
+    let name = format!("{}: {}", days.title, ReportWords::of(paper.language).table);
     html! {
-        div .scroll tabindex="0" role="region" aria-label=(days.title) {
+        div .scroll tabindex="0" role="group" aria-label=(name) {
             table {
                 thead {
                     tr {
@@ -134,7 +135,7 @@ fn days_table(days: &Days) -> Markup {
 fn shown_heat(heat: &Heat) -> Markup {
     html! {
         h3 { (heat.title) }
-        div .scroll tabindex="0" role="region" aria-label=(heat.title) {
+        div .scroll tabindex="0" role="group" aria-label=(heat.title) {
             table .heat {
                 thead {
                     tr {
@@ -161,7 +162,7 @@ fn shown_heat(heat: &Heat) -> Markup {
 fn shown_table(table: &Table, is_alone: bool) -> Markup {
     html! {
         @if !is_alone { h3 { (table.title) } }
-        div .scroll tabindex="0" role="region" aria-label=(table.title) {
+        div .scroll tabindex="0" role="group" aria-label=(table.title) {
             table .figures {
                 thead {
                     tr {

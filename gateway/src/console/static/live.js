@@ -20,7 +20,8 @@
     if (seconds < 3600) return Math.floor(seconds / 60) + units[1];
     if (seconds < 36000) {
       const minutes = Math.floor((seconds % 3600) / 60);
-      return `${Math.floor(seconds / 3600)}${units[2]} ${minutes}${units[1]}`;
+      const hours = Math.floor(seconds / 3600) + units[2];
+      return minutes ? `${hours} ${minutes}${units[1]}` : hours;
     }
     if (seconds < 172800) return Math.floor(seconds / 3600) + units[2];
     return Math.floor(seconds / 86400) + units[3];

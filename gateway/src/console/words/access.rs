@@ -125,7 +125,7 @@ static EN: AccessWords = AccessWords {
     setup_hint: "Make the first account: an admin, who can add the others. The set-up password is void then.",
     setup_do: "Make the account",
     account: "Account",
-    users: "People and tokens",
+    users: "Accounts and tokens",
     change_password: "Change password",
     old_password: "Password now",
     old_wrong: "The password is wrong; nothing was changed.",
@@ -149,7 +149,7 @@ static EN: AccessWords = AccessWords {
     roles_hint: "A viewer looks. A manager handles events. An integrator sets up devices and scenes. An admin does all \
         of it and looks after accounts.",
     remove: "Remove",
-    add: "Add a person",
+    add: "Add an account",
     tokens: "Tokens for scripts",
     tokens_hint: "\"read\" looks, \"act\" does what a manager may, \"metrics\" reads /metrics alone.",
     add_token: "Make a token",
