@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::desk::Waiting;
 use crate::infer::Inference;
+use crate::lookout::Look;
 use crate::pace::Pace;
 use crate::shadow::feed::Feed;
 use crate::source::mqtt::Settler;
@@ -54,6 +55,8 @@ pub struct Effects {
     pub feed: Feed,
     /// What comes with each [`Input::Config`]; left here before that is sent.
     pub changes: mpsc::Receiver<Change>,
+    /// Who wants to see what a device said lately.
+    pub looks: mpsc::Receiver<Look>,
     /// Of the thread that this runs on.
     pub pace: Pace,
 }
@@ -115,7 +118,7 @@ pub async fn run(
         if let Some(next) = next.filter(|next| *next < timer.deadline()) {
             timer.as_mut().reset(next);
         }
-        // Both are cancel-safe: `recv_many` takes nothing when it loses, the other is a sleep.
+        // All are cancel-safe: what receives takes nothing when it loses, the last is a sleep.
         tokio::select! {
             count = inputs.recv_many(&mut buffer, AT_ONCE) => {
                 if count == 0 {
@@ -138,6 +141,10 @@ pub async fn run(
                     pipeline.handle(input, now);
                 }
                 is_view_old = true;
+            }
+            Some(look) = effects.looks.recv() => {
+                // Who asked has gone: nobody wants to see it.
+                drop(look.back.send(pipeline.around(&look.device)));
             }
             () = &mut timer => {
                 let now = Instant::now();

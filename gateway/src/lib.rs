@@ -33,6 +33,7 @@ pub mod desk;
 pub mod engine;
 pub mod infer;
 pub mod journal;
+pub mod lookout;
 pub mod pace;
 mod replace;
 mod resident;

@@ -34,6 +34,7 @@ use crate::desk::{self, Desk};
 use crate::engine::{self, Change, Effects};
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
+use crate::lookout::{self, Lookout};
 use crate::pace::Pace;
 use crate::shadow::watch::{self as shadow, Reports};
 use crate::shadow::{Verdict, Watched};
@@ -159,7 +160,10 @@ pub async fn start(
 
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
+    let (looks, asked) = mpsc::channel(lookout::LOOKS);
+    let lookout = Lookout::new(looks, config.store.path.clone());
     let effects = Effects {
+        looks: asked,
         batches,
         inference,
         settlers,
@@ -186,6 +190,7 @@ pub async fn start(
         configuration: configuration_seen,
         watched: watched_seen,
         store: store.clone(),
+        lookout,
         desk: Arc::clone(&desk),
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
@@ -355,6 +360,7 @@ struct Shown {
     configuration: watch::Receiver<Configuration>,
     watched: watch::Receiver<Arc<Watched>>,
     store: Store,
+    lookout: Lookout,
     desk: Arc<Desk>,
     audit: Audit,
     is_demo: bool,
@@ -375,12 +381,15 @@ async fn start_console(
     let tls = Tls::of(&config.console, &config.store.path).context("the console")?;
     let (access, password) = Access::open(&config.store.path, shown.is_demo)?;
     let access = access.with_token(token);
-    let Shown { view, community, configuration, watched, store, desk, audit, is_demo: _ } = shown;
+    let Shown { view, community, configuration, watched, store, lookout, desk, audit, is_demo: _ } =
+        shown;
     let sources = console::Sources {
         view,
         community,
         configuration,
         watched,
+        events: store.clone(),
+        lookout,
         store: Box::new(move || StoreState {
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),

@@ -14,7 +14,7 @@ use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{PATIENCE, command, gatehouse, lines, start, workspace};
 
 /// Fast time wants a machine that is not busy with another demonstration.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A phone of the smaller kind.
 const WIDTH: u32 = 390;

@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(test)]
 mod backtest;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod modbus;

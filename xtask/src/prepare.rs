@@ -1,8 +1,8 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
-//! looks at the console, pymodbus is the Modbus server. Debian's packages bring all but the last, which
-//! lives in a Python environment of its own below the target folder.
+//! looks at the console, axe-core at what it shows, pymodbus is the Modbus server. Debian's packages bring
+//! all but the last two, which live in an environment of their own below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
 /// The other inference engine: its library alone, without what its Python needs. There is no wheel for
 /// every machine; the test that compares the engines does without.
 const ONNXRUNTIME: &str = "onnxruntime==1.24.4";
+
+/// Finds what keeps people from reading a page; run inside the browser.
+const AXE: &str = "axe-core@4.14.1";
 
 /// Asked by the packaging scripts whether a service may start; exit code 101 says no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -53,7 +56,27 @@ pub(crate) fn everything() -> Result<PathBuf> {
         make_venv(&venv)?;
     }
     onnxruntime(&venv);
+    axe(&venv);
     Ok(venv)
+}
+
+/// Beside the Python, below the same folder.
+fn axe(venv: &Path) {
+    let package = venv.join("node_modules/axe-core/package.json");
+    let (_, wanted) = AXE.split_once('@').expect("it names a version");
+    let is_here = |text: String| text.contains(&format!("\"version\": \"{wanted}\""));
+    if fs::read_to_string(package).is_ok_and(is_here) {
+        eprintln!("xtask: {AXE} is here");
+        return;
+    }
+    let options = ["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--prefix"];
+    let installed = match step::find("npm") {
+        Some(npm) => step::run(Command::new(npm).args(options).arg(venv).arg(AXE)),
+        None => Err(anyhow::anyhow!("there is no npm here")),
+    };
+    if let Err(error) = installed {
+        eprintln!("xtask: no {AXE} ({error}); nobody looks at how the pages can be read");
+    }
 }
 
 fn onnxruntime(venv: &Path) {

@@ -1,4 +1,4 @@
-//! The three files that pages load: style, script and icon, built into the program.
+//! The files that pages load: style, scripts and icon, built into the program.
 //!
 //! Their addresses carry a fingerprint of their content, so a browser keeps them for good and still
 //! takes new ones after an update.
@@ -21,11 +21,16 @@ const fn asset(name: &'static str, kind: &'static str, content: &'static str) ->
     Asset { name, kind, content, tag: fingerprint(content.as_bytes()) }
 }
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 pub(super) static STYLE: Asset =
     asset("style.css", "text/css; charset=utf-8", include_str!("static/style.css"));
-pub(super) static SCRIPT: Asset =
-    asset("live.js", "text/javascript; charset=utf-8", include_str!("static/live.js"));
+pub(super) static LIVE: Asset = asset("live.js", SCRIPT, include_str!("static/live.js"));
+pub(super) static KEYS: Asset = asset("keys.js", SCRIPT, include_str!("static/keys.js"));
+pub(super) static VOICE: Asset = asset("voice.js", SCRIPT, include_str!("static/voice.js"));
 pub(super) static ICON: Asset = asset("icon.svg", "image/svg+xml", include_str!("static/icon.svg"));
+
+static ALL: [&Asset; 5] = [&STYLE, &LIVE, &KEYS, &VOICE, &ICON];
 
 impl Asset {
     /// Where a page finds it.
@@ -40,7 +45,7 @@ impl Asset {
 
 /// `/static/{name}`; anybody may have them.
 pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(asset) = [&STYLE, &SCRIPT, &ICON].into_iter().find(|a| a.name == name) else {
+    let Some(asset) = ALL.into_iter().find(|a| a.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let known = [

@@ -28,6 +28,8 @@ pub(super) enum Failure {
     /// A verdict without a name, or with too long a one.
     NoName,
     NoEvent,
+    /// A form that is about no event, or about too many.
+    NothingChosen,
     /// A verdict that the engine or the disk did not take.
     NotHeard,
     TooManyStreams,
@@ -58,7 +60,7 @@ impl Failure {
                 StatusCode::FORBIDDEN
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadForm | Self::NoName => StatusCode::BAD_REQUEST,
+            Self::BadForm | Self::NoName | Self::NothingChosen => StatusCode::BAD_REQUEST,
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -114,6 +116,10 @@ impl Failure {
             Self::NoEvent => (
                 ("没有这个事件", "它可能已超出保留期限；未作任何更改。"),
                 ("There is no such event", "It may be too old to be kept; nothing was done."),
+            ),
+            Self::NothingChosen => (
+                ("没有选择事件", "请返回选择至少一个事件，最多 200 个。"),
+                ("No event was chosen", "Go back and choose at least one, and 200 at most."),
             ),
             Self::NotHeard => (
                 ("网关没有记下", "请稍后重试；若仍不行，请查看网关日志。"),

@@ -326,7 +326,7 @@ fn preferred(accept: &str) -> Option<Language> {
     best.map(|(_, language)| language)
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()

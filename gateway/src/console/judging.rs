@@ -9,14 +9,15 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, State};
 use axum::response::{IntoResponse, Json, Response};
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::event::verdict::{Opinion, Raised, Verdict};
+use gatehouse_core::event::verdict::{Opinion, Verdict};
+use gatehouse_core::view::SceneView;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::failure::Failure;
-use super::figures::{fingerprint, percent};
+use super::figures::percent;
 use super::guard::Reader;
-use super::page::{self, ago, area_title, device_title, translated};
+use super::page::{self, translated};
 use super::words::Words;
 use super::{Console, Snapshot};
 use crate::accounts::Principal;
@@ -85,7 +86,8 @@ pub(super) fn form(
                 input type="hidden" name="event" value=(event);
                 label {
                     (words.your_name)
-                    input name="by" required maxlength="80" autocomplete="name";
+                    input name="by" required maxlength="80" autocomplete="name"
+                        value=[snapshot.who.as_ref().map(|who| &who.name)];
                 }
                 label { (words.note) input name="note" maxlength="500" autocomplete="off"; }
                 div .choices {
@@ -120,49 +122,6 @@ pub(super) fn said(verdict: &str, by: Option<&str>, language: Language) -> Marku
     }
 }
 
-/// The last events that are over: most false alarms are known as such only then.
-pub(super) fn closed(snapshot: &Snapshot, language: Language) -> Markup {
-    let closed = &snapshot.view.closed;
-    html! {
-        section #closed .closed data-live {
-            @if !closed.is_empty() {
-                h2 { (Words::of(language).over) }
-                ol .events role="list" {
-                    @for raised in closed { (card(snapshot, raised, language)) }
-                }
-            }
-        }
-    }
-}
-
-fn card(snapshot: &Snapshot, raised: &Raised, language: Language) -> Markup {
-    let (numeral, level) = Words::of(language).level(raised.level);
-    let json = serde_json::to_vec(raised).unwrap_or_default();
-    html! {
-        li .card.{ "level-" (raised.level.clamp(1, 4)) } data-key=(raised.event)
-            data-level=(raised.level) data-rev=(format!("{:x}", fingerprint(&json))) {
-            article aria-labelledby={ "title-" (raised.event) } {
-                p .head {
-                    span .badge { b { (numeral) } " " (level) }
-                    @if let Some(word) = &raised.said {
-                        (said(word.verdict.word(), Some(&word.by), language))
-                    }
-                    span .age { (ago(snapshot, raised.over.unwrap_or(raised.opened), language)) }
-                }
-                h2 id={ "title-" (raised.event) } { (translated(&raised.title, language)) }
-                p .where {
-                    span { (area_title(&snapshot.community, &raised.area, language)) }
-                    span { (device_title(&snapshot.community, &raised.device, language)) }
-                }
-                p .why { (translated(&raised.why, language)) }
-                @if let Some(note) = raised.said.as_ref().map(|said| &said.note)
-                    && !note.is_empty() { p .where { (note) } }
-                (form(snapshot, &raised.event, raised.said.is_some(), language))
-            }
-        }
-    }
-}
-
 /// How often each scene was right.
 pub(super) fn records(snapshot: &Snapshot, language: Language) -> Markup {
     let words = Words::of(language);
@@ -170,34 +129,43 @@ pub(super) fn records(snapshot: &Snapshot, language: Language) -> Markup {
     html! {
         section #record .record data-live {
             @if !scenes.is_empty() {
-                h2 { (words.record) }
-                p { (words.record_hint) }
-                div .scroll {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { (words.scene) }
-                                th scope="col" { (words.precision) }
-                                th scope="col" { (words.events) }
-                                th scope="col" { (words.real) }
-                                th scope="col" { (words.false_alarm) }
-                                th scope="col" { (words.planned_work) }
-                                th scope="col" { (words.unjudged) }
-                            }
-                        }
-                        tbody {
-                            @for scene in scenes {
-                                @let tally = &scene.tally;
-                                tr {
-                                    th scope="row" { (translated(&scene.title, language)) }
-                                    td { (tally.precision().map_or("–".to_owned(), percent)) }
-                                    td { (tally.events) }
-                                    td { (tally.real) }
-                                    td { (tally.false_alarms) }
-                                    td { (tally.planned) }
-                                    td { (tally.unjudged()) }
-                                }
-                            }
+                details {
+                    summary { (words.record) }
+                    p { (words.record_hint) }
+                    (table(scenes, language))
+                }
+            }
+        }
+    }
+}
+
+fn table(scenes: &[SceneView], language: Language) -> Markup {
+    let words = Words::of(language);
+    html! {
+        div .scroll tabindex="0" role="region" aria-label=(words.record) {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { (words.scene) }
+                        th scope="col" { (words.precision) }
+                        th scope="col" { (words.events) }
+                        th scope="col" { (words.real) }
+                        th scope="col" { (words.false_alarm) }
+                        th scope="col" { (words.planned_work) }
+                        th scope="col" { (words.unjudged) }
+                    }
+                }
+                tbody {
+                    @for scene in scenes {
+                        @let tally = &scene.tally;
+                        tr {
+                            th scope="row" { (translated(&scene.title, language)) }
+                            td { (tally.precision().map_or("–".to_owned(), percent)) }
+                            td { (tally.events) }
+                            td { (tally.real) }
+                            td { (tally.false_alarms) }
+                            td { (tally.planned) }
+                            td { (tally.unjudged()) }
                         }
                     }
                 }

@@ -153,7 +153,7 @@ pub(super) fn set_cookie(response: &mut Response, console: &Console, value: &str
 }
 
 /// Where to go after the login: only to a path of our own.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if is_path && is_plain { next } else { "/" }

@@ -9,11 +9,13 @@
 //!    a file; [`failure`]: what is said to those who may not),
 //! 3. [`login`], [`setup`]: the way in and out, and the first way in; [`account`], [`users`], [`trail`]: one's
 //!    own account, everybody's, and who did what,
-//! 4. [`events`], [`devices`], [`models`]: the pages and their JSON (with [`page`]: what stands around them;
-//!    [`words`], [`terms`] and [`figures`]: texts and numbers as people read them; [`assets`]: style and script),
-//! 5. [`judging`]: what a person says of an event, and how often each scene was right,
-//! 6. [`stream`]: the open events, live,
-//! 7. [`metrics`], [`health`]: for those who watch many gateways.
+//! 4. [`inbox`]: what needs somebody and what is over, and what people do about it; [`event`]: one event,
+//! 5. [`devices`], [`models`]: the other pages, and their JSON with [`events`]'s (with [`page`]: what stands
+//!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
+//!    people read them; [`assets`]: style and scripts),
+//! 6. [`judging`]: what a person says of an event, and how often each scene was right,
+//! 7. [`stream`]: the open events, live,
+//! 8. [`metrics`], [`health`]: for those who watch many gateways.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -22,14 +24,17 @@ mod account;
 mod assets;
 mod devices;
 mod door;
+mod event;
 mod events;
 mod failure;
 mod figures;
 mod guard;
 mod health;
+mod inbox;
 mod judging;
 mod lockout;
 mod login;
+mod look;
 mod metrics;
 mod models;
 mod page;
@@ -72,7 +77,9 @@ use crate::accounts::password::Hashing;
 use crate::audit::{Audit, Note, Outcome};
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::lookout::Lookout;
 use crate::shadow::Watched;
+use crate::store::Store;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -93,6 +100,10 @@ pub struct Sources {
     pub configuration: watch::Receiver<Configuration>,
     /// The candidate beside it, and what became of the last one.
     pub watched: watch::Receiver<Arc<Watched>>,
+    /// The events of the past.
+    pub events: Store,
+    /// What a device said around an event.
+    pub lookout: Lookout,
     /// Asked on every page and scrape; must return at once.
     pub store: Box<dyn Fn() -> StoreState + Send + Sync>,
     /// Where people's verdicts go.
@@ -164,6 +175,7 @@ pub async fn serve(
         bound,
         started: Instant::now(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        notices: inbox::notices::Notices::default(),
         stop: stop.clone(),
     });
     let door = door::Door::new(listener, tls.as_ref(), tls::names());
@@ -182,7 +194,11 @@ pub async fn serve(
 
 fn router(console: Arc<Console>) -> Router {
     Router::new()
-        .route("/", get(events::page))
+        .route("/", get(inbox::page))
+        .route("/events/act", axum::routing::post(inbox::acting::act))
+        .route("/events/{id}", get(event::page))
+        .route("/look", get(look::choose))
+        .route("/static/look.css", get(look::sheet))
         .route("/devices", get(devices::page))
         .route("/verdict", axum::routing::post(judging::say))
         .route("/models", get(models::page))
@@ -225,6 +241,8 @@ struct Console {
     bound: SocketAddr,
     started: Instant,
     streams: Arc<Semaphore>,
+    /// What came of what somebody did, until the page is shown that tells it.
+    notices: inbox::notices::Notices,
     stop: CancellationToken,
 }
 

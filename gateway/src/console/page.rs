@@ -1,6 +1,7 @@
 //! What stands around every page: head, header strip, navigation.
 //!
-//! Pages are whole without JavaScript; `live.js` only keeps the parts marked `data-live` fresh.
+//! Pages are whole without JavaScript; `live.js` only keeps the parts marked `data-live` fresh, `keys.js`
+//! adds shortcuts, and `voice.js` speaks what is new.
 
 use axum::response::Html;
 use gatehouse_core::community::Community;
@@ -10,36 +11,115 @@ use gatehouse_core::view::DeviceView;
 use maud::{DOCTYPE, Markup, html};
 
 use super::Snapshot;
-use super::assets::{ICON, SCRIPT, STYLE};
+use super::assets::{ICON, KEYS, LIVE, STYLE, VOICE};
 use super::figures::count;
+use super::guard::escaped;
+use super::look;
 use super::terms;
 use super::words::Words;
-use super::words::access::AccessWords;
-use crate::accounts::Principal;
+use super::words::frame::FrameWords;
+use crate::accounts::{Principal, Right};
 
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here {
     Events,
+    Map,
     Devices,
+    Scenes,
     Models,
+    People,
+    Reports,
+    Audit,
+    Settings,
+    Integrate,
     /// One's own account, and everybody's.
     Account,
+}
+
+impl Here {
+    const ALL: [Self; 10] = [
+        Self::Events,
+        Self::Map,
+        Self::Devices,
+        Self::Scenes,
+        Self::Models,
+        Self::People,
+        Self::Reports,
+        Self::Audit,
+        Self::Settings,
+        Self::Integrate,
+    ];
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Events => "/",
+            Self::Map => "/map",
+            Self::Devices => "/devices",
+            Self::Scenes => "/scenes",
+            Self::Models => "/models",
+            Self::People => "/people",
+            Self::Reports => "/report",
+            Self::Audit => "/audit",
+            Self::Settings => "/settings",
+            Self::Integrate => "/integrate",
+            Self::Account => "/account",
+        }
+    }
+
+    /// What it takes to see it.
+    fn right(self) -> Right {
+        match self {
+            Self::Events
+            | Self::Map
+            | Self::Devices
+            | Self::Scenes
+            | Self::Models
+            | Self::People
+            | Self::Reports
+            | Self::Settings
+            | Self::Account => Right::See,
+            Self::Audit => Right::SeeAudit,
+            Self::Integrate => Right::Integrate,
+        }
+    }
+}
+
+/// What stands around a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'p> {
+    pub here: Here,
+    pub title: &'p str,
+    /// Path and query, for the way back and the other language.
+    pub address: &'p str,
+    /// Where the browser hears news of the page; without one it asks for the page now and then.
+    pub feed: &'p str,
 }
 
 pub(super) fn html(markup: Markup) -> Html<String> {
     Html(markup.into_string())
 }
 
+/// Whether the reader may do that; what is no page has no reader, and may all.
+pub(super) fn may(snapshot: &Snapshot, right: Right) -> bool {
+    snapshot.who.as_ref().is_none_or(|principal| principal.may(right))
+}
+
 /// A page for somebody who is logged in.
 pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &Markup) -> Markup {
+    let (title, address) = (FrameWords::of(language).page(here), here.path());
+    framed(snapshot, language, Frame { here, title, address, feed: "" }, main)
+}
+
+/// The same, with a title and a feed of its own.
+pub(super) fn framed(
+    snapshot: &Snapshot,
+    language: Language,
+    frame: Frame<'_>,
+    main: &Markup,
+) -> Markup {
     let words = Words::of(language);
-    let (title, path) = match here {
-        Here::Events => (words.events, "/"),
-        Here::Devices => (words.devices, "/devices"),
-        Here::Models => (words.models, "/models"),
-        Here::Account => (AccessWords::of(language).account, "/account"),
-    };
+    let of_frame = FrameWords::of(language);
     let community = translated(&snapshot.community.title, language);
     let body = html! {
         header .top {
@@ -47,27 +127,61 @@ pub(super) fn full(snapshot: &Snapshot, language: Language, here: Here, main: &M
                 a .brand href="/" { (mark()) span { "Gatehouse" } }
                 @if !community.is_empty() { span .community { (community) } }
             }
-            nav aria-label=(words.pages) {
-                a href="/" aria-current=[(here == Here::Events).then_some("page")] { (words.events) }
-                a href="/devices" aria-current=[(here == Here::Devices).then_some("page")] {
-                    (words.devices)
-                }
-                a href="/models" aria-current=[(here == Here::Models).then_some("page")] {
-                    (words.models)
+            div .tools {
+                a href="/account" { (of_frame.page(Here::Account)) }
+                button #voice type="button" hidden aria-pressed="false"
+                    data-hello=(of_frame.voice_on) data-bye=(of_frame.voice_off) { (of_frame.voice) }
+                (look::switch(frame.address, language))
+                a href=(with(frame.address, "lang", words.other.0)) lang=(words.other.0)
+                    hreflang=(words.other.0) { (words.other.1) }
+                form method="post" action="/logout" {
+                    @if let Some(principal) = &snapshot.who {
+                        (csrf(principal))
+                        span .quiet { (of_frame.signed_in) (principal.name) }
+                    }
+                    button type="submit" { (words.leave) }
                 }
             }
-            div .tools {
-                a href="/account" { (AccessWords::of(language).account) }
-                a href={ (path) "?lang=" (words.other.0) } lang=(words.other.0) { (words.other.1) }
-                form method="post" action="/logout" { button type="submit" { (words.leave) } }
+            nav .pages aria-label=(words.pages) {
+                @for page in Here::ALL {
+                    @if may(snapshot, page.right()) {
+                        a href=(page.path())
+                            aria-current=[(page == frame.here).then_some("page")] {
+                            (of_frame.page(page))
+                        }
+                    }
+                }
             }
         }
-        (strip(snapshot, language))
         p #lost .notice hidden role="alert" data-text=(words.lost) {}
         (main)
+        (strip(snapshot, language))
         p #news .quiet role="status" aria-live="polite" {}
+        (shortcuts(of_frame))
     };
-    document(language, title, Some(here), &body)
+    document(language, frame.title, Some(frame.feed), &body)
+}
+
+/// The address with one more field in its query.
+pub(super) fn with(address: &str, name: &str, value: &str) -> String {
+    let sign = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{sign}{name}={}", escaped(value))
+}
+
+/// What the keys do. `keys.js` opens it; they can be turned off there (WCAG 2.1.4).
+fn shortcuts(words: &FrameWords) -> Markup {
+    html! {
+        dialog #keys aria-labelledby="keys-title" {
+            h2 #keys-title { (words.keys) }
+            dl {
+                @for (keys, does) in words.each_key {
+                    div { dt { kbd { (keys) } } dd { (does) } }
+                }
+            }
+            label { input #keys-on type="checkbox" checked; " " (words.keys_on) }
+            form method="dialog" { button { (words.shut) } }
+        }
+    }
 }
 
 /// A page for anybody: the login, an error.
@@ -98,12 +212,8 @@ pub(super) fn notice(language: Language, title: &str, hint: &str) -> Markup {
     bare(language, title, &main)
 }
 
-fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) -> Markup {
+fn document(language: Language, title: &str, feed: Option<&str>, body: &Markup) -> Markup {
     let words = Words::of(language);
-    let feed = here.map(|here| match here {
-        Here::Events => "/live",
-        Here::Devices | Here::Models | Here::Account => "",
-    });
     html! {
         (DOCTYPE)
         html lang=(words.tag) {
@@ -114,7 +224,10 @@ fn document(language: Language, title: &str, here: Option<Here>, body: &Markup) 
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href=(ICON.address()) type="image/svg+xml";
                 link rel="stylesheet" href=(STYLE.address());
-                @if here.is_some() { script src=(SCRIPT.address()) defer {} }
+                link rel="stylesheet" href="/static/look.css";
+                @if feed.is_some() {
+                    @for script in [&LIVE, &KEYS, &VOICE] { script src=(script.address()) defer {} }
+                }
             }
             body data-feed=[feed] data-ages=(words.ages.join("|")) {
                 a .skip href="#main" { (words.skip) }
@@ -159,6 +272,8 @@ pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
                     (terms::clock(language, view.time_quality))
                 }))
             }
+        }
+        div #fault data-live {
             @if let Some(fault) = &snapshot.store.fault {
                 p .notice role="alert" { (words.store_fault) (fault) }
             }

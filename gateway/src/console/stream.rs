@@ -8,7 +8,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Extension, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
@@ -20,7 +21,8 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::guard::{Pass, Reader};
-use super::{Console, Snapshot, events, page};
+use super::inbox::filter::Wanted;
+use super::{Console, Snapshot, events, inbox, page};
 use crate::accounts::Principal;
 
 /// A comment this often shows proxies and browsers that the line is alive.
@@ -38,16 +40,19 @@ pub(super) async fn events(
     })
 }
 
-/// `GET /live`: the header strip and the lists of events as a page has them, in the reader's language.
+/// `GET /live`: the header strip and the open events as the inbox has them, in the reader's language and
+/// by the same query.
 pub(super) async fn fragments(
     console: State<Arc<Console>>,
     pass: Extension<Pass>,
     principal: Extension<Principal>,
     reader: Extension<Reader>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Response {
-    stream(console, (pass.0, principal.0), reader, |snapshot, reader| {
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
+    stream(console, (pass.0, principal.0), reader, move |snapshot, reader| {
         let strip = page::strip(snapshot, reader.language);
-        let list = events::lists(snapshot, reader.language);
+        let list = inbox::open(snapshot, &wanted, reader.language);
         // As a JSON string: HTML may hold line ends that server-sent events cannot carry.
         ("page", serde_json::to_string(html! { (strip) (list) }.0.as_str()))
     })

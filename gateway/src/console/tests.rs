@@ -5,11 +5,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::config::StoreConfig;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
 mod access;
 mod door;
+mod inbox;
 mod judging;
 
 /// A console on a port of its own, and what it is told.
@@ -19,6 +21,8 @@ struct Served {
     store: tempfile::TempDir,
     view: watch::Sender<Arc<View>>,
     community: watch::Sender<Arc<Community>>,
+    events: Store,
+    _folder: tempfile::TempDir,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -59,11 +63,16 @@ async fn serve_watched(
     let password = password.unwrap();
     let (view, seen) = watch::channel(Arc::new(view));
     let (held, configured) = watch::channel(Arc::new(community));
+    let folder = tempfile::tempdir().unwrap();
+    let stored = StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() };
+    let (events, _) = Store::open(&stored).unwrap();
     let sources = Sources {
         view: seen,
         community: configured,
         configuration: watch::channel(Configuration::default()).1,
         watched: watch::channel(Arc::new(watched)).1,
+        events: events.clone(),
+        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, folder.path().to_owned()),
         store: Box::new(move || store.clone()),
         desk: crate::sample::desk(),
         audit: crate::audit::Audit::nowhere(),
@@ -72,7 +81,8 @@ async fn serve_watched(
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, None, access, sources, stop.clone()));
-    Served { at, password, store: store_folder, view, community: held, stop, task }
+    let (store, community) = (store_folder, held);
+    Served { at, password, store, view, community, events, _folder: folder, stop, task }
 }
 
 impl Served {
@@ -444,7 +454,7 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
     assert!(style.header("cache-control").unwrap().contains("immutable"));
     assert_eq!((again.status, &*again.body), (304, ""));
     let script = served.ask("GET", "/static/live.js", "", "").await;
-    assert!(style.body.len() + script.body.len() < 30_000);
+    assert!(style.body.len() + script.body.len() < 40_000);
     served.end().await;
 }
 

@@ -5,6 +5,9 @@
 //! come from the configuration and the events themselves.
 
 pub(super) mod access;
+pub(super) mod event;
+pub(super) mod frame;
+pub(super) mod inbox;
 pub(super) mod models;
 
 use gatehouse_core::community::quantity::Language;
@@ -67,7 +70,6 @@ pub(super) struct Words {
     pub planned_work: &'static str,
     pub withdraw: &'static str,
     pub taken_down: &'static str,
-    pub over: &'static str,
     pub record: &'static str,
     pub record_hint: &'static str,
     pub scene: &'static str,
@@ -181,7 +183,6 @@ static EN: Words = Words {
     planned_work: "Planned work",
     withdraw: "Take it back",
     taken_down: "Taken down",
-    over: "Over",
     record: "How often it was right",
     record_hint: "Events of the last 90 days. Right: the share of real ones among real and false.",
     scene: "Scene",
@@ -261,7 +262,6 @@ static ZH: Words = Words {
     planned_work: "计划内作业",
     withdraw: "撤回判断",
     taken_down: "已记录",
-    over: "已结束",
     record: "报得准不准",
     record_hint: "最近 90 天的事件。准确率：属实占属实与误报之和的比例。",
     scene: "场景",

@@ -45,8 +45,6 @@ pub struct Filter {
     pub category: Option<Category>,
     /// Exercises only, or none.
     pub drill: Option<bool>,
-    /// Scenes that are not shown.
-    pub not_scenes: BTreeSet<String>,
     /// Events that are not shown, by id.
     pub not_events: BTreeSet<String>,
 }
@@ -104,7 +102,6 @@ impl Filter {
             && is_or_any(self.stage.as_ref(), &summary.stage)
             && is_or_any(self.category.as_ref(), &summary.category)
             && is_or_any(self.drill.as_ref(), &summary.drill)
-            && !self.not_scenes.contains(&summary.scene)
             && !self.not_events.contains(&summary.event)
             && self.names(summary)
     }

@@ -59,8 +59,7 @@ impl Shelf {
 
     fn put_window(&self, at: Timestamp, device: &str, bytes: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let device: String = device.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let device = plain(device);
         // Milliseconds have 13 digits until the year 2286.
         let name = format!("{WINDOW}{:013}-{device:.64}", at.0.max(0));
         let mut file = File::create(self.folder.join(name))?;
@@ -143,6 +142,22 @@ pub fn windows(store: &Path) -> io::Result<impl Iterator<Item = Vec<u8>>> {
     let folder = store.join(FOLDER);
     let names = files(&folder, WINDOW)?.into_iter();
     Ok(names.filter_map(move |name| Pages(File::open(folder.join(name)).ok()?).next()?.ok()))
+}
+
+/// The window of a device that was begun last at that time; one that was torn is none.
+pub fn window(store: &Path, device: &str, at: Timestamp) -> io::Result<Option<Vec<u8>>> {
+    let folder = store.join(FOLDER);
+    let end = format!("-{:.64}", plain(device));
+    let last = format!("{WINDOW}{:013}{end}", at.0.max(0));
+    let names = files(&folder, WINDOW)?;
+    let newest = names.iter().rev().find(|name| name.ends_with(&end) && **name <= last);
+    Ok(newest.and_then(|name| Pages(File::open(folder.join(name)).ok()?).next()?.ok()))
+}
+
+/// A device's id as part of a file's name.
+fn plain(device: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    device.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
 }
 
 /// The pages of a file, or why there are none.

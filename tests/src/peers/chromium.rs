@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
-use super::{PATIENCE, command, start};
+use super::{PATIENCE, axe, command, start};
 
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -63,6 +63,29 @@ impl Browser {
     pub(crate) async fn narrow(&mut self, width: u32) {
         let phone = json!({"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": true});
         self.call("Emulation.setDeviceMetricsOverride", phone).await;
+    }
+
+    /// As wide as a desk.
+    pub(crate) async fn wide(&mut self, width: u32) {
+        let desk = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", desk).await;
+    }
+
+    /// What keeps people from reading the page, by the rules of WCAG 2.2 AA; `None` where axe-core is not
+    /// installed.
+    pub(crate) async fn barriers(&mut self) -> Option<Vec<String>> {
+        let script = std::fs::read_to_string(axe()).ok()?;
+        // Not as a script of the page: its policy takes none from elsewhere.
+        self.ask(&format!("{script}; 1")).await;
+        let told = self
+            .ask(
+                "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
+                    'best-practice'] }).then(found => found.violations.map(violation =>
+                    violation.id + ': ' + violation.nodes.map(node => node.target.join(' ')).join(', ')))",
+            )
+            .await;
+        let told = told.as_array().unwrap();
+        Some(told.iter().map(|one| one.as_str().unwrap().to_owned()).collect())
     }
 
     /// Opens an address; returns when the page has loaded.

@@ -32,9 +32,17 @@ pub(crate) fn start(command: &mut Command) -> Child {
 
 /// The Python that has the test peers' packages.
 pub(crate) fn python() -> PathBuf {
-    let venv = std::env::var_os("GATEHOUSE_TEST_VENV")
-        .map_or_else(|| workspace().join("target/test-venv"), PathBuf::from);
-    venv.join("bin/python")
+    venv().join("bin/python")
+}
+
+/// The script that looks for barriers on a page.
+pub(crate) fn axe() -> PathBuf {
+    venv().join("node_modules/axe-core/axe.min.js")
+}
+
+fn venv() -> PathBuf {
+    std::env::var_os("GATEHOUSE_TEST_VENV")
+        .map_or_else(|| workspace().join("target/test-venv"), PathBuf::from)
 }
 
 pub(crate) fn workspace() -> PathBuf {

@@ -10,6 +10,7 @@ use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
 use crate::event::{Key, Live};
 use crate::reading::{DeviceIndex, Quality, Timestamp};
+use crate::statistics::window::Window;
 use crate::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
 /// Events that are over, shown so that somebody may judge them.
@@ -51,6 +52,18 @@ impl Pipeline {
                 ..self.counts.clone()
             },
         }
+    }
+
+    /// What a device said lately, or since shortly before its event began; in our time.
+    pub fn around(&self, device: &str) -> Option<Window> {
+        let index = self.community.find_device(device)?;
+        let (device, state) = (self.community.device(index), self.devices.get(index.0)?);
+        let points = device.device_type.points.iter().map(|point| point.name.as_str());
+        let mut window = state.around.look(&device.id, points);
+        for (at, _) in &mut window.rows {
+            *at = state.here(*at);
+        }
+        Some(window)
     }
 
     fn event_views<'l>(

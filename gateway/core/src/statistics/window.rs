@@ -103,6 +103,22 @@ impl Around {
         })
     }
 
+    /// What is remembered now: all of an open window, or what was said lately.
+    pub fn look<'p>(&self, device: &str, points: impl ExactSizeIterator<Item = &'p str>) -> Window {
+        let rows = self.open.as_ref().map_or(&self.recent, |open| &open.rows);
+        let width = points.len();
+        let values: Vec<f64> = rows.values.iter().copied().map(decimal).collect();
+        let row = |(at, time): (usize, &i64)| {
+            let values = values.get(at * width..(at + 1) * width).unwrap_or_default();
+            (Timestamp(*time), values.to_vec())
+        };
+        Window {
+            device: device.to_owned(),
+            points: points.map(ToOwned::to_owned).collect(),
+            rows: rows.times.iter().enumerate().map(row).collect(),
+        }
+    }
+
     /// Closes the window and writes it, with the time of its first row.
     pub fn close<'p>(
         &mut self,
@@ -193,14 +209,19 @@ mod tests {
         (0..200)
             .for_each(|i| note(&mut around, i * 10, f64::from(u32::try_from(i).unwrap()) / 10.0));
         assert!(close(&mut around).is_none(), "nothing has happened");
+        let lately = around.look("t1", ["a", "b"].into_iter());
+        assert_eq!((lately.rows.len(), lately.rows[63].1[0]), (64, 19.9));
         around.begin(Timestamp(1_990_000));
         (200..210).for_each(|i| note(&mut around, i * 10, 0.1));
 
+        let seen = around.look("t1", ["a", "b"].into_iter());
         let over = |seconds: i64| around.is_over(Timestamp(seconds * 1_000));
         assert!(!over(1_990 + 14 * 60) && over(1_990 + 15 * 60));
         let window = close(&mut around).unwrap();
 
         assert_eq!((window.device.as_str(), window.rows.len()), ("t1", 64 + 10));
+        assert_eq!(seen.rows.len(), 74, "and so it is seen before it is closed");
+        assert_eq!(seen.rows[73].0, window.rows[73].0);
         assert_eq!((window.rows[0].0, window.rows[0].1[0]), (Timestamp(1_360_000), 13.6));
         assert_eq!(window.rows[73].1[0].to_bits(), 0.1_f64.to_bits(), "to the digit");
         assert!(window.rows.iter().all(|(_, values)| values[1].is_nan()), "it was not good");

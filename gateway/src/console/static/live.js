@@ -35,10 +35,13 @@
     }
   };
 
+  let later;
+
   // Parts ---------------------------------------------------------------------------------------
 
   const stamp = (card) => card.dataset.key + " " + card.dataset.rev;
-  const controls = (root) => all(root, "a, button, summary, input");
+  const controls = (root) => all(root, "a, button, summary, input, select");
+  const fields = (root) => all(root, "input:not([type=hidden]), select");
 
   const focusIn = (part) => {
     const active = document.activeElement;
@@ -66,14 +69,20 @@
       } else {
         const open = all(was, "details").map((details) => details.open);
         all(card, "details").forEach((details, at) => { details.open = Boolean(open[at]); });
-        const typed = all(was, "input").map((input) => input.value);
-        all(card, "input").forEach((input, at) => { input.value = typed[at] ?? input.value; });
+        const typed = fields(was);
+        fields(card).forEach((field, at) => {
+          if (typed[at]?.name !== field.name) return;
+          field.value = typed[at].value;
+          field.checked = typed[at].checked;
+        });
       }
     }
     for (const { name, value } of fresh.attributes) part.setAttribute(name, value);
     part.replaceChildren(...fresh.childNodes);
     restoreFocus();
-    if (news.length) find("news").textContent = news.join(". ");
+    if (!news.length) return;
+    find("news").textContent = news.join(". ");
+    document.dispatchEvent(new CustomEvent("gatehouse:news", { detail: news }));
   };
 
   const count = () => {
@@ -81,8 +90,11 @@
     document.title = Number(open) ? `(${open}) ${title}` : title;
   };
 
+  const keys = () => all(document, "#events [data-key]").map((card) => card.dataset.key).join();
+
   const freshen = (html) => {
     const page = new DOMParser().parseFromString(html, "text/html");
+    const before = keys();
     for (const fresh of all(page, "[data-live]")) {
       const part = find(fresh.id);
       if (part) renew(part, fresh);
@@ -91,6 +103,11 @@
     tick();
     count();
     lost(false);
+    // An event that came or went changes what else stands on the page.
+    if (feed && before !== keys()) {
+      clearTimeout(later);
+      later = setTimeout(poll, 1000);
+    }
   };
 
   const lost = (is) => {

@@ -58,6 +58,8 @@ async fn fresh() -> Served {
         community: served.community.subscribe(),
         configuration: watch::channel(Configuration::default()).1,
         watched: watch::channel(Arc::default()).1,
+        events: served.events.clone(),
+        lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, served.store.path().to_owned()),
         store: Box::new(StoreState::default),
         desk: crate::sample::desk(),
         audit: crate::audit::Audit::in_store(served.store.path()).unwrap(),

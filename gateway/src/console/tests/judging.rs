@@ -84,16 +84,11 @@ async fn a_persons_verdict_is_taken_from_our_own_page_and_from_nobody_elses() {
 }
 
 #[tokio::test]
-async fn what_is_over_can_still_be_judged_and_each_scene_has_its_record() {
+async fn each_scene_has_its_record() {
     let served = serve_view(judged()).await;
 
     let page = served.get("/?lang=en").await.body;
-    for part in [
-        "Nothing needs you",
-        "False alarm · Li",
-        "value=\"withdraw\"",
-        "%</td><td>9</td><td>3</td><td>1</td><td>2</td><td>3</td>",
-    ] {
+    for part in ["Nothing needs you", "%</td><td>9</td><td>3</td><td>1</td><td>2</td><td>3</td>"] {
         assert!(page.contains(part), "{part} in {page}");
     }
     let metrics = served.get("/metrics").await.body;
@@ -107,6 +102,6 @@ async fn what_is_over_can_still_be_judged_and_each_scene_has_its_record() {
     }
     let chinese = format!("{}Accept-Language: zh\r\n", served.bearer());
     let page = served.ask("GET", "/", &chinese, "").await.body;
-    assert!(page.contains("误报 · Li") && page.contains("准确率"));
+    assert!(page.contains("误报") && page.contains("准确率"));
     served.end().await;
 }
