@@ -1,12 +1,15 @@
-//! What is said to a request that gets nothing: a page for a browser, JSON for a script.
+//! What is said to a request that gets nothing: a page for a browser, a problem
+//! ([`super::api::problem`]) for a script.
 
 use std::time::Duration;
 
 use axum::extract::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Json, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use gatehouse_core::community::quantity::Language;
+use gatehouse_core::event::action::NotDone;
 
+use super::api::problem::Problem;
 use super::guard::Reader;
 use super::page;
 use crate::accounts::password::NoHash;
@@ -46,6 +49,11 @@ pub(super) enum Failure {
     NotSetUp,
     /// A file of ours cannot be read or written.
     NotKept,
+    /// A script's request that cannot be read, and why.
+    Malformed(String),
+    NotJson,
+    /// What the event or the configuration does not allow.
+    NotDone(NotDone),
 }
 
 impl Failure {
@@ -60,10 +68,48 @@ impl Failure {
                 StatusCode::FORBIDDEN
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadForm | Self::NoName | Self::NothingChosen => StatusCode::BAD_REQUEST,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotDone(NotDone::NotNow { .. }) => StatusCode::CONFLICT,
+            Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+        }
+    }
+
+    /// The word by which programs tell one from another; never changed.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::NoEvent => "no-event",
+            Self::WrongMethod => "wrong-method",
+            Self::NoLogin => "no-login",
+            Self::WrongToken => "wrong-token",
+            Self::WrongPassword => "wrong-password",
+            Self::Locked(_) => "locked",
+            Self::ForeignHost => "foreign-host",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::NotAllowed => "not-allowed",
+            Self::OldForm => "old-form",
+            Self::NotSetUp => "not-set-up",
+            Self::TooLong => "too-long",
+            Self::NotJson => "not-json",
+            Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => "malformed",
+            Self::TooManyStreams => "too-many-streams",
+            Self::NoRandom | Self::Busy => "busy",
+            Self::NotHeard | Self::NotKept => "not-written",
+            Self::NotDone(why) => match why {
+                NotDone::Unknown => "no-event",
+                NotDone::NotNow { .. } => "not-now",
+                NotDone::NoSuchPerson(_) => "no-such-person",
+                NotDone::NoSuchPlace(_) => "no-such-place",
+                NotDone::Nameless => "nameless",
+                NotDone::TooLong => "too-long",
+                NotDone::BadTime => "bad-time",
+            },
         }
     }
 
@@ -91,6 +137,12 @@ impl Failure {
                 ),
             ),
             Self::Locked(wait) => return locked(*wait, language),
+            Self::Malformed(why) => return malformed(why, language),
+            Self::NotDone(why) => return not_done(why, language),
+            Self::NotJson => (
+                ("只接受 JSON", "请发送 `Content-Type: application/json`。"),
+                ("Only JSON is taken here", "Send `Content-Type: application/json`."),
+            ),
             Self::ForeignHost => (
                 ("此地址不可用", "请用 localhost 或网关的 IP 地址打开控制台。"),
                 (
@@ -191,8 +243,7 @@ impl Failure {
             let html = page::notice(reader.language, title, &hint);
             (self.status(), page::html(html)).into_response()
         } else {
-            let body = serde_json::json!({ "error": title, "hint": hint });
-            (self.status(), Json(body)).into_response()
+            Problem::new(self.word(), self.status(), title, hint).into_response()
         };
         if let Self::Locked(wait) = self {
             response.headers_mut().insert(header::RETRY_AFTER, seconds(*wait).into());
@@ -223,6 +274,21 @@ fn locked(wait: Duration, language: Language) -> (&'static str, String) {
         Language::Zh => ("密码错误次数过多", format!("请在 {wait} 秒后重试。")),
         Language::En => ("Too many wrong passwords", format!("Try again in {wait} s.")),
     }
+}
+
+fn malformed(why: &str, language: Language) -> (&'static str, String) {
+    match language {
+        Language::Zh => ("请求无法识别", format!("未作任何更改：{why}")),
+        Language::En => ("That request makes no sense", format!("Nothing was done: {why}")),
+    }
+}
+
+fn not_done(why: &NotDone, language: Language) -> (&'static str, String) {
+    let title = match language {
+        Language::Zh => "未作任何更改",
+        Language::En => "Nothing was done",
+    };
+    (title, why.told().get(language).to_owned())
 }
 
 /// Rounded up, so that who waits that long does not come too early.

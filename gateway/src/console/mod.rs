@@ -10,17 +10,19 @@
 //! 3. [`login`], [`setup`]: the way in and out, and the first way in; [`account`], [`users`], [`trail`]: one's
 //!    own account, everybody's, and who did what,
 //! 4. [`inbox`]: what needs somebody and what is over, and what people do about it; [`event`]: one event,
-//! 5. [`devices`], [`models`]: the other pages, and their JSON with [`events`]'s (with [`page`]: what stands
+//! 5. [`devices`], [`models`]: the other pages, with [`events`]'s numbers (with [`page`]: what stands
 //!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
 //!    people read them; [`assets`]: style and scripts),
 //! 6. [`judging`]: what a person says of an event, and how often each scene was right,
-//! 7. [`stream`]: the open events, live,
-//! 8. [`metrics`], [`health`]: for those who watch many gateways.
+//! 7. [`stream`]: the open events and what happens to them, live,
+//! 8. [`api`]: the same as JSON, with its document, for scripts and other programs,
+//! 9. [`metrics`], [`health`]: for those who watch many gateways.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
 pub mod access;
 mod account;
+mod api;
 mod assets;
 mod devices;
 mod door;
@@ -80,6 +82,7 @@ use crate::desk::Desk;
 use crate::lookout::Lookout;
 use crate::shadow::Watched;
 use crate::store::Store;
+pub use api::document::document as openapi;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -210,16 +213,10 @@ fn router(console: Arc<Console>) -> Router {
         .route("/setup", get(setup::form).post(setup::make))
         .route("/account", get(account::page).post(account::change))
         .route("/users", get(users::page).post(users::change))
-        .route("/api/v1/audit", get(trail::list))
         .route("/live", get(stream::fragments))
-        .route("/api/v1/events", get(events::list))
-        .route("/api/v1/events/stream", get(stream::events))
-        .route("/api/v1/devices", get(devices::list))
-        .route("/api/v1/models", get(models::list))
         .route("/metrics", get(metrics::scrape))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         .route("/static/{name}", get(assets::get))
+        .merge(api::router())
         .fallback(failure::not_found)
         .method_not_allowed_fallback(failure::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
