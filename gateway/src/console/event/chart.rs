@@ -171,9 +171,9 @@ fn thinned(readings: &[Reading], axes: &Axes) -> Vec<Reading> {
     if readings.len() <= STRIPS * 2 {
         return readings.to_vec();
     }
-    let strip = |at: Timestamp| (axes.x(at) / WIDE * STRIPS as f64) as usize;
+    let strip = |at: Timestamp| (axes.x(at) / WIDE * STRIPS as f64).floor();
     let mut thin: Vec<Reading> = Vec::with_capacity(STRIPS * 2);
-    for readings in readings.chunk_by(|a, b| strip(a.0) == strip(b.0)) {
+    for readings in readings.chunk_by(|a, b| strip(a.0).total_cmp(&strip(b.0)).is_eq()) {
         let by_value = |a: &&Reading, b: &&Reading| a.1.total_cmp(&b.1);
         let ends = [readings.iter().min_by(by_value), readings.iter().max_by(by_value)];
         let mut ends: Vec<Reading> = ends.into_iter().flatten().copied().collect();

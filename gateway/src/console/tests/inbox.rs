@@ -66,7 +66,7 @@ async fn the_inbox_shows_what_is_asked_for_and_goes_back_in_time() {
 
     let one = served.get("/?level=1").await.body;
     assert!(one.contains("card level-1") && !one.contains("card level-3"), "{one}");
-    let found = served.get("/?text=air").await.body;
+    let found = served.get("/?text=POOR").await.body;
     assert!(found.contains("card level-3") && !found.contains("card level-1"));
     let none = served.get("/?text=submarine&lang=en").await.body;
     assert!(none.contains("No open event matches.") && none.contains("No earlier event matches."));
