@@ -108,8 +108,8 @@ async fn a_click_is_done_told_once_and_leads_back_to_where_it_came_from() {
         assert!(to.starts_with('/') && !to.starts_with("//"), "{why}: {to}");
     }
     let endless = act(&format!("deed=handle&event=e-1&note={}", "x".repeat(2 << 20)));
-    let refused = served.ask("POST", "/events/act", &headers, &endless[..20_000]).await;
-    assert_eq!(refused.status, 400, "a note of megabytes: {}", refused.body);
+    let refused = served.ask("POST", "/events/act", &headers, &endless[..80_000]).await;
+    assert_eq!(refused.status, 413, "a note of megabytes: {}", refused.body);
     served.end().await;
 }
 
