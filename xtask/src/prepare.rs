@@ -1,8 +1,9 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
-//! looks at the console, axe-core at what it shows, pymodbus is the Modbus server. Debian's packages bring
-//! all but the last two, which live in an environment of their own below the target folder.
+//! looks at the console, axe-core at what it shows, schemathesis at its interface for scripts, pymodbus is
+//! the Modbus server. Debian's packages bring all but the last three, which live in an environment of
+//! their own below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ const PROGRAMS: [(&str, &str); 3] =
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
-const PYTHON_PACKAGES: [&str; 2] = ["pymodbus==3.9.2", "pyserial==3.5"];
+const PYTHON_PACKAGES: [&str; 3] = ["pymodbus==3.9.2", "pyserial==3.5", "schemathesis==4.32.5"];
 
 /// The other inference engine: its library alone, without what its Python needs. There is no wheel for
 /// every machine; the test that compares the engines does without.

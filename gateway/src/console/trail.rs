@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     /// What it was done to.
     about: Option<String>,
     /// Lines before the one with this number.
-    #[schemars(range(max = 9_007_199_254_740_991_u64))]
+    #[schemars(range(max = u64::MAX))]
     before: Option<u64>,
     /// Lines of a page.
     #[schemars(range(max = 1_000))]
@@ -53,7 +53,11 @@ pub(super) async fn list(
     Extension(reader): Extension<Reader>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Response {
+    let is_long = |wanted: &Wanted| wanted.many.is_some_and(|many| many > MOST);
     let wanted = match wanted {
+        Ok(Query(wanted)) if is_long(&wanted) => {
+            return Failure::Malformed(format!("many: {MOST} at most")).answer(&reader);
+        }
         Ok(Query(wanted)) => wanted,
         Err(error) => return Failure::Malformed(error.body_text()).answer(&reader),
     };
