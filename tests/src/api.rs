@@ -11,7 +11,7 @@ use crate::peers::{PATIENCE, command, gatehouse, python, start};
 use crate::reload::Site;
 
 /// Cases of each operation and phase; a seed, so that what is found once is found again.
-const EXAMPLES: &str = "12";
+const EXAMPLES: &str = "8";
 const SEED: &str = "20260101";
 
 /// On a machine with two busy cores.

@@ -148,9 +148,11 @@ impl<F: Fn(&Snapshot, &Reader) -> Picture> Watching<F> {
         let Some(follow) = &mut self.follow else {
             return self.view.changed().await.ok().map(|()| News::Picture);
         };
+        // What somebody missed comes before what is so now.
+        if follow.is_behind() {
+            return follow.news().await;
+        }
         tokio::select! {
-            // What somebody missed comes before what is so now.
-            biased;
             news = follow.news() => news,
             changed = self.view.changed() => changed.ok().map(|()| News::Picture),
         }

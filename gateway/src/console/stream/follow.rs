@@ -60,6 +60,11 @@ impl Follow {
         (follow, Begun::Resumed)
     }
 
+    /// Whether something stands in the journal that was not sent.
+    pub(super) fn is_behind(&self) -> bool {
+        *self.reached.borrow() > self.at
+    }
+
     /// Waits for what comes next. Whoever drops it half way loses nothing.
     pub(super) async fn news(&mut self) -> Option<News> {
         let at = self.at;
