@@ -254,7 +254,7 @@ impl Weather {
                 }
                 let at = turn % SENSORS;
                 // Half of them are hot at any time.
-                is_hot[at] = if turn < SENSORS { at % 2 == 0 } else { !is_hot[at] };
+                is_hot[at] = if turn < SENSORS { at.is_multiple_of(2) } else { !is_hot[at] };
                 say(&mut sensors[at].1, if is_hot[at] { 90 } else { 20 })?;
                 if turn >= SENSORS {
                     thread::sleep(Duration::from_secs(1));

@@ -134,7 +134,7 @@ pub(super) fn routes() -> Vec<Route> {
             "dismissEvent",
             "It needs nobody",
             false,
-            || deed(dismissed),
+            || deed(|said| Ok(dismissed(said))),
         ),
         Route::deed::<Noted>(
             "/api/v1/events/{id}/close",
@@ -173,12 +173,12 @@ fn shelved(said: Shelved) -> Result<Said, Failure> {
     Ok((Deed::Shelve { until }, said.note))
 }
 
-fn dismissed(said: Dismissed) -> Result<Said, Failure> {
+fn dismissed(said: Dismissed) -> Said {
     let as_ = match said.as_ {
         Why::FalseAlarm => Verdict::FalseAlarm,
         Why::PlannedWork => Verdict::PlannedWork,
     };
-    Ok((Deed::Dismiss { as_ }, said.note))
+    (Deed::Dismiss { as_ }, said.note)
 }
 
 /// The handler of one deed.

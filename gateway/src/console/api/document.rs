@@ -1,4 +1,4 @@
-//! `/api/openapi.json` and `gatehouse schema openapi`: the OpenAPI 3.1 document, made from the table of
+//! `/api/openapi.json` and `gatehouse schema openapi`: the `OpenAPI` 3.1 document, made from the table of
 //! routes and from the very types that are read and written.
 
 use axum::http::Method;

@@ -1,6 +1,6 @@
 //! `/api/v1`: what scripts and other programs read and do, as JSON.
 //!
-//! [`routes`] is the one table of it. The router is made from it, and so is the OpenAPI document
+//! [`routes`] is the one table of it. The router is made from it, and so is the `OpenAPI` document
 //! ([`document`]), so that neither can say what the other does not. What a route needs of its caller is
 //! [`super::rights`]' to say.
 //!

@@ -72,7 +72,8 @@ pub(super) struct SceneNow {
 /// What judges here.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Models {
-    models: Vec<Named>,
+    #[serde(rename = "models")]
+    installed: Vec<Named>,
     /// `onnxruntime` or `tract`; none while no model is asked.
     engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
@@ -156,7 +157,7 @@ pub(super) async fn models(State(console): State<Arc<Console>>) -> Json<Models> 
         |name: &String, version: &String| Named { name: name.clone(), version: version.clone() };
     let kept = &snapshot.watched.kept;
     Json(Models {
-        models: models.map(|model| named(&model.name, &model.version)).collect(),
+        installed: models.map(|model| named(&model.name, &model.version)).collect(),
         engine: snapshot.configuration.engine,
         bundle: snapshot.configuration.bundle.clone(),
         candidate: kept.candidate.as_ref().and_then(fields),
