@@ -100,7 +100,7 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
     let mut holds = true;
     for path in [
         "/".to_owned(),
-        "/?level=2&area=east".to_owned(),
+        "/?level=1&area=east".to_owned(),
         "/?text=nothing-has-this-name".to_owned(),
         format!("/events/01JE{:022}", wanted.events / 2),
         "/api/v1/events".to_owned(),
