@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod alert;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod backtest;

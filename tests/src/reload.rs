@@ -98,6 +98,10 @@ impl Site {
         site
     }
 
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.console)
+    }
+
     /// Tells the gateway to load its configuration anew, and waits until it has judged it.
     pub(crate) fn reload(&self, judged: &str) {
         let before = self.metric(judged);

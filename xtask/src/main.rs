@@ -4,6 +4,7 @@
 //! chore twice does its work once. Nothing is installed but what the output names.
 
 mod checks;
+mod console_bench;
 mod eval;
 mod memory;
 mod peers;
@@ -23,6 +24,9 @@ usage: cargo xtask <chore>
   peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
   memory   what `run` holds of the memory, idle and with 1000 devices of 4 points:
            cargo xtask memory [--program PATH] [--devices N] [--rounds N]
+  console-bench
+           how quick the pages are with 100,000 events in the journal, and what live viewers cost:
+           cargo xtask console-bench [--program PATH] [--debug] [--events N] [--viewers N] [--seconds N]
   prepare  only install what the tests need
 ";
 
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         ["eval", words @ ..] => eval::run(words),
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["memory", words @ ..] => memory::run(words),
+        ["console-bench", words @ ..] => console_bench::run(words),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");

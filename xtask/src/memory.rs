@@ -115,13 +115,13 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// A mosquitto of our own, with room for all that the gateway has not taken yet.
-struct Broker {
+pub(crate) struct Broker {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Broker {
-    fn start(folder: &Path) -> Result<Self> {
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
         let mosquitto = step::find("mosquitto").context("no mosquitto; `cargo xtask prepare`")?;
         let (file, port) = (folder.join("mosquitto.conf"), free_port()?);
         let text = format!(
@@ -214,7 +214,7 @@ impl Drop for Gateway {
     }
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !is_so()? {
         if begun.elapsed() > PATIENCE {
@@ -225,7 +225,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

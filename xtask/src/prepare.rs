@@ -1,9 +1,10 @@
 //! What the tests need beside Rust: peers that nobody here wrote.
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
-//! looks at the console, axe-core at what it shows, poppler and qpdf read the reports, pymodbus is the Modbus
-//! server, jwcrypto signs commands, aiosmtpd is the mail server. Debian's packages bring all but axe-core and what Python brings, which
-//! live in an environment of their own below the target folder.
+//! looks at the console, axe-core at what it shows, schemathesis at its interface for scripts, poppler and qpdf
+//! read the reports, pymodbus is the Modbus server, jwcrypto signs commands, aiosmtpd is the mail server.
+//! Debian's packages bring all but what npm and Python bring, which live in an environment of their own below
+//! the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,14 @@ const PROGRAMS: [(&str, &str); 5] = [
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// What the tests' Python needs, pinned: a newer pymodbus has another API.
-const PYTHON_PACKAGES: [&str; 5] =
-    ["pymodbus==3.9.2", "pyserial==3.5", "jwcrypto==1.5.6", "rfc8785==0.1.4", "aiosmtpd==1.4.6"];
+const PYTHON_PACKAGES: [&str; 6] = [
+    "pymodbus==3.9.2",
+    "pyserial==3.5",
+    "jwcrypto==1.5.6",
+    "rfc8785==0.1.4",
+    "aiosmtpd==1.4.6",
+    "schemathesis==4.32.5",
+];
 
 /// The other inference engine: its library alone, without what its Python needs. There is no wheel for
 /// every machine; the test that compares the engines does without.

@@ -20,7 +20,7 @@ const LONGEST: usize = 500;
 const SEAL: &str = ",\"hash\":\"";
 
 /// One line of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Line {
     /// Counts from 1 without gaps.
     pub n: u64,

@@ -17,7 +17,7 @@ use crate::config::GatewayConfig;
 /// Print the JSON Schema of a file or a message
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Of what; all of them, by name, when left out
+    /// Of what; every JSON Schema, by name, when left out
     pub of: Option<Of>,
 }
 
@@ -37,6 +37,8 @@ pub enum Of {
     Command,
     /// How a command is answered
     Reply,
+    /// The console's interface for scripts, as an `OpenAPI` document
+    Openapi,
 }
 
 const ALL: [(&str, Of); 7] = [
@@ -51,10 +53,10 @@ const ALL: [(&str, Of); 7] = [
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let text = if let Some(of) = args.of {
-        serde_json::to_string_pretty(&schema(of))?
+        serde_json::to_string_pretty(&schema(of).to_value())?
     } else {
         let all: serde_json::Map<String, serde_json::Value> =
-            ALL.into_iter().map(|(name, of)| (name.to_owned(), schema(of).into())).collect();
+            ALL.into_iter().map(|(name, of)| (name.to_owned(), schema(of).to_value())).collect();
         serde_json::to_string_pretty(&all)?
     };
     writeln!(std::io::stdout().lock(), "{text}")?;
@@ -70,6 +72,7 @@ fn schema(of: Of) -> Schema {
         Of::Event => schema_for!(Message),
         Of::Command => schema_for!(Command),
         Of::Reply => schema_for!(Reply),
+        Of::Openapi => crate::console::openapi().try_into().unwrap_or_default(),
     }
 }
 

@@ -1,15 +1,15 @@
-//! `/devices` and `/api/v1/devices`: what each device last said, by area, and how far it is believed.
+//! `/devices`: what each device last said, by area, and how far it is believed.
 //! [`super::device`] tells all about one of them.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
-use axum::response::{Html, Json};
+use axum::response::Html;
 use gatehouse_core::community::device_type::Point;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::{Community, Device};
-use gatehouse_core::reading::{Quality, Timestamp};
+use gatehouse_core::reading::Quality;
 use gatehouse_core::view::DeviceView;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -168,39 +168,6 @@ impl Wanted {
             && is_shown(community, view, &self.show)
             && (text.is_empty() || is_named())
     }
-}
-
-/// `GET /api/v1/devices`.
-pub(super) async fn list(State(console): State<Arc<Console>>) -> Json<Vec<serde_json::Value>> {
-    let snapshot = console.snapshot();
-    Json(snapshot.view.devices.iter().map(|view| json(&snapshot.community, view)).collect())
-}
-
-fn json(community: &Community, view: &DeviceView) -> serde_json::Value {
-    let device = device_of(community, view);
-    let declared = device.map(|d| d.device_type.points.as_slice()).unwrap_or_default();
-    let points: Vec<_> = declared
-        .iter()
-        .zip(&view.points)
-        .enumerate()
-        .map(|(at, (point, (value, quality)))| {
-            serde_json::json!({
-                "point": point.name, "value": value, "unit": point.unit, "quality": quality.word(),
-                "learning": view.learning.contains(&at),
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "device": view.id,
-        "title": device.map(|d| &d.title),
-        "type": device.map(|d| &d.device_type.head.id),
-        "area": device.and_then(|d| community.areas.get(d.area)).map(|a| &a.id),
-        "silent": view.silent,
-        "last_frame": view.last_frame.map(Timestamp::rfc3339),
-        "frames": view.frames,
-        "points": points,
-        "refused": view.refused,
-    })
 }
 
 /// The device behind a view, and its position. They come on different ways, so while the configuration

@@ -1,33 +1,14 @@
-//! `/api/v1/events`: what needs somebody now, as it leaves the box; and the numbers behind an event, for its
-//! page.
+//! The numbers behind an event, for its page.
 
-use std::sync::Arc;
-
-use axum::extract::{Extension, State};
-use axum::response::Json;
 use gatehouse_core::community::quantity::{Language, printed_unit};
 use gatehouse_core::event::message::EventData;
 use maud::{Markup, html};
 
+use super::Snapshot;
 use super::figures::{percent, range, value};
-use super::inbox::filter::seen;
 use super::page::{device_title, translated};
 use super::terms;
 use super::words::Words;
-use super::{Console, Snapshot};
-use crate::accounts::Principal;
-
-/// `GET /api/v1/events`: the open events that the reader may see, and those that wait for a person.
-pub(super) async fn list(
-    State(console): State<Arc<Console>>,
-    Extension(principal): Extension<Principal>,
-) -> Json<Vec<EventData>> {
-    Json(data(&console.snapshot_for(&principal)))
-}
-
-pub(super) fn data(snapshot: &Snapshot) -> Vec<EventData> {
-    seen(snapshot).map(|event| event.data.clone()).collect()
-}
 
 /// What the detector saw, for whoever wants to check it.
 pub(super) fn numbers(snapshot: &Snapshot, data: &EventData, language: Language) -> Markup {

@@ -1,12 +1,15 @@
-//! What is said to a request that gets nothing: a page for a browser, JSON for a script.
+//! What is said to a request that gets nothing: a page for a browser, a problem
+//! ([`super::api::problem`]) for a script.
 
 use std::time::Duration;
 
 use axum::extract::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Json, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use gatehouse_core::community::quantity::Language;
+use gatehouse_core::event::action::NotDone;
 
+use super::api::problem::Problem;
 use super::guard::Reader;
 use super::page;
 use crate::accounts::password::NoHash;
@@ -50,6 +53,11 @@ pub(super) enum Failure {
     NotSetUp,
     /// A file of ours cannot be read or written.
     NotKept,
+    /// A script's request that cannot be read, and why.
+    Malformed(String),
+    NotJson,
+    /// What the event or the configuration does not allow.
+    NotDone(NotDone),
 }
 
 impl Failure {
@@ -65,10 +73,50 @@ impl Failure {
                 StatusCode::FORBIDDEN
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadForm | Self::NoName | Self::NothingChosen => StatusCode::BAD_REQUEST,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotDone(NotDone::NotNow { .. }) => StatusCode::CONFLICT,
+            Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+        }
+    }
+
+    /// The word by which programs tell one from another; never changed.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::NoEvent => "no-event",
+            Self::WrongMethod => "wrong-method",
+            Self::NoLogin => "no-login",
+            Self::WrongToken => "wrong-token",
+            Self::WrongPassword => "wrong-password",
+            Self::Locked(_) => "locked",
+            Self::ForeignHost => "foreign-host",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::NotAllowed => "not-allowed",
+            Self::OldForm => "old-form",
+            Self::NotSetUp => "not-set-up",
+            Self::TooLong => "too-long",
+            Self::NotJson => "not-json",
+            Self::NoPicture => "no-picture",
+            Self::TooMuch => "too-much",
+            Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => "malformed",
+            Self::TooManyStreams => "too-many-streams",
+            Self::NoRandom | Self::Busy => "busy",
+            Self::NotHeard | Self::NotKept => "not-written",
+            Self::NotDone(why) => match why {
+                NotDone::Unknown => "no-event",
+                NotDone::NotNow { .. } => "not-now",
+                NotDone::NoSuchPerson(_) => "no-such-person",
+                NotDone::NoSuchPlace(_) => "no-such-place",
+                NotDone::Nameless => "nameless",
+                NotDone::TooLong => "too-long",
+                NotDone::BadTime => "bad-time",
+            },
         }
     }
 
@@ -96,6 +144,12 @@ impl Failure {
                 ),
             ),
             Self::Locked(wait) => return locked(*wait, language),
+            Self::Malformed(why) => return malformed(why, language),
+            Self::NotDone(why) => return not_done(why, language),
+            Self::NotJson => (
+                ("只接受 JSON", "请发送 `Content-Type: application/json`。"),
+                ("Only JSON is taken here", "Send `Content-Type: application/json`."),
+            ),
             Self::ForeignHost => (
                 ("此地址不可用", "请用 localhost 或网关的 IP 地址打开控制台。"),
                 (
@@ -126,13 +180,6 @@ impl Failure {
                 ("没有选择事件", "请返回选择至少一个事件，最多 200 个。"),
                 ("No event was chosen", "Go back and choose at least one, and 200 at most."),
             ),
-            Self::NotAllowed => (
-                ("您没有此权限", "请由有权限的账号操作，或联系管理员。"),
-                (
-                    "Your account may not do that",
-                    "Ask somebody whose role allows it, or the administrator.",
-                ),
-            ),
             Self::NotHeard => (
                 ("网关没有记下", "请稍后重试；若仍不行，请查看网关日志。"),
                 (
@@ -147,6 +194,13 @@ impl Failure {
             Self::WrongPassword => (
                 ("账号或密码不正确", "请返回重新输入。"),
                 ("Name or password is wrong", "Go back and try again."),
+            ),
+            Self::NotAllowed => (
+                ("没有权限", "您的角色不能进行此操作；如有需要请联系管理员。"),
+                (
+                    "You may not do that",
+                    "Your role does not allow it; ask an admin if you need it.",
+                ),
             ),
             Self::OldForm => (
                 ("页面已过期", "请返回并刷新页面后重试；未作任何更改。"),
@@ -213,8 +267,7 @@ impl Failure {
             let html = page::notice(reader.language, title, &hint);
             (self.status(), page::html(html)).into_response()
         } else {
-            let body = serde_json::json!({ "error": title, "hint": hint });
-            (self.status(), Json(body)).into_response()
+            Problem::new(self.word(), self.status(), title, hint).into_response()
         };
         if let Self::Locked(wait) = self {
             response.headers_mut().insert(header::RETRY_AFTER, seconds(*wait).into());
@@ -245,6 +298,21 @@ fn locked(wait: Duration, language: Language) -> (&'static str, String) {
         Language::Zh => ("密码错误次数过多", format!("请在 {wait} 秒后重试。")),
         Language::En => ("Too many wrong passwords", format!("Try again in {wait} s.")),
     }
+}
+
+fn malformed(why: &str, language: Language) -> (&'static str, String) {
+    match language {
+        Language::Zh => ("请求无法识别", format!("未作任何更改：{why}")),
+        Language::En => ("That request makes no sense", format!("Nothing was done: {why}")),
+    }
+}
+
+fn not_done(why: &NotDone, language: Language) -> (&'static str, String) {
+    let title = match language {
+        Language::Zh => "未作任何更改",
+        Language::En => "Nothing was done",
+    };
+    (title, why.told().get(language).to_owned())
 }
 
 /// Rounded up, so that who waits that long does not come too early.

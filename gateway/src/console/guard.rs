@@ -107,7 +107,11 @@ async fn admit(
         scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
     });
     if token.is_none() && !is_our_page(request, host) {
-        return Err(Failure::ForeignOrigin);
+        // A script that forgot its token is told that; there is nothing of a browser about it.
+        let is_script = request.uri().path().starts_with("/api/")
+            && [header::ORIGIN, header::COOKIE].iter().all(|name| !headers.contains_key(name))
+            && !headers.contains_key("sec-fetch-site");
+        return Err(if is_script { Failure::NoLogin } else { Failure::ForeignOrigin });
     }
     // The only form of ours that could bring a picture; none is taken before it can be masked.
     if text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 use gatehouse_core::reading::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Console, Snapshot};
@@ -19,14 +20,14 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// The answer of `/readyz`.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_ready: Vec<Part>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Part {
     part: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@
 //! 3. [`login`], [`setup`]: the way in and out, and the first way in; [`account`], [`users`], [`trail`]: one's
 //!    own account, everybody's, and who did what,
 //! 4. [`inbox`]: what needs somebody and what is over, and what people do about it; [`event`]: one event,
-//! 5. [`devices`], [`models`]: the other pages, and their JSON with [`events`]'s (with [`page`]: what stands
+//! 5. [`devices`], [`models`]: the other pages, with [`events`]'s numbers (with [`page`]: what stands
 //!    around them; [`look`]: large letters; [`words`], [`terms`] and [`figures`]: texts and numbers as
 //!    people read them; [`assets`]: style and scripts),
 //!    [`map`] (with [`plan`]: its geometry), [`device`] (with [`chart`]), [`scenes`], [`people`], [`settings`],
@@ -18,15 +18,17 @@
 //! 6. [`judging`]: what a person says of an event, and how often each scene was right,
 //! 7. [`report`]: what a month came to, as a page and as a PDF,
 //! 8. [`stream`]: the open events, live,
-//! 9. [`metrics`], [`health`]: for those who watch many gateways,
-//! 10. [`integrate`]: from what an unknown sensor sent to its readings,
-//! 11. [`link`]: what the buttons of alerts open; [`phone`]: errands and reports of those on the spot, also
+//! 9. [`api`]: the same as JSON, with its document, for scripts and other programs,
+//! 10. [`metrics`], [`health`]: for those who watch many gateways,
+//! 11. [`integrate`]: from what an unknown sensor sent to its readings,
+//! 12. [`link`]: what the buttons of alerts open; [`phone`]: errands and reports of those on the spot, also
 //!     without an account, a resident's answer, and exercises.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
 pub mod access;
 mod account;
+mod api;
 mod assets;
 mod audit;
 mod bays;
@@ -108,6 +110,7 @@ use crate::shadow::Watched;
 use crate::source::Wires;
 use crate::store::Store;
 use crate::workshop::Workshop;
+pub use api::document::document as openapi;
 
 /// Live streams at once; each holds a connection and nothing else.
 const MAX_STREAMS: usize = 64;
@@ -257,7 +260,6 @@ fn router(console: Arc<Console>) -> Router {
         .route("/scenes/{id}", get(scenes::one))
         .route("/scenes/{id}/status", post(scenes::set))
         .route("/scenes/{id}/backtest", post(scenes::try_it))
-        .route("/api/v1/scenes", get(scenes::list))
         .route("/people", get(people::page))
         .route("/audit", get(audit::page))
         .route("/audit/export", get(audit::export))
@@ -276,19 +278,13 @@ fn router(console: Arc<Console>) -> Router {
         .route("/setup", get(setup::form).post(setup::make))
         .route("/account", get(account::page).post(account::change))
         .route("/users", get(users::page).post(users::change))
-        .route("/api/v1/audit", get(trail::list))
         .route("/live", get(stream::fragments))
-        .route("/api/v1/events", get(events::list))
-        .route("/api/v1/events/stream", get(stream::events))
-        .route("/api/v1/devices", get(devices::list))
-        .route("/api/v1/models", get(models::list))
         .merge(integrate::routes())
         .route("/a/{token}", get(link::look).post(link::act))
         .merge(phone::routes())
         .route("/metrics", get(metrics::scrape))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         .route("/static/{name}", get(assets::get))
+        .merge(api::router())
         .fallback(failure::not_found)
         .method_not_allowed_fallback(failure::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -1,9 +1,9 @@
-//! `/models` and `/api/v1/models`: what judges here, and the candidate that runs beside it.
+//! `/models`: what judges here, and the candidate that runs beside it.
 
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
-use axum::response::{Html, Json};
+use axum::response::Html;
 use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
 
@@ -39,21 +39,6 @@ pub(super) async fn page(
         }
     };
     page::html(page::full(&snapshot, language, Here::Models, &main))
-}
-
-/// `GET /api/v1/models`.
-pub(super) async fn list(State(console): State<Arc<Console>>) -> Json<serde_json::Value> {
-    let snapshot = console.snapshot();
-    let models = snapshot.community.models.iter();
-    let models = models.map(|m| serde_json::json!({ "name": m.name, "version": m.version }));
-    Json(serde_json::json!({
-        "models": models.collect::<Vec<_>>(),
-        "engine": snapshot.configuration.engine,
-        "bundle": snapshot.configuration.bundle,
-        "candidate": snapshot.watched.kept.candidate,
-        "candidate_fault": snapshot.watched.fault,
-        "probation": snapshot.watched.kept.probation,
-    }))
 }
 
 fn running(snapshot: &Snapshot, words: &ModelWords) -> Markup {

@@ -8,7 +8,7 @@ mod trying;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, State};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{Html, IntoResponse, Response};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::{Detector, Scene, Status};
 use gatehouse_core::event::verdict::Tally;
@@ -27,7 +27,7 @@ use crate::accounts::{Principal, Right};
 pub(super) use setting::set;
 pub(super) use trying::try_it;
 
-const WEEK: f64 = 604_800.0;
+pub(super) const WEEK: f64 = 604_800.0;
 
 /// `GET /scenes`.
 pub(super) async fn page(
@@ -44,34 +44,6 @@ pub(super) async fn page(
         }
     };
     page::html(page::full(&snapshot, language, Here::Scenes, &main))
-}
-
-/// `GET /api/v1/scenes`.
-pub(super) async fn list(State(console): State<Arc<Console>>) -> Json<Vec<serde_json::Value>> {
-    let snapshot = console.snapshot();
-    let json = |scene: &Arc<Scene>| {
-        let head = &scene.head;
-        let tally = tally(&snapshot, &head.id);
-        let budget = budget(&snapshot, &head.id);
-        let origins = &snapshot.configuration.origins;
-        serde_json::json!({
-            "scene": head.id,
-            "title": head.title,
-            "category": head.category,
-            "status": head.status,
-            "status_in_file": origins.scenes.get(&head.id).map(|(_, status)| status),
-            "file": origins.scenes.get(&head.id).map(|(file, _)| file),
-            "events": tally.events,
-            "real": tally.real,
-            "false_alarms": tally.false_alarms,
-            "planned": tally.planned,
-            "precision": tally.precision(),
-            "budget_per_week": budget.map(|b| b.rate * WEEK),
-            "budget_used": budget.map(|b| b.used),
-            "budget_held_back": budget.map(|b| b.held_back),
-        })
-    };
-    Json(snapshot.community.scenes.iter().map(json).collect())
 }
 
 /// `GET /scenes/{id}`.
@@ -106,7 +78,7 @@ fn tally(snapshot: &Snapshot, scene: &str) -> Tally {
     view.map(|view| view.tally).unwrap_or_default()
 }
 
-fn budget<'s>(snapshot: &'s Snapshot, scene: &str) -> Option<&'s BudgetView> {
+pub(super) fn budget<'s>(snapshot: &'s Snapshot, scene: &str) -> Option<&'s BudgetView> {
     snapshot.view.budgets.iter().find(|budget| budget.scene == scene)
 }
 

@@ -11,6 +11,7 @@ use crate::console::sample::{NOW, community, event, quiet, troubled};
 use gatehouse_core::event::message::State;
 
 mod access;
+mod api;
 mod door;
 mod inbox;
 mod judging;

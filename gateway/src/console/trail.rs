@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse, Json, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Console;
@@ -16,13 +17,20 @@ use crate::audit::Filter;
 const MOST: usize = 1_000;
 
 /// Which lines; `before` and `many` go from page to page.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// An account, `token:NAME`, `platform` or `gatehouse`.
     who: Option<String>,
+    /// The beginning of an action: `event.`, `login`.
     action: Option<String>,
+    /// What it was done to.
     about: Option<String>,
+    /// Lines before the one with this number.
+    #[schemars(range(max = u64::MAX))]
     before: Option<u64>,
+    /// Lines of a page.
+    #[schemars(range(max = 1_000))]
     many: Option<usize>,
 }
 
@@ -45,7 +53,14 @@ pub(super) async fn list(
     Extension(reader): Extension<Reader>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Response {
-    let Ok(Query(wanted)) = wanted else { return Failure::BadForm.answer(&reader) };
+    let is_long = |wanted: &Wanted| wanted.many.is_some_and(|many| many > MOST);
+    let wanted = match wanted {
+        Ok(Query(wanted)) if is_long(&wanted) => {
+            return Failure::Malformed(format!("many: {MOST} at most")).answer(&reader);
+        }
+        Ok(Query(wanted)) => wanted,
+        Err(error) => return Failure::Malformed(error.body_text()).answer(&reader),
+    };
     match console.sources.audit.recent(wanted.filter()).await {
         Ok(lines) => Json(lines).into_response(),
         Err(error) => {

@@ -35,8 +35,8 @@ use std::thread::JoinHandle;
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::pipeline::{Damage, Input, Restored};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
+use tokio::sync::{Notify, watch};
 
 use book::{Book, Limits};
 use disk::Disk;
@@ -167,6 +167,8 @@ struct Shared {
     arrived: Notify,
     /// Rings when there are new records for the alerts.
     to_alert: Notify,
+    /// The newest sequence that would survive a power cut.
+    reached: watch::Sender<u64>,
     damage: Option<Damage>,
     /// Why the last write failed; `None` when it did not.
     fault: Mutex<Option<String>>,
@@ -230,6 +232,7 @@ impl Store {
             limits,
             statistics_days,
             db: RwLock::new(Some(opened.disk.db.clone())),
+            reached: watch::Sender::new(opened.book.visible),
             book: Mutex::new(opened.book),
             queue: Arc::default(),
             arrived: Notify::new(),
@@ -333,6 +336,11 @@ impl Store {
     pub async fn arrived(&self) {
         self.0.arrived.notified().await;
     }
+
+    /// The newest sequence that is on disk, for all who follow the journal.
+    pub fn reached(&self) -> watch::Receiver<u64> {
+        self.0.reached.subscribe()
+    }
 }
 
 /// The alerts' room.
@@ -377,8 +385,10 @@ impl Shared {
             fresh.confirm(gone.sequence);
         }
         *book = fresh;
+        let visible = book.visible;
         drop(book);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        self.reached.send_replace(visible);
         self.arrived.notify_one();
     }
 

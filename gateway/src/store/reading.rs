@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use gatehouse_core::event::message::Message;
 use serde::{Deserialize, Serialize};
 
 use super::disk::guarded;
@@ -166,6 +167,19 @@ impl Store {
             found.extend(self.entry(sequence.ok_or(StoreError::Unreadable)?)?);
         }
         Ok(found)
+    }
+
+    /// The last that the journal holds about one event.
+    pub fn newest(&self, event: &str) -> Result<Option<Message>, StoreError> {
+        let db = self.0.db()?;
+        let prefix = event_prefix(event);
+        let mut rows = db.scan_prefix(&prefix).keys().rev();
+        let key = guarded(|| rows.next().transpose())?;
+        let Some(sequence) = key.and_then(|key| number(key.get(prefix.len()..)?)) else {
+            return Ok(None);
+        };
+        let entry = self.entry(sequence)?;
+        Ok(entry.and_then(|entry| serde_json::from_slice(&entry.json).ok()))
     }
 
     /// Recomputes the whole hash chain.

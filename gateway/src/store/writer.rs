@@ -428,6 +428,7 @@ impl Writer {
             let mut book = shared.book();
             book.gone.drain(..gone);
             book.visible = book.visible.max(through);
+            shared.reached.send_replace(book.visible);
         }
         if durable && let Err(error) = self.marks.set(self.boot, through.max(self.marks.sequence)) {
             tracing::warn!(%error, "the store's marks could not be written");

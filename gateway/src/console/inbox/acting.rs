@@ -162,7 +162,7 @@ fn summed(done: usize, failed: usize) -> Text {
     Text::new(told(Language::Zh), told(Language::En))
 }
 
-fn note(
+pub(in crate::console) fn note(
     console: &Console,
     principal: &Principal,
     deed: &Deed,

@@ -112,22 +112,25 @@ impl Wanted {
 }
 
 /// An open event's own fields stand in for its line in the store.
-fn wants(filter: &Filter, data: &EventData) -> bool {
+pub(in crate::console) fn wants(filter: &Filter, data: &EventData) -> bool {
     let is_or_any =
         |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
-    let text = filter.text.to_lowercase();
+    let text = filter.text.trim().to_lowercase();
     let named = [&data.area, &data.device].into_iter().any(|id| filter.named.contains(id));
     let parts =
         [&data.title.zh, &data.title.en, &data.event, &data.scene, &data.area, &data.device];
     is_or_any(&filter.scene, &data.scene)
         && is_or_any(&filter.area, &data.area)
+        && is_or_any(&filter.device, &data.device)
+        && filter.category.is_none_or(|category| category == data.category)
+        && filter.drill.is_none_or(|drill| drill == data.drill)
         && filter.level.is_none_or(|level| level == data.level)
         && filter.stage.is_none_or(|stage| stage == data.handling.stage)
         && (text.is_empty() || named || parts.iter().any(|p| p.to_lowercase().contains(&text)))
 }
 
 /// Areas and devices whose names hold the text.
-fn named(community: &Community, text: &str) -> BTreeSet<String> {
+pub(in crate::console) fn named(community: &Community, text: &str) -> BTreeSet<String> {
     let text = text.trim().to_lowercase();
     if text.is_empty() {
         return BTreeSet::new();
