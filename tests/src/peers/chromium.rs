@@ -74,9 +74,9 @@ impl Browser {
     /// As wide as that, light or dark.
     pub(crate) async fn looks(&mut self, width: u32, scheme: &str) {
         if width < 600 {
-            self.narrow(width).await
+            self.narrow(width).await;
         } else {
-            self.wide(width).await
+            self.wide(width).await;
         }
         let wish = json!({"name": "prefers-color-scheme", "value": scheme});
         self.call("Emulation.setEmulatedMedia", json!({"features": [wish]})).await;
