@@ -66,14 +66,13 @@ impl Failure {
             Self::NotFound | Self::NoEvent => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoLogin | Self::WrongToken | Self::WrongPassword => StatusCode::UNAUTHORIZED,
-            Self::NoPicture => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Locked(_) | Self::TooMuch => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
             Self::ForeignOrigin | Self::NotAllowed | Self::OldForm | Self::NotSetUp => {
                 StatusCode::FORBIDDEN
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NoPicture | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotDone(NotDone::NotNow { .. }) => StatusCode::CONFLICT,
             Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => {

@@ -89,9 +89,10 @@ pub(super) async fn page(
     let language = reader.language;
     let address = format!("/events/{}", shown.data.event);
     let title = translated(&shown.data.title, language).to_owned();
-    let ask = match may(&snapshot, Right::Act) {
-        true => answer::offer(&console, &shown.data, &shown.history, snapshot.now, language),
-        false => Markup::default(),
+    let ask = if may(&snapshot, Right::Act) {
+        answer::offer(&console, &shown.data, &shown.history, snapshot.now, language)
+    } else {
+        Markup::default()
     };
     let main = html! {
         main #main tabindex="-1" {
