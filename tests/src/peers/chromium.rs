@@ -78,8 +78,12 @@ impl Browser {
         } else {
             self.wide(width).await;
         }
-        let wish = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({"features": [wish]})).await;
+        // A colour that is on its way to another is not read.
+        let wishes = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": wishes})).await;
     }
 
     /// What keeps people from reading the page, by the rules of WCAG 2.2 AA; `None` where axe-core is not
