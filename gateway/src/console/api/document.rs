@@ -197,8 +197,14 @@ mod tests {
         let document = document();
 
         let told = |path: &str, verb: &str| document["paths"][path][verb]["description"].clone();
-        assert_eq!(told("/api/v1/events", "get"), "For a token with the scope read or act or integrate.");
-        assert_eq!(told("/api/v1/events/{id}/close", "post"), "For a token with the scope act or integrate.");
+        assert_eq!(
+            told("/api/v1/events", "get"),
+            "For a token with the scope read or act or integrate."
+        );
+        assert_eq!(
+            told("/api/v1/events/{id}/close", "post"),
+            "For a token with the scope act or integrate."
+        );
         assert_eq!(told("/api/v1/audit", "get"), "For a token with the scope act.");
         assert_eq!(document["paths"]["/readyz"]["get"]["security"], json!([]));
     }
