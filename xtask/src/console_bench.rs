@@ -9,10 +9,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::memory::{Broker, free_port, until};
+use crate::running::{Broker, Gateway, free_port, place_token};
 use crate::step;
 
 /// What a page may take, and the share of a core that the viewers may cost.
@@ -30,8 +29,6 @@ const SHARE: f64 = 0.05;
 const ASKED: usize = 200;
 const WARM_UP: usize = 10;
 const SENSORS: usize = 20;
-
-const TOKEN: &str = "a-token-of-the-console-chore";
 
 struct Wanted {
     program: Option<PathBuf>,
@@ -74,7 +71,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         "--bench",
         "journal",
         "--profile",
-        profile,
+        "dev",
         "--",
         &data,
         &events,
@@ -127,7 +124,7 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
     writeln!(table, "\n{:46} {:>10} {:>10}", "viewers", "% of a core", "messages")?;
     writeln!(table, "{:46} {:10.2}", "none", alone * 1e2)?;
     for path in ["/live", "/api/v1/events/stream"] {
-        let crowd = Crowd::gather(wanted.viewers, console, path)?;
+        let crowd = Crowd::gather(wanted.viewers, &gateway, path)?;
         let share = gateway.share(seconds)? - alone;
         let name = format!("{} on {path}, more than none", wanted.viewers);
         writeln!(table, "{name:46} {:10.2} {:10}", share * 1e2, crowd.leave()?)?;
@@ -136,92 +133,6 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
     weather.end()?;
     gateway.stop()?;
     Ok((table, holds))
-}
-
-struct Gateway {
-    child: Child,
-    console: u16,
-}
-
-impl Gateway {
-    fn start(program: &Path, folder: &Path, console: u16) -> Result<Self> {
-        let log = fs::File::create(folder.join("gatehouse.log"))?;
-        let child = Command::new(program)
-            .arg("run")
-            .arg("--config")
-            .arg(folder)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", program.display()))?;
-        let gateway = Self { child, console };
-        until("the gateway is subscribed", || {
-            let log = fs::read_to_string(folder.join("gatehouse.log"))?;
-            Ok(log.contains("connected") && gateway.get("/api/v1/events").is_ok())
-        })?;
-        Ok(gateway)
-    }
-
-    /// The body, once all of it is there.
-    fn get(&self, path: &str) -> Result<Vec<u8>> {
-        let mut stream = ask(self.console, path)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let is_right = answer.starts_with(b"HTTP/1.1 200 ");
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-        match end {
-            Some(end) if is_right => Ok(answer.split_off(end + 4)),
-            _ => bail!("{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(300)])),
-        }
-    }
-
-    /// The share of a core that it takes in that time.
-    fn share(&self, seconds: u64) -> Result<f64> {
-        let (before, begun) = (self.ticks()?, Instant::now());
-        thread::sleep(Duration::from_secs(seconds));
-        let ticks = self.ticks()? - before;
-        Ok(ticks as f64 / ticks_per_second()? / begun.elapsed().as_secs_f64())
-    }
-
-    /// User and system time: fields 14 and 15 of proc(5)'s `stat`.
-    fn ticks(&self) -> Result<u64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let (_, rest) = stat.rsplit_once(") ").context("no name in the process's stat")?;
-        let fields = rest.split(' ').skip(11).take(2).map(str::parse::<u64>);
-        Ok(fields.sum::<Result<u64, _>>()?)
-    }
-
-    fn stop(mut self) -> Result<()> {
-        step::run(Command::new("kill").arg(self.child.id().to_string()))?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("the gateway ended with {status}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn ticks_per_second() -> Result<f64> {
-    let told = Command::new("getconf").arg("CLK_TCK").output()?;
-    Ok(String::from_utf8(told.stdout)?.trim().parse()?)
-}
-
-fn ask(console: u16, path: &str) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, console))?;
-    stream.write_all(
-        format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{console}\r\nAccept: text/html\r\n\
-             Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
-        )
-        .as_bytes(),
-    )?;
-    Ok(stream)
 }
 
 /// One thermometer after the other gets hot, and then cool again.
@@ -287,11 +198,11 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn gather(viewers: usize, console: u16, path: &str) -> Result<Self> {
+    fn gather(viewers: usize, gateway: &Gateway, path: &str) -> Result<Self> {
         let messages = Arc::new(AtomicU64::new(0));
         let mut streams = Vec::new();
         for _ in 0..viewers {
-            let stream = ask(console, path)?;
+            let stream = gateway.ask(path)?;
             let (mut read, counted) = (stream.try_clone()?, Arc::clone(&messages));
             thread::spawn(move || {
                 let mut chunk = vec![0; 64 * 1024];
@@ -318,9 +229,7 @@ fn configure(folder: &Path, [broker, console]: [u16; 2]) -> Result<()> {
     for below in ["device-types", "scenes"] {
         fs::create_dir_all(folder.join(below))?;
     }
-    let token = folder.join("token");
-    fs::write(&token, TOKEN)?;
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600))?;
+    place_token(folder)?;
     let mut community =
         String::from("[community]\nid = \"bench\"\ntitle = { zh = \"测试\", en = \"bench\" }\n");
     let areas = [("east", "东区"), ("west", "西区"), ("north", "北区"), ("south", "南区")];

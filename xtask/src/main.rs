@@ -9,6 +9,7 @@ mod eval;
 mod memory;
 mod peers;
 mod prepare;
+mod running;
 mod step;
 
 use std::process::ExitCode;

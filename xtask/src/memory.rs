@@ -9,16 +9,14 @@ mod feed;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::running::{Broker, Gateway, free_port, place_token, until};
 use crate::step;
 use feed::Feed;
 
@@ -32,11 +30,8 @@ const ROUNDS: usize = 2_100;
 /// Rounds that may be on their way.
 const AHEAD: usize = 8;
 
-const PATIENCE: Duration = Duration::from_mins(2);
 /// What is freed and what is put off happens within this.
 const SETTLE: Duration = Duration::from_secs(4);
-
-const TOKEN: &str = "a-token-of-the-memory-chore";
 
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     let mut program = None;
@@ -75,17 +70,17 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
     for round in 0..rounds {
         sent += feed.round()?;
         if round % AHEAD == 0 {
-            gateway.wait_for(sent.saturating_sub(AHEAD * devices))?;
+            wait_for(&gateway, sent.saturating_sub(AHEAD * devices))?;
         }
     }
-    gateway.wait_for(sent)?;
+    wait_for(&gateway, sent)?;
     thread::sleep(SETTLE);
     let loaded = gateway.memory()?;
     gateway.stop()?;
 
     let gateway = Gateway::start(program, &folder, console)?;
     feed.round()?;
-    gateway.wait_for(devices)?;
+    wait_for(&gateway, devices)?;
     thread::sleep(SETTLE);
     let again = gateway.memory()?;
     gateway.stop()?;
@@ -110,132 +105,26 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
     Ok(())
 }
 
+/// Frames that it has taken in, by its own metrics.
+fn frames(gateway: &Gateway) -> Result<usize> {
+    let answer = String::from_utf8(gateway.get("/metrics")?)?;
+    let frames = answer.lines().find_map(|line| line.strip_prefix("gatehouse_frames_total "));
+    frames.and_then(|count| count.trim().parse().ok()).context("no count of frames in /metrics")
+}
+
+fn wait_for(gateway: &Gateway, many: usize) -> Result<()> {
+    until("the gateway has taken in what was sent", || Ok(frames(gateway)? >= many))
+}
+
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
-}
-
-/// A mosquitto of our own, with room for all that the gateway has not taken yet.
-pub(crate) struct Broker {
-    child: Child,
-    pub(crate) port: u16,
-}
-
-impl Broker {
-    pub(crate) fn start(folder: &Path) -> Result<Self> {
-        let mosquitto = step::find("mosquitto").context("no mosquitto; `cargo xtask prepare`")?;
-        let (file, port) = (folder.join("mosquitto.conf"), free_port()?);
-        let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n\
-             max_inflight_messages 200\n"
-        );
-        fs::write(&file, text)?;
-        let child = Command::new(mosquitto).arg("-c").arg(file).stderr(Stdio::null()).spawn()?;
-        let broker = Self { child, port };
-        until("mosquitto answers", || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()))?;
-        Ok(broker)
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Gateway {
-    child: Child,
-    console: u16,
-}
-
-impl Gateway {
-    fn start(program: &Path, folder: &Path, console: u16) -> Result<Self> {
-        let log = fs::File::create(folder.join("gatehouse.log"))?;
-        let child = Command::new(program)
-            .arg("run")
-            .arg("--config")
-            .arg(folder)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", program.display()))?;
-        let gateway = Self { child, console };
-        until("the gateway is subscribed", || {
-            let log = fs::read_to_string(folder.join("gatehouse.log"))?;
-            Ok(log.contains("connected") && gateway.frames().is_ok())
-        })?;
-        Ok(gateway)
-    }
-
-    /// Resident, private and highest memory, in bytes.
-    fn memory(&self) -> Result<[u64; 3]> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes =
-                line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-            kibibytes.map(|k: u64| k * 1024).with_context(|| format!("no {name} of the gateway"))
-        };
-        Ok([field("VmRSS:")?, field("RssAnon:")?, field("VmHWM:")?])
-    }
-
-    /// Frames that it has taken in, by its own metrics.
-    fn frames(&self) -> Result<usize> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.console))?;
-        write!(
-            stream,
-            "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {TOKEN}\r\n\
-             Connection: close\r\n\r\n",
-            self.console
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let frames = answer.lines().find_map(|line| line.strip_prefix("gatehouse_frames_total "));
-        frames.and_then(|count| count.trim().parse().ok()).context("no count of frames in /metrics")
-    }
-
-    fn wait_for(&self, frames: usize) -> Result<()> {
-        until("the gateway has taken in what was sent", || Ok(self.frames()? >= frames))
-    }
-
-    fn stop(mut self) -> Result<()> {
-        step::run(Command::new("kill").arg(self.child.id().to_string()))?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("the gateway ended with {status}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !is_so()? {
-        if begun.elapsed() > PATIENCE {
-            bail!("waited {PATIENCE:?} until {what}");
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn configure(folder: &Path, devices: usize, [broker, console]: [u16; 2]) -> Result<()> {
     for below in ["device-types", "scenes"] {
         fs::create_dir_all(folder.join(below))?;
     }
-    let token = folder.join("token");
-    fs::write(&token, TOKEN)?;
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600))?;
+    place_token(folder)?;
     let mut community = String::from(
         "[community]\nid = \"crowd\"\ntitle = { zh = \"测试\", en = \"crowd\" }\n\
          false-alarms = \"5 per week\"\n\
