@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert;
 use crate::alert::link::Signer;
+use crate::alert::relay::Switch;
 use crate::audit::Audit;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
@@ -188,12 +189,14 @@ pub async fn start(
     };
     let (community, community_seen) = watch::channel(community);
     let links = Signer::open(&config.alerts, &config.store.path, store.clone())?;
+    let audit = Audit::in_store(&config.store.path)?;
+    let siren = Switch { writes: to_devices.clone(), audit: audit.clone() };
     // Before anything new is recorded.
     let alerting = alert::Parts {
         store: store.clone(),
         clock: clock.clone(),
         community: community_seen.clone(),
-        relay: Some(Arc::new(to_devices.clone())),
+        relay: Some(Arc::new(siren)),
         links: links.clone(),
     };
     let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
@@ -204,7 +207,6 @@ pub async fn start(
         Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
     let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
-    let audit = Audit::in_store(&config.store.path)?;
     let sight = report::Sight {
         view: view.clone(),
         community: community_seen.clone(),

@@ -214,6 +214,14 @@ async fn a_link_shows_first_acts_once_and_a_forged_one_does_nothing() {
     assert!(again.first.contains("410") && again.text().contains("used before"), "{}", again.first);
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("a link was refused"), "{log}");
+    let listed = std::process::Command::new(gatehouse())
+        .args(["audit", "list", "--json", "--config"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let used = |line: &&str| line.contains("event.link") && line.contains(&event);
+    assert_eq!(listed.lines().filter(used).count(), 1, "{listed}");
 }
 
 /// aiosmtpd, as `tests/peers/smtp_server.py` runs it.

@@ -17,7 +17,6 @@ use gatehouse_core::reading::Timestamp;
 
 use super::config::ChannelConfig;
 use super::{dingtalk, email, feishu, relay, sms, speech, webhook, wecom};
-use crate::writes::Writes;
 
 /// What is sent, in no form yet.
 #[derive(Debug, Clone)]
@@ -63,12 +62,6 @@ pub type Switched<'r> = Pin<Box<dyn Future<Output = Result<(), String>> + Send +
 /// A point of a device that can be switched; the way to the engine and its interlocks.
 pub trait Relay: Send + Sync {
     fn set<'r>(&'r self, device: &'r str, point: &'r str, on: bool) -> Switched<'r>;
-}
-
-impl Relay for Writes {
-    fn set<'r>(&'r self, device: &'r str, point: &'r str, on: bool) -> Switched<'r> {
-        Box::pin(self.switch(device, point, on))
-    }
 }
 
 /// Sends a message by a channel.

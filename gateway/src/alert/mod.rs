@@ -17,7 +17,7 @@ mod email;
 mod feishu;
 mod http;
 pub mod link;
-mod relay;
+pub(crate) mod relay;
 mod robot;
 #[cfg(test)]
 mod sample;

@@ -7,8 +7,32 @@ use std::sync::Arc;
 
 use gatehouse_core::alert::Outcome;
 
-use super::channel::{Message, Relay};
+use super::channel::{Message, Relay, Switched};
 use super::config::RelayConfig;
+use crate::audit::{Audit, Note, Outcome as Came};
+use crate::writes::Writes;
+
+/// The way to the devices: each switch is in the audit log.
+pub(crate) struct Switch {
+    pub(crate) writes: Writes,
+    pub(crate) audit: Audit,
+}
+
+impl Relay for Switch {
+    fn set<'r>(&'r self, device: &'r str, point: &'r str, on: bool) -> Switched<'r> {
+        Box::pin(async move {
+            let switched = self.writes.switch(device, point, on).await;
+            self.audit.note(Note {
+                who: "gatehouse".into(),
+                action: "device.write",
+                about: format!("{device}/{point}"),
+                outcome: if switched.is_ok() { Came::Done } else { Came::Refused },
+                detail: switched.as_ref().err().cloned().unwrap_or_else(|| format!("alert: {on}")),
+            });
+            switched
+        })
+    }
+}
 
 pub(super) async fn send(
     siren: &RelayConfig,
@@ -43,7 +67,6 @@ mod tests {
     use gatehouse_core::community::quantity::Period;
 
     use super::*;
-    use crate::alert::channel::Switched;
     use crate::alert::sample::message;
 
     #[derive(Default)]

@@ -88,6 +88,8 @@ pub(super) async fn act(
         Ok(acted) => {
             let is_done = acted.result.is_ok();
             tracing::info!(event = claim.event, person = claim.person, is_done, "a link was used");
+            let outcome = if is_done { Outcome::Done } else { Outcome::Refused };
+            console.note(&claim.person, "event.link", &claim.event, outcome, &acted.told.en);
             if !links.keep(&claim, console.sources.clock.now()).await {
                 tracing::warn!(
                     event = claim.event,

@@ -97,7 +97,7 @@ impl Figures {
             counts.records.iter().map(|(word, n)| (vec![("transition", *word)], *n)),
         )?;
         let mut open = BTreeMap::from([("1", 0), ("2", 0), ("3", 0), ("4", 0)]);
-        for event in &view.events {
+        for event in view.events.iter().filter(|event| !event.is_pilot) {
             let level = ["1", "2", "3", "4"][usize::from(event.data.level.clamp(1, 4)) - 1];
             *open.entry(level).or_default() += 1;
         }
