@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use crate::demo::ALONE;
 use crate::peers::{PATIENCE, command, gatehouse, python, start};
 use crate::reload::Site;
 
@@ -45,6 +46,7 @@ async fn site() -> Site {
 
 #[tokio::test]
 async fn schemathesis_finds_no_answer_that_the_document_does_not_foresee() {
+    let _alone = ALONE.lock().await;
     let site = site().await;
     let token = token(&site, "act");
     let settings = site.folder.path().join("schemathesis.toml");

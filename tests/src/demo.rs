@@ -13,7 +13,8 @@ use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{PATIENCE, command, gatehouse, workspace};
 use crate::visit::{PHONE, Visit};
 
-/// Fast time wants a machine that is not busy with another demonstration.
+/// Fast time, and slaves that have a tenth of a second to answer, want a machine that is not busy with another
+/// demonstration, a browser or thousands of requests.
 pub(crate) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::demo::ALONE;
 use crate::peers::PATIENCE;
 use crate::peers::modbus::{Kind, Slaves};
 
@@ -98,6 +99,7 @@ async fn an_exception_is_no_value_and_the_rest_of_the_device_is_read_on() {
 
 #[tokio::test]
 async fn a_slave_that_does_not_answer_is_a_timeout_and_the_others_go_on() {
+    let _alone = ALONE.lock().await;
     let device_type = device_type("", &[0, 1, 2]);
     for kind in WIRES {
         let units =
@@ -204,6 +206,7 @@ async fn a_server_that_is_killed_is_a_line_that_is_down_and_up_again() {
 
 #[tokio::test]
 async fn thirty_two_slaves_on_a_pair_of_wires_keep_their_period_with_four_dead() {
+    let _alone = ALONE.lock().await;
     const DEAD: [u8; 4] = [4, 11, 19, 30];
     let device_type = device_type_every("1 s", "", &[0, 1, 2, 3, 4, 5, 6, 7]);
     let units: Value = (1..=32_u8)

@@ -17,6 +17,7 @@ const TOPIC: &str = "acme/9";
 
 #[tokio::test]
 async fn an_integrator_clicks_a_pasted_message_into_a_device_and_sees_what_it_says() {
+    let _alone = ALONE.lock().await;
     let Some(mut browser) = Browser::start().await else {
         eprintln!("left out: no Chromium here; cargo xtask prepare installs it on Debian");
         return;

@@ -15,7 +15,8 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 
 /// Programs that the tests start, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
+    ("curl", "curl"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("socat", "socat"),

@@ -1,8 +1,8 @@
 //! Passwords that people choose: what is good enough, and how they are kept.
 //!
 //! Kept as Argon2id with 19 MiB, two passes, one lane: the least that OWASP's password storage cheat
-//! sheet asks for, a fifth of a second on a small ARM board. [`Hashing`] does two at once at most, so
-//! that a crowd at the door costs 38 MiB and no more, on threads that may wait.
+//! sheet asks for. [`Hashing`] does two at once at most, so that a crowd at the door costs 38 MiB and no
+//! more, on threads that may wait.
 
 use std::sync::Arc;
 use std::time::Duration;
