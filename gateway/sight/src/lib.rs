@@ -6,5 +6,12 @@
 //!
 //! In the order in which a picture passes:
 
+pub mod mask;
+pub mod motion;
 pub mod picture;
 pub mod seen;
+pub mod thumb;
+pub mod track;
+pub mod view;
+pub mod watch;
+pub mod zone;

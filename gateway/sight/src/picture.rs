@@ -33,6 +33,17 @@ impl Picture {
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
+
+    /// The bytes, to change them in place.
+    pub(crate) fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+
+    /// Of bytes that came out of a picture of this size.
+    pub(crate) fn from_parts(width: usize, height: usize, rgb: Vec<u8>) -> Self {
+        debug_assert_eq!(width * height * 3, rgb.len());
+        Self { width, height, rgb }
+    }
 }
 
 /// Its size alone: what it shows is nobody's business.
