@@ -188,11 +188,11 @@ mod tests {
     }
 
     /// Finds somebody wherever there is still detail around the middle.
-    fn look(picture: &Picture) -> Result<Vec<Hide>, &'static str> {
+    fn look(picture: &Picture) -> Vec<Hide> {
         let row = 36 * 120;
         let seen: Vec<u8> = (48..72).map(|x| picture.rgb()[(row + x) * 3]).collect();
         let detail = seen.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 100).count();
-        Ok(if detail > 4 { vec![Hide { kind: Kind::Face, region: FACE }] } else { Vec::new() })
+        if detail > 4 { vec![Hide { kind: Kind::Face, region: FACE }] } else { Vec::new() }
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let mut looks = 0;
         let masked = mask(&stripes(), |picture| {
             looks += 1;
-            look(picture)
+            Ok::<_, ()>(look(picture))
         });
         let masked = masked.unwrap();
         assert_eq!((looks, masked.hidden()), (2, 1));
