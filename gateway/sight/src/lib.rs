@@ -6,6 +6,7 @@
 //!
 //! In the order in which a picture passes:
 
+pub mod load;
 pub mod mask;
 pub mod motion;
 pub mod picture;
