@@ -40,6 +40,7 @@ pub mod console;
 pub mod desk;
 pub mod downlink;
 pub mod engine;
+pub mod evidence;
 pub mod heat;
 pub mod infer;
 pub mod journal;

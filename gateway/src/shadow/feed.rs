@@ -75,6 +75,7 @@ impl Feed {
             Input::Verdict { .. }
             | Input::Act { .. }
             | Input::Report { .. }
+            | Input::Evidence { .. }
             | Input::Drill { .. }
             | Input::Write { .. }
             | Input::Written { .. }

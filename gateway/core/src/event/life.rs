@@ -151,8 +151,9 @@ impl Live {
 
     /// What the world should hear, if anything, and if it may be told already.
     pub(super) fn transition(&self, now: Timestamp) -> Option<Transition> {
-        let is_reviewed =
-            self.data.review != self.told.review || self.data.reports.len() != self.told.reports;
+        let is_reviewed = self.data.review != self.told.review
+            || self.data.reports.len() != self.told.reports
+            || self.data.evidence.len() != self.told.evidence;
         match (self.told.state, self.data.state) {
             // Raised and dropped within one step: nobody needs to know.
             (None, State::Cleared) => None,
@@ -194,6 +195,7 @@ impl Live {
             at: now,
             review: self.data.review.clone(),
             reports: self.data.reports.len(),
+            evidence: self.data.evidence.len(),
         };
     }
 }

@@ -108,6 +108,8 @@ struct Told {
     review: Review,
     #[serde(default)]
     reports: usize,
+    #[serde(default)]
+    evidence: usize,
 }
 
 /// Where a device stands.
@@ -217,11 +219,24 @@ impl Book {
     /// Notes what a person says of an event; false when it is not in the book. The condition goes on: a
     /// verdict is about the alarm, not about the world.
     pub fn review(&mut self, event: &str, review: impl FnOnce(&Review) -> Review) -> bool {
+        self.amend(event, |data| data.review = review(&data.review))
+    }
+
+    /// Notes that something kept on the box shows an event; false when it is not in the book.
+    pub fn attach(&mut self, event: &str, reference: String) -> bool {
+        self.amend(event, |data| {
+            if !data.evidence.contains(&reference) {
+                data.evidence.push(reference);
+            }
+        })
+    }
+
+    fn amend(&mut self, event: &str, amend: impl FnOnce(&mut EventData)) -> bool {
         let Some((key, live)) = self.live.iter_mut().find(|(_, live)| live.data.event == event)
         else {
             return false;
         };
-        live.data.review = review(&live.data.review);
+        amend(&mut live.data);
         self.dirty.insert(key.clone());
         true
     }

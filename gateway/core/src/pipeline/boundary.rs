@@ -52,6 +52,8 @@ pub enum Input {
     Report { report: Report, ticket: u64 },
     /// An exercise begins.
     Drill { drill: Drill, ticket: u64 },
+    /// A masked still of an event is kept on the box, and how it is asked for.
+    Evidence { event: String, reference: String },
     /// A value is to be written to a device. Answered with an [`Output::Written`] of the same ticket.
     Write { ticket: u64, write: Write },
     /// A source has handed the value of [`Output::Write`] to its device, or why not.

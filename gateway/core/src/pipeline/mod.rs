@@ -263,6 +263,8 @@ impl Pipeline {
             Input::Act { action, ticket, journal } => {
                 self.handle_action(action, ticket, journal, now);
             }
+            // An event that is over has been told; its still is found on the box by the event's id.
+            Input::Evidence { event, reference } => _ = self.book.attach(&event, reference),
             Input::Report { report, ticket } => self.handle_report(report, ticket, now),
             Input::Drill { drill, ticket } => self.handle_drill(drill, ticket, now),
         }

@@ -255,3 +255,23 @@ fn an_event_kept_by_an_earlier_version_has_been_looked_at_by_nobody() {
     assert_eq!(later.transcript, "", "its time begins with this start");
     assert_eq!(later.act(Deed::Acknowledge), Ok(Stage::Acknowledged));
 }
+
+#[test]
+fn a_still_that_is_kept_is_told_once_and_stays_with_the_event() {
+    let mut night = begun(&heat(false));
+    let event = night.event();
+    let still = Input::Evidence { event: event.clone(), reference: "still/1".into() };
+    night.handle(still.clone()).handle(still);
+    let unknown =
+        Input::Evidence { event: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(), reference: "x".into() };
+    night.handle(unknown);
+    night.act(Deed::Acknowledge).unwrap();
+    let told: Vec<_> = night
+        .messages()
+        .iter()
+        .map(|message| (message.kind.clone(), message.data.evidence.clone()))
+        .collect();
+    let kept = vec!["still/1".to_owned()];
+    let expected = [("opened", vec![]), ("updated", kept.clone()), ("acknowledged", kept)];
+    assert_eq!(told, expected.map(|(word, kept)| (format!("gatehouse.event.{word}"), kept)));
+}

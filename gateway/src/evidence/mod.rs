@@ -1,0 +1,146 @@
+//! Masked stills of events, kept on the box for a while.
+//!
+//! What comes in is a [`Masked`] picture, which nothing but `gatehouse_sight::mask` makes; a picture that
+//! shows somebody has no way here. One file an event in the folder `evidence` of the store: `<event>.jpg`,
+//! synced before anybody hears of it. A file goes when it is older than the limit of `[evidence]`, and the
+//! oldest go when there are too many; going is what the limit means, so a file's name tells its time and no
+//! index can keep it. Who looks at one is for the caller to take down ([`crate::audit`]).
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_core::reading::Timestamp;
+use gatehouse_sight::mask::Masked;
+
+/// Within the store's folder.
+const FOLDER: &str = "evidence";
+/// Stills that are kept at most, and bytes that they may take together.
+const STILLS: usize = 2_000;
+const BYTES: u64 = 256 << 20;
+/// What an event's page and the platform call a still.
+const REFERENCE: &str = "still/";
+
+/// Where masked stills are kept.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    folder: PathBuf,
+    keep: Duration,
+}
+
+/// A still as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Still {
+    /// When the picture was taken.
+    pub at: Timestamp,
+    /// JPEG.
+    pub jpeg: Vec<u8>,
+}
+
+/// Why a still is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoStill {
+    /// None was kept of this event, or it was removed when its time was over.
+    #[error("no still of event `{0}` is kept")]
+    NotKept(String),
+    #[error("cannot use {}", path.display())]
+    Unusable { path: PathBuf, source: io::Error },
+}
+
+impl Evidence {
+    /// In a store's folder; a still is kept for so long.
+    pub fn in_store(store: &Path, keep: Duration) -> Self {
+        Self { folder: store.join(FOLDER), keep }
+    }
+
+    /// Keeps a still of an event, durably, and gives its reference. The one that was there stays: it is
+    /// nearer to what happened.
+    pub fn keep(&self, event: &str, at: Timestamp, still: &Masked) -> Result<String, NoStill> {
+        let reference = format!("{REFERENCE}{event}");
+        if self.find(event)?.is_some() {
+            return Ok(reference);
+        }
+        let name = format!("{:013}-{}.jpg", at.0.max(0), plain(event));
+        let path = self.folder.join(&name);
+        let part = self.folder.join(format!("{name}.part"));
+        let write = || {
+            fs::create_dir_all(&self.folder)?;
+            let mut file = File::create(&part)?;
+            file.write_all(still.jpeg())?;
+            file.sync_all()?;
+            fs::rename(&part, &path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(|source| NoStill::Unusable { path, source })?;
+        Ok(reference)
+    }
+
+    /// The still of an event. Blocks on the disk.
+    pub fn still(&self, event: &str) -> Result<Still, NoStill> {
+        let (at, path) = self.find(event)?.ok_or_else(|| NoStill::NotKept(event.to_owned()))?;
+        match fs::read(&path) {
+            Ok(jpeg) => Ok(Still { at, jpeg }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                Err(NoStill::NotKept(event.to_owned()))
+            }
+            Err(source) => Err(NoStill::Unusable { path, source }),
+        }
+    }
+
+    /// Whether there is one.
+    pub fn has(&self, event: &str) -> bool {
+        self.find(event).is_ok_and(|found| found.is_some())
+    }
+
+    /// Removes what has been kept for long enough, and the oldest of what is too much; gives how many.
+    /// Blocks on the disk.
+    pub fn expire(&self, now: Timestamp) -> Result<usize, NoStill> {
+        let (mut many, mut size, mut gone) = (0, 0, 0);
+        for (at, path) in self.newest_first()? {
+            many += 1;
+            size += path.metadata().map_or(0, |about| about.len());
+            // A clock that was wrong must not keep a still for ever.
+            let is_old = now.since(at) > self.keep || at.since(now) > self.keep;
+            if is_old || many > STILLS || size > BYTES {
+                fs::remove_file(&path).map_err(|source| NoStill::Unusable { path, source })?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+
+    fn find(&self, event: &str) -> Result<Option<(Timestamp, PathBuf)>, NoStill> {
+        let end = format!("-{}.jpg", plain(event));
+        let found = self.newest_first()?.into_iter().find(|(_, path)| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&end))
+        });
+        Ok(found)
+    }
+
+    fn newest_first(&self) -> Result<Vec<(Timestamp, PathBuf)>, NoStill> {
+        let unusable = |source| NoStill::Unusable { path: self.folder.clone(), source };
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unusable)?,
+        };
+        let mut stills = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(unusable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let at = name.split('-').next().and_then(|at| at.parse().ok()).map(Timestamp);
+            // What a power cut left half written is no still.
+            stills.push((at.filter(|_| name.ends_with(".jpg")).unwrap_or_default(), path));
+        }
+        stills.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        Ok(stills)
+    }
+}
+
+/// Letters and digits alone, so that an id is no path.
+fn plain(event: &str) -> String {
+    event.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
+}

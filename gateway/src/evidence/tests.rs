@@ -1,0 +1,57 @@
+use super::*;
+use gatehouse_sight::mask::mask;
+use gatehouse_sight::picture::Picture;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn still() -> Masked {
+    let grey = Picture::new(64, 48, vec![128; 64 * 48 * 3]).unwrap();
+    mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap()
+}
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp(1_790_000_000_000 + hours * 3_600_000)
+}
+
+#[test]
+fn a_still_is_kept_until_its_time_is_over() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), 3 * DAY);
+    assert!(matches!(evidence.still("E1"), Err(NoStill::NotKept(_))));
+    assert_eq!(evidence.keep("E1", at(0), &still()).unwrap(), "still/E1");
+    assert_eq!(evidence.keep("E2", at(48), &still()).unwrap(), "still/E2");
+    assert_eq!(evidence.still("E1").unwrap(), Still { at: at(0), jpeg: still().jpeg().to_vec() });
+    assert_eq!(evidence.expire(at(71)).unwrap(), 0);
+    assert_eq!(evidence.expire(at(73)).unwrap(), 1);
+    assert!(!evidence.has("E1") && evidence.has("E2"));
+}
+
+#[test]
+fn the_first_still_of_an_event_stays() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), DAY);
+    evidence.keep("E1", at(0), &still()).unwrap();
+    evidence.keep("E1", at(5), &still()).unwrap();
+    assert_eq!(evidence.still("E1").unwrap().at, at(0));
+}
+
+#[test]
+fn an_id_that_is_a_path_leads_nowhere() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), DAY);
+    evidence.keep("../../E1", at(0), &still()).unwrap();
+    let files: Vec<_> =
+        fs::read_dir(store.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(files, [FOLDER]);
+    assert!(matches!(evidence.still("../../etc/passwd"), Err(NoStill::NotKept(_))));
+}
+
+#[test]
+fn what_a_power_cut_or_a_wrong_clock_left_goes() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), DAY);
+    evidence.keep("FUTURE", at(24 * 400), &still()).unwrap();
+    fs::write(store.path().join(FOLDER).join("1790000000000-E9.jpg.part"), b"\xFF\xD8").unwrap();
+    assert!(!evidence.has("E9"));
+    assert_eq!(evidence.expire(at(0)).unwrap(), 2);
+}
