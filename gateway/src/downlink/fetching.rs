@@ -54,9 +54,11 @@ pub struct Fetching {
 }
 
 impl Fetching {
-    /// Into the store's folder.
+    /// Into the store's folder; what a power cut has left there goes.
     pub fn of(config: &GatewayConfig, installs: mpsc::Sender<Install>) -> Self {
         let folder = Installed::below(&config.store.path).folder().to_owned();
+        // Most often there is none.
+        _ = fs::remove_file(folder.join(FILE));
         Self { folder, ca_file: config.bundles.ca_file.clone(), installs }
     }
 
@@ -92,10 +94,13 @@ impl Fetching {
         if !status.is_success() {
             return Err(not_fetched(format!("HTTP {}", status.as_u16())));
         }
+        let too_long = || not_fetched(format!("it is longer than {LONGEST} bytes"));
+        if answer.body().content_length().is_some_and(|length| length > LONGEST) {
+            return Err(too_long());
+        }
         fs::create_dir_all(&self.folder).map_err(|error| unwritable(&self.folder, &error))?;
         let fetched = Fetched(self.folder.join(FILE));
-        let mut file =
-            File::create(&fetched.0).map_err(|error| unwritable(&fetched.0, &error))?;
+        let mut file = File::create(&fetched.0).map_err(|error| unwritable(&fetched.0, &error))?;
         // One byte more tells what is too long from what is just long enough.
         let mut body = answer.body_mut().as_reader().take(LONGEST + 1);
         let (mut digest, mut length, mut buffer) = (Sha256::new(), 0, [0; 16 * 1024]);
@@ -108,7 +113,7 @@ impl Fetching {
             };
             length += count as u64;
             if length > LONGEST {
-                return Err(not_fetched(format!("it is longer than {LONGEST} bytes")));
+                return Err(too_long());
             }
             digest.update(&buffer[..count]);
             file.write_all(&buffer[..count]).map_err(|error| unwritable(&fetched.0, &error))?;
@@ -118,7 +123,7 @@ impl Fetching {
     }
 }
 
-/// A file that goes away with whoever has it. What a power cut leaves is overwritten by the next one.
+/// A file that goes away with whoever has it.
 #[derive(Debug)]
 struct Fetched(PathBuf);
 
@@ -133,9 +138,10 @@ impl Drop for Fetched {
 /// Nobody on the way reads or changes what is fetched.
 fn address(url: &str) -> Result<Uri, Refusal> {
     let wrong = || Refusal::Malformed {
-        reason: "`args`: `url` is `https://host/path`, or `http://127.0.0.1:port/path` for what lies \
+        reason:
+            "`args`: `url` is `https://host/path`, or `http://127.0.0.1:port/path` for what lies \
                  on the gateway itself"
-            .to_owned(),
+                .to_owned(),
     };
     let uri: Uri = url.parse().map_err(|_| wrong())?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -243,7 +249,8 @@ mod tests {
         for good in ["https://township/b?token=1", "http://127.0.0.1:8000/b", "http://[::1]/b"] {
             assert!(address(good).is_ok(), "{good}");
         }
-        for bad in ["http://township/b", "http://127.0.0.1.example/b", "ftp://t/b", "/etc/passwd", "", "x"]
+        for bad in
+            ["http://township/b", "http://127.0.0.1.example/b", "ftp://t/b", "/etc/passwd", "", "x"]
         {
             assert!(matches!(address(bad), Err(Refusal::Malformed { .. })), "{bad}");
         }

@@ -131,7 +131,7 @@ topic = "cmnd/plug/POWER"
 payload = "ON"
 "#;
 
-const ODD: &str = r#"
+pub(super) const ODD: &str = r#"
 [scene]
 id = "odd"
 title = { zh = "异常", en = "odd" }
@@ -154,6 +154,7 @@ pub(super) struct Town {
     speaker: AsyncClient,
     device: AsyncClient,
     commander: Commander,
+    pub(super) authority: Authority,
     gateway: Option<Child>,
     counter: u32,
     _platform: Mosquitto,
@@ -191,7 +192,8 @@ impl Town {
              [uplink]\nurl = \"mqtts://localhost:{}\"\nconfirm = \"platform\"\nretry-min = \"100 ms\"\n\
              command-keys = [\"key.pub\"]\ntrust-clock = true\n\
              [uplink.access]\nca-file = \"{}\"\ncert-file = \"{}\"\nkey-file = \"{}\"\n\
-             [console]\nenabled = false\n",
+             [console]\nenabled = false\n\
+             [bundles]\ntrusted-keys = [\"vendor.pub\"]\nca-file = \"authority.pem\"\n",
             sensors.port(),
             slaves.key(),
             slaves.place,
@@ -203,7 +205,9 @@ impl Town {
         let community = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
              [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\n\
              [[device]]\nid = \"relay-1\"\ntype = \"relay\"\narea = \"east\"\nline = \"line\"\nunit = 5\n\
-             [[device]]\nid = \"plug-1\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug/STATE\"\n";
+             [[device]]\nid = \"plug-1\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug/STATE\"\n\
+             [[device]]\nid = \"plug-2\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug-2/STATE\"\n\
+             [[team]]\nid = \"guards\"\ntitle = { zh = \"保安\", en = \"guards\" }\ntier = \"grid\"\n";
         for (name, text) in [
             ("gateway.toml", gateway.as_str()),
             ("community.toml", community),
@@ -227,24 +231,32 @@ impl Town {
             sensors,
             slaves,
             commander,
+            authority,
             gateway: None,
             counter: 0,
             _platform: platform,
         };
-        town.check();
+        for name in ["vendor", "forger"] {
+            town.program(&["bundle", "keygen", name]);
+        }
+        town.program(&["check", "--config", "."]);
         town.run();
         // A session that outlives the connection is there from the first one on.
         town.hears().await;
         town
     }
 
-    fn check(&self) {
-        let mut command = Command::new(gatehouse());
-        let checked =
-            command.args(["check", "--config", "."]).current_dir(self.folder.path()).output();
-        let checked = checked.unwrap();
-        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
-        assert!(checked.status.success(), "{told}{}", String::from_utf8_lossy(&checked.stdout));
+    /// Runs the program to its end in the town's folder; gives what it says.
+    pub(super) fn program(&self, args: &[&str]) -> String {
+        let ran = Command::new(gatehouse()).args(args).current_dir(self.folder.path()).output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(ran.status.success(), "{args:?} {said}{}", String::from_utf8_lossy(&ran.stderr));
+        said
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(super) fn run(&mut self) {
@@ -319,12 +331,12 @@ impl Town {
     }
 
     pub(super) async fn sign_as(&mut self, name: &str, command: &Value) -> String {
-        let key = self.key(name);
+        let key = self.path(name);
         self.commander.sign(command, &key).await
     }
 
     pub(super) async fn sign_with(&mut self, command: &Value, header: &Value) -> String {
-        let key = self.key("key");
+        let key = self.path("key");
         self.commander.sign_with(command, &key, header).await
     }
 
@@ -336,12 +348,8 @@ impl Town {
             .output()
             .unwrap();
         let trusted = String::from_utf8(trusted.stdout).unwrap();
-        let key = self.key(name);
+        let key = self.path(name);
         self.commander.sign_with(command, &key, &json!({ "kid": trusted.trim() })).await
-    }
-
-    fn key(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     pub(super) async fn publish(&mut self, text: &str) {
@@ -357,6 +365,16 @@ impl Town {
     pub(super) async fn reply(&mut self) -> Value {
         let Some(reply) = self.replies.soon().await else { panic!("no answer\n{}", self.log()) };
         serde_json::from_slice(&reply).unwrap()
+    }
+
+    /// The answer to what takes a while.
+    pub(super) async fn reply_late(&mut self) -> Value {
+        for _ in 0..4 {
+            if let Some(reply) = self.replies.soon().await {
+                return serde_json::from_slice(&reply).unwrap();
+            }
+        }
+        panic!("no answer\n{}", self.log())
     }
 
     /// What a device hears on a topic.

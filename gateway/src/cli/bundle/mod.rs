@@ -196,7 +196,10 @@ pub(super) fn judge(folder: &Path, layer: Option<&Layer>) -> Result<(), BundleEr
 
 fn would_have(faults: &Faults) -> BundleError {
     let faults = faults.plain();
-    BundleError::Refused(format!("the configuration would have these faults:\n{}", faults.trim_end()))
+    BundleError::Refused(format!(
+        "the configuration would have these faults:\n{}",
+        faults.trim_end()
+    ))
 }
 
 fn verify(
