@@ -3,6 +3,7 @@
 
 mod bundles;
 mod deeds;
+mod things;
 mod town;
 
 use std::time::Duration;

@@ -77,9 +77,9 @@ impl Fetching {
         let file = fetched.await.map_err(|_| failed("the thread that fetches broke down"))??;
         let (answer, installed) = oneshot::channel();
         let install = Install { file: file.0.clone(), shadow: args.shadow, answer };
-        let ending = |_| failed("the gateway is about to end");
-        self.installs.send(install).await.map_err(|_| failed("the gateway is about to end"))?;
-        installed.await.map_err(ending)?
+        let ending = || failed("the gateway is about to end");
+        self.installs.send(install).await.map_err(|_| ending())?;
+        installed.await.map_err(|_| ending())?
     }
 
     /// Returns a file with this SHA-256.
@@ -176,10 +176,8 @@ fn explained(error: &ureq::Error) -> Refusal {
 }
 
 fn broken_off(error: &io::Error) -> Refusal {
-    let why = match error.kind() {
-        io::ErrorKind::TimedOut => "it is too slow".to_owned(),
-        _ => explain(&error.to_string()),
-    };
+    let is_slow = error.kind() == io::ErrorKind::TimedOut;
+    let why = if is_slow { "it is too slow".to_owned() } else { explain(&error.to_string()) };
     not_fetched(format!("it broke off: {why}"))
 }
 
@@ -223,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_breaks_off_leads_elsewhere_or_never_ends_is_told_and_leaves_nothing() {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         let cases: [(&str, &[u8], &[u8], &str); 5] = [
             ("it breaks off", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", b"", "broke off"),
             ("it is not there", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", b"", "HTTP 404"),

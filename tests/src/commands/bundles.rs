@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use super::town::{ODD, Town, kind};
+use super::things::ODD;
+use super::town::{Town, kind};
 use crate::peers::{command, gatehouse, lines, python, start, workspace};
 
 /// A town, and where its bundles lie.
@@ -149,7 +150,7 @@ async fn what_never_ends_keeps_nobody_waiting_and_what_a_power_cut_ends_is_inter
 
     let endless = market.signed("endless", &nothing).await;
     market.town.publish(&endless).await;
-    let reply = market.town.reply_late().await;
+    let reply = market.town.reply_within(6).await;
     assert_eq!(kind(&reply), "not-fetched", "{reply}");
     assert!(reply["message"].as_str().unwrap().contains("longer than"), "{reply}");
     let left = fs::read_dir(market.town.path("data/bundles")).unwrap().count();

@@ -108,13 +108,13 @@ async fn an_event_is_verified_shelved_and_dismissed_by_the_platform_s_word() {
     assert_eq!(data["handling"]["shelved_until"].as_str(), Some(until.as_str()), "{data}");
     let late = json!({ "event": works, "until": "2026-01-01T00:00:00Z" });
     platform.is_refused("event.shelve", &late, "malformed").await;
+    let nobody = json!({ "event": works, "to": "nobody" });
+    platform.is_refused("event.dispatch", &nobody, "not-found").await;
     let dismiss = json!({ "event": works, "as": "planned-work" });
     platform.does("event.dismiss", &dismiss, "dismissed").await;
 
     let unknown = json!({ "event": "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
     platform.is_refused("event.acknowledge", &unknown, "not-found").await;
-    let nobody = json!({ "event": works, "to": "nobody" });
-    platform.is_refused("event.dispatch", &nobody, "not-found").await;
     platform.town.stop().await;
 }
 
@@ -131,8 +131,10 @@ async fn an_exercise_is_marked_as_one_in_every_message_and_ends() {
     assert_eq!((kind.as_str(), &opened["event"]), ("opened", &event), "{opened}");
     let mut all = vec![opened];
     all.push(platform.does("event.acknowledge", &of_event, "acknowledged").await);
-    all.push(platform.does("event.handle", &of_event, "handled").await);
-    for expected in ["cleared", "verified"] {
+    // What no sensor watches is over when it was handled.
+    let reply = platform.asks("event.handle", &of_event).await;
+    assert_eq!(reply["result"]["stage"], "verified", "{reply}");
+    for expected in ["handled", "cleared", "verified"] {
         let (kind, data) = platform.told().await;
         assert_eq!(kind, expected, "{data}");
         all.push(data);
