@@ -349,6 +349,10 @@ pub struct BundlesConfig {
     /// `gateway.toml`. With none, no bundle can be installed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_keys: Vec<PathBuf>,
+    /// Certificates (PEM) of the authorities that are believed when the platform has a bundle fetched
+    /// over HTTPS; those that the system believes when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl BundlesConfig {

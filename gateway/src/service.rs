@@ -32,6 +32,7 @@ use crate::config::GatewayConfig;
 use crate::console::Configuration;
 use crate::console::place::Reload;
 use crate::desk::{self, Desk};
+use crate::downlink::fetching::{Fetching, Install};
 use crate::downlink::hands::Hands;
 use crate::downlink::report;
 use crate::engine::{self, Change, Effects};
@@ -107,6 +108,7 @@ pub struct Running {
     reports: Reports,
     verdicts: Option<mpsc::Receiver<Verdict>>,
     requests: Option<mpsc::Receiver<Reload>>,
+    installs: Option<mpsc::Receiver<Install>>,
     tasks: Tasks,
 }
 
@@ -214,9 +216,11 @@ pub async fn start(
         store: store.clone(),
         clock: clock.clone(),
     };
+    let (install, installs) = mpsc::channel(1);
     let downlink = confirmations.map(|confirmations| {
         let (desk, report) = (Arc::clone(&desk), sight.reports());
-        let hands = Hands { confirmations, desk, writes: to_devices, report };
+        let fetching = Fetching::of(&config, install);
+        let hands = Hands { confirmations, desk, writes: to_devices, report, fetching };
         start_downlink(&config, &clock, hands, &audit, &stop)
     });
     let downlink = downlink.transpose()?.flatten();
@@ -264,6 +268,7 @@ pub async fn start(
         reports,
         verdicts: Some(verdicts),
         requests: Some(requests),
+        installs: Some(installs),
         tasks,
     })
 }
@@ -318,6 +323,12 @@ impl Running {
     /// Who wants the configuration read again, for who runs the gateway; once. Dropped, nobody can.
     pub fn take_requests(&mut self) -> Option<mpsc::Receiver<Reload>> {
         self.requests.take()
+    }
+
+    /// The bundles that the platform wants installed, for who runs the gateway; once. Dropped, nobody
+    /// can.
+    pub fn take_installs(&mut self) -> Option<mpsc::Receiver<Install>> {
+        self.installs.take()
     }
 
     /// Tells the pipeline something about the gateway itself.

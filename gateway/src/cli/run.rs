@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use gatehouse_core::command::Refusal;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::pipeline::{Input, Withdrawn};
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -19,17 +21,23 @@ use crate::audit::{Note, Outcome};
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::console::place::Reload;
+use crate::downlink::fetching::Install;
 use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
 use crate::shadow::Verdict;
 use crate::workshop::Workshop;
 
+/// Characters of a reason that goes to the platform.
+const LONGEST_REASON: usize = 2_000;
+
 /// What `run` is called for while the gateway runs.
 enum Call {
     /// By SIGHUP, or by somebody who waits for what comes of it.
     Reload(Option<Reload>),
     Verdict(Verdict),
+    /// By the platform, which waits for what comes of it.
+    Install(Install),
 }
 
 /// Run the gateway
@@ -74,6 +82,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     tracing::info!("running");
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
     let mut requests = running.take_requests().context("only `run` takes them")?;
+    let mut installs = running.take_installs().context("only `run` takes them")?;
     loop {
         let call = tokio::select! {
             signal = &mut stopped => break signal?,
@@ -82,12 +91,21 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             () = workshop.asked() => Call::Reload(None),
             Some(request) = requests.recv() => Call::Reload(Some(request)),
             Some(verdict) = verdicts.recv() => Call::Verdict(verdict),
+            Some(bundle) = installs.recv() => Call::Install(bundle),
         };
         match call {
             Call::Reload(request) => {
                 let outcome = reload(&mut running, &args.config).await;
                 // Who asked may not wait any more.
                 _ = request.map(|Reload(answer)| answer.send(outcome));
+            }
+            Call::Install(Install { file, shadow, answer }) => {
+                let outcome = install(&mut running, &args.config, file, shadow).await;
+                _ = answer.send(outcome.map_err(|error| {
+                    // Files in the configuration's folder are many; the platform needs the first lines.
+                    let reason = format!("{error:#}").chars().take(LONGEST_REASON).collect();
+                    Refusal::NotInstalled { reason }
+                }));
             }
             Call::Verdict(verdict) => carry_out(&mut running, &args.config, verdict).await,
         }
@@ -153,6 +171,28 @@ async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
             Err(why)
         }
     }
+}
+
+/// Installs a bundle and changes over to it; says what is active now. What cannot be loaded is taken
+/// back.
+async fn install(
+    running: &mut Running,
+    folder: &Path,
+    file: PathBuf,
+    shadow: bool,
+) -> anyhow::Result<Value> {
+    let from = folder.to_owned();
+    let install = move || bundle::install_running(&from, &file, shadow);
+    let layer = tokio::task::spawn_blocking(install).await??;
+    if let Err(why) = reload(running, folder).await {
+        let from = folder.to_owned();
+        tokio::task::spawn_blocking(move || bundle::take_back(&from, shadow)).await??;
+        bail!(why);
+    }
+    let Layer { folder: _, title, signer } = layer;
+    tracing::info!(signer, shadow, "the platform has installed {title}");
+    let place = if shadow { "candidate" } else { "active" };
+    Ok(json!({ place: title, "signed_by": signer }))
 }
 
 /// Goes back from what broke its budget, and tells it as an event. A candidate has been stopped.

@@ -102,6 +102,7 @@ pub(crate) fn community() -> Community {
         scenes: vec![],
         models: vec![],
         plan_size: None,
+        interlocks: Vec::new(),
         duties: gatehouse_core::community::people::Duties::default(),
     }
 }

@@ -139,6 +139,7 @@ fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item
         ("alerts", old.alerts != new.alerts),
         ("channel", old.channels != new.channels),
         ("gateway.language", old.gateway.language != new.gateway.language),
+        ("bundles.ca-file", old.bundles.ca_file != new.bundles.ca_file),
         ("models.onnxruntime", old.models.onnxruntime != new.models.onnxruntime),
     ]
     .into_iter()

@@ -186,8 +186,23 @@ fn check_relay(
         return;
     };
     let points = || device.device_type.points.iter().map(|point| point.name.as_str());
-    if points().all(|point| point != relay.point) {
+    let path = format!("{path}.point");
+    let Some(point) = device.device_type.points.iter().find(|point| point.name == relay.point)
+    else {
         let message = format!("the device `{}` has no point `{}`", relay.device, relay.point);
-        gateway.fault(&format!("{path}.point"), message, nearest(&relay.point, points()));
+        gateway.fault(&path, message, nearest(&relay.point, points()));
+        return;
+    };
+    let takes = |value: f64| {
+        point.writable.as_ref().is_some_and(|w| w.range.0 <= value && value <= w.range.1)
+    };
+    if !(takes(0.0) && takes(1.0)) {
+        let message = format!(
+            "the point `{}` of `{}` cannot be switched: its device type does not declare it \
+             `writable` with 0 and 1 in its range",
+            relay.point, relay.device
+        );
+        let others = device.device_type.points.iter().filter(|point| point.writable.is_some());
+        gateway.fault(&path, message, nearest(&relay.point, others.map(|p| p.name.as_str())));
     }
 }
