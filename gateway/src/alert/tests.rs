@@ -305,6 +305,12 @@ fn those_on_duty_their_groups_and_those_who_are_sent_are_told() {
     assert_eq!(ids, ["sms>137", "guards", "west", "li@sms#0", "zhao@sms#0"]);
     assert_eq!((all[3].levels.clone(), all[3].budget), (vec![1, 2], Some(20)));
     assert_eq!((all[1].language, all[0].language), (Language::Zh, Language::En));
+    assert_eq!((all[3].language, all[3].way), (Language::En, Some(0)), "their own language");
+    assert_eq!(
+        (all[4].hours.map(|h| h.to_string()), all[4].way),
+        (Some("07:00-23:00".into()), Some(0))
+    );
+    assert_eq!((all[0].way, all[1].way), (None, None));
 
     let told = |transition, change: &dyn Fn(&mut serde_json::Value)| {
         let mut json = message(1, transition, "e", 1);

@@ -15,7 +15,7 @@ use gatehouse_core::view::View;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Lot, lots};
@@ -85,7 +85,7 @@ impl Cloud {
                 continue;
             }
             let pause = self.tell(changed, gone).await;
-            sleep_until(Instant::now() + pause).await;
+            sleep(pause).await;
         }
     }
 
