@@ -11,8 +11,6 @@ mod architecture;
 #[cfg(test)]
 mod backtest;
 #[cfg(test)]
-mod bays;
-#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod console;

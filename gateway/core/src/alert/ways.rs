@@ -192,7 +192,7 @@ fn that_a_channel_is_down_is_told_by_all_others_and_never_by_itself() {
     assert_eq!(evening.sent.len(), 1);
     assert_eq!((&*evening.sent[0].1, &*evening.sent[0].2), ("sms", "e2"), "passed on from mail");
     evening.answers.clear();
-    evening.pass(Duration::from_mins(60));
+    evening.pass(Duration::from_hours(1));
     let circle = |(_, channel, event): &&(u64, String, String)| {
         (&**channel, &**event) == ("mail", "e1") || (&**channel, &**event) == ("group", "e2")
     };
