@@ -32,6 +32,7 @@ pub mod accounts;
 pub mod alert;
 pub mod audit;
 pub mod backtest;
+mod bays;
 pub mod bundle;
 pub mod cli;
 pub mod clock;

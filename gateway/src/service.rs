@@ -19,13 +19,14 @@ use gatehouse_core::event::message::Message;
 use gatehouse_core::pipeline::{Input, Pipeline, Settings};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert;
 use crate::alert::link::Signer;
 use crate::alert::relay::Switch;
 use crate::audit::Audit;
+use crate::bays;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -125,6 +126,8 @@ struct Tasks {
     alert: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
+    /// Those that are told of free bays; they end at `stop`.
+    clouds: JoinSet<()>,
 }
 
 /// Opens the store, takes up what was open, connects, and serves until `stop`. Must be called within
@@ -200,8 +203,10 @@ pub async fn start(
         community: community_seen.clone(),
         relay: Some(Arc::new(siren)),
         links: links.clone(),
+        inputs: weak.clone(),
     };
     let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
+    let clouds = bays::cloud::start(&config, &view, &community_seen, &clock, &stop);
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let (uplink, confirmations) = start_uplink(&config, &store, &view, &clock)?.unzip();
     let bundle = bundle.map(|layer| layer.title);
@@ -252,6 +257,7 @@ pub async fn start(
         alert,
         journal,
         console: console_task,
+        clouds,
     };
     Ok(Running {
         console,
@@ -286,7 +292,9 @@ impl Running {
             alert,
             journal,
             console,
+            clouds,
         } = self.tasks;
+        drop(clouds);
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gatehouse_core::alert::standing::Standing;
 use gatehouse_core::event::verdict::Verdict;
 use gatehouse_core::reading::TimeQuality;
 use prometheus_client::collector::Collector;
@@ -32,6 +33,7 @@ pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
         uptime: console.started.elapsed(),
         resident: resident_bytes(),
         alerts: console.sources.alerts.as_ref().map(|alerts| alerts.counts.all()),
+        channels: console.sources.alerts.as_ref().map(|alerts| alerts.standings.borrow().clone()),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(figures));
@@ -48,6 +50,7 @@ struct Figures {
     uptime: Duration,
     resident: Option<u64>,
     alerts: Option<Vec<(String, &'static str, u64)>>,
+    channels: Option<BTreeMap<String, Standing>>,
 }
 
 impl fmt::Debug for Figures {
@@ -167,6 +170,12 @@ impl Figures {
             let rows = alerts.iter();
             let rows = rows.map(|(to, came, n)| (vec![("channel", &**to), ("outcome", *came)], *n));
             sheet.counts("alerts", help, rows)?;
+        }
+        if let Some(channels) = &self.channels {
+            let up = channels.iter().map(|(id, standing)| {
+                (vec![("channel", &**id)], u64::from(standing.trouble().is_none()))
+            });
+            sheet.gauges("alert_channel_up", "0 while a channel to people is down.", up)?;
         }
         let fine = u64::from(self.snapshot.store.fault.is_none());
         sheet.gauge("store_up", "1 while the store can write.", fine)?;

@@ -83,6 +83,7 @@ impl Feed {
             | Input::StoreFailed { .. }
             | Input::DiskFull { .. }
             | Input::ModelsMissing { .. }
+            | Input::Channels { .. }
             | Input::Withdrawn(_)
             | Input::Config(_) => return,
         };

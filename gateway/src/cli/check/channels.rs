@@ -1,4 +1,4 @@
-//! What is wrong with `[alerts]` and `[[channel]]`, and with those who name a channel.
+//! What is wrong with `[alerts]`, `[[channel]]` and `[[bays-webhook]]`, and with those who name a channel.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,14 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
         check_name(document, &format!("{path}.id"), &channel.id);
         check_unique(document, &format!("{path}.id"), &channel.id, &mut ids);
         check_channel(document, &path, channel);
+    }
+    for (position, hook) in config.bays_webhooks.iter().enumerate() {
+        let path = format!("bays-webhook.{position}");
+        check_url(document, &format!("{path}.url"), &hook.url);
+        check_secret(document, &format!("{path}.secret-file"), &hook.secret_file, false);
+        if let Some(file) = &hook.ca_file {
+            check_secret(document, &format!("{path}.ca-file"), file, false);
+        }
     }
 }
 

@@ -40,6 +40,11 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
     for (_, path) in config.channels.iter_mut().flat_map(ChannelConfig::files) {
         *path = folder.join(&*path);
     }
+    for hook in &mut config.bays_webhooks {
+        for path in [Some(&mut hook.secret_file), hook.ca_file.as_mut()].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
     let ConsoleConfig {
         enabled: _,
         listen: _,

@@ -1,6 +1,7 @@
 //! Models that do not load and bundles that broke their budget are told as the gateway's own events.
 
 use super::*;
+use crate::alert::standing::Trouble;
 use crate::community::quantity::Text;
 use crate::pipeline::Withdrawn;
 
@@ -48,4 +49,32 @@ fn models_that_did_not_load_are_told_over_restarts_until_they_do() {
     assert_eq!(after.transcript, "");
     after.handle(missing(None)).talk(60, 20.0);
     assert!(after.transcript.contains("cleared 2 Models did not load"), "{}", after.transcript);
+}
+
+#[test]
+fn each_channel_that_is_down_is_one_event_over_restarts_until_it_delivers() {
+    let channels = |down: &[(&str, Trouble)]| Input::Channels {
+        down: down.iter().map(|(id, trouble)| ((*id).to_owned(), *trouble)).collect(),
+    };
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0).handle(channels(&[("sms", Trouble::Unreachable)])).talk(60, 20.0);
+    let both = [("mail", Trouble::Refused), ("sms", Trouble::Unreachable)];
+    night.handle(channels(&both)).talk(60, 20.0).handle(channels(&both)).talk(3_600, 20.0);
+    let told = night.messages();
+    let heads: Vec<_> = told
+        .iter()
+        .map(|m| (m.data.scene.as_str(), m.data.level, m.data.affected.as_slice()))
+        .collect();
+    let of = |channel: &str| vec!["gw".to_owned(), channel.to_owned()];
+    let (sms, mail) = (of("sms"), of("mail"));
+    assert_eq!(heads, [("channel-down", 2, &*sms), ("channel-down", 2, &*mail)]);
+    assert!(told[0].data.cause.why.en.contains("`sms` has delivered nothing"));
+
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.handle(channels(&both)).talk(3_600, 20.0);
+    assert_eq!(after.transcript, "", "told before");
+    after.handle(channels(&both[..1])).talk(60, 20.0);
+    assert_eq!(after.transcript.matches("cleared 2 Alert channel down").count(), 1);
+    after.handle(channels(&[])).talk(60, 20.0);
+    assert_eq!(after.transcript.matches("cleared 2 Alert channel down").count(), 2);
 }
