@@ -24,6 +24,7 @@ fn judged() -> View {
         over: Some(at),
         speakers: BTreeSet::new(),
         said: Some(Said { verdict: Verdict::FalseAlarm, by: "Li".into(), note: String::new(), at }),
+        is_pilot: false,
     }];
     view.scenes = vec![SceneView {
         status: gatehouse_core::community::scene::Status::Live,
