@@ -8,11 +8,7 @@ use super::*;
 use crate::alert::config::AlertsConfig;
 use crate::config::StoreConfig;
 use crate::console::sample::{NOW, community, event, quiet, troubled};
-use gatehouse_core::community::quantity::Text;
-use gatehouse_core::community::scene::Status;
 use gatehouse_core::event::message::State;
-use gatehouse_core::event::verdict::Tally;
-use gatehouse_core::view::SceneView;
 
 mod access;
 mod api;
@@ -425,34 +421,6 @@ async fn metrics_have_our_names_base_units_and_bounded_labels() {
     }
     let by_device = answer.body.matches("{device=").count();
     assert_eq!(by_device, 2, "devices without refusals have no series");
-    served.end().await;
-}
-
-#[tokio::test]
-async fn no_exercise_and_nothing_on_trial_is_an_open_event_in_the_metrics() {
-    let mut view = troubled();
-    for (event, level) in view.events.iter_mut().zip([1, 2]) {
-        event.data.level = level;
-        event.data.drill = level == 1;
-        event.is_pilot = level == 2;
-    }
-    let tally = Tally { events: 3, real: 1, false_alarms: 0, planned: 0 };
-    let scene =
-        |id: &str, status| SceneView { id: id.into(), title: Text::default(), status, tally };
-    view.scenes = vec![scene("air", Status::Live), scene("bins", Status::Pilot)];
-    let served = serve_view(view).await;
-
-    let metrics = served.get("/metrics").await.body;
-
-    for line in [
-        "gatehouse_events_open{level=\"1\"} 0",
-        "gatehouse_events_open{level=\"2\"} 0",
-        "gatehouse_scene_verdicts{scene=\"air\",verdict=\"real\"} 1",
-        "gatehouse_pilot_verdicts{scene=\"bins\",verdict=\"none\"} 2",
-    ] {
-        assert!(metrics.lines().any(|l| l == line), "{line} in:\n{metrics}");
-    }
-    assert!(!metrics.contains("gatehouse_scene_verdicts{scene=\"bins\""), "{metrics}");
     served.end().await;
 }
 
