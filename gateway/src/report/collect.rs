@@ -179,9 +179,9 @@ impl Maker {
         &self,
         work: impl FnOnce(&Journal, &mut Shelf) -> Result<T, NoReport> + Send + 'static,
     ) -> Result<T, NoReport> {
-        let mut shelf = Arc::clone(&self.shelf).lock_owned().await;
+        let mut made = Arc::clone(&self.shelf).lock_owned().await;
         let journal = self.journal.clone();
-        let work = move || work(&journal, &mut shelf);
+        let work = move || work(&journal, &mut made);
         tokio::task::spawn_blocking(work).await.map_err(|_| NoReport::BrokeDown)?
     }
 }
