@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::event::verdict::Tally;
+use gatehouse_core::reading::Timestamp;
 use gatehouse_core::report::Report;
 use gatehouse_core::report::counting::{Counts, Row};
 use gatehouse_core::report::handling::{Pace, Spans};
@@ -18,7 +19,7 @@ pub fn figures(report: &Report) -> Value {
         "from": stretch.from.rfc3339(),
         "to": stretch.to.rfc3339(),
         "is_over": stretch.is_over,
-        "known_since": stretch.known_since.map(|since| since.rfc3339()),
+        "known_since": stretch.known_since.map(Timestamp::rfc3339),
         "left_out": {
             "drills": report.left_out.drills,
             "pilots": report.left_out.pilots,

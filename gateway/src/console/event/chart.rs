@@ -303,7 +303,9 @@ mod tests {
     #[test]
     fn where_readings_are_gone_the_quarters_are_drawn_from_their_least_to_their_greatest() {
         let mut quarter = Statistic::default();
-        [2.0, 4.0, 9.0].into_iter().for_each(|value| quarter.push(value));
+        for value in [2.0, 4.0, 9.0] {
+            quarter.push(value);
+        }
         let (first, gap) = (Quarter(100), Quarter(103));
         let mut silent = Statistic::default();
         silent.push_bad();
