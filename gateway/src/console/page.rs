@@ -129,7 +129,6 @@ pub(super) fn framed(
                 @if !community.is_empty() { span .community { (community) } }
             }
             div .tools {
-                a href="/account" { (of_frame.page(Here::Account)) }
                 button #voice type="button" hidden aria-pressed="false"
                     data-hello=(of_frame.voice_on) data-bye=(of_frame.voice_off) { (of_frame.voice) }
                 (look::switch(frame.address, language))
