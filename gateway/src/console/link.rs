@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use tokio::time::Instant;
 
+use super::api::problem::Problem;
 use super::guard::Reader;
 use super::page::{self, translated};
 use super::phone::answer;
@@ -129,8 +130,7 @@ pub(super) fn refused(console: &Console, bad: BadLink, reader: &Reader) -> Respo
         BadLink::Past => (StatusCode::GONE, words.past),
     };
     if !reader.wants_page {
-        let body = serde_json::json!({ "error": title, "hint": words.then });
-        return (status, axum::response::Json(body)).into_response();
+        return Problem::new(bad.word(), status, title, words.then.to_owned()).into_response();
     }
     (status, page::html(page::notice(reader.language, title, words.then))).into_response()
 }

@@ -84,6 +84,7 @@ impl Feed {
             | Input::DiskFull { .. }
             | Input::ModelsMissing { .. }
             | Input::Withdrawn(_)
+            | Input::SettingsSetAside { .. }
             | Input::Config(_) => return,
         };
         self.send(Seen { now, what: What::Input(Box::new(input)) });

@@ -33,6 +33,8 @@ pub enum Input {
     DiskFull { why: Option<String> },
     /// Models could not be loaded, and why; `None` when all of them are.
     ModelsMissing { why: Option<Text> },
+    /// What people had set on the console could not be used at this start, and lies aside.
+    SettingsSetAside { why: Text },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.

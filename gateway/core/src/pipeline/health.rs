@@ -25,10 +25,11 @@ pub(super) enum Health {
     ModelsMissing,
     CandidateStopped,
     BundleWithdrawn,
+    SettingsSetAside,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
@@ -39,6 +40,7 @@ impl Health {
         Self::ModelsMissing,
         Self::CandidateStopped,
         Self::BundleWithdrawn,
+        Self::SettingsSetAside,
     ];
 
     /// The scene's id in its events.
@@ -54,6 +56,7 @@ impl Health {
             Self::ModelsMissing => "models-missing",
             Self::CandidateStopped => "candidate-stopped",
             Self::BundleWithdrawn => "bundle-withdrawn",
+            Self::SettingsSetAside => "settings-set-aside",
         }
     }
 
@@ -73,6 +76,9 @@ impl Health {
             Self::ModelsMissing => Text::new("模型未能加载", "Models did not load"),
             Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
             Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
+            Self::SettingsSetAside => {
+                Text::new("控制台设置已被隔离", "Settings of the console were set aside")
+            }
         }
     }
 
@@ -118,6 +124,10 @@ impl Health {
                 "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将 `gatehouse models compare` 的结果交给提供方。",
                 "What was installed before is back. Doubt the alerts of the time in between, and give what `gatehouse models compare` prints to whoever made the bundle.",
             ),
+            Self::SettingsSetAside => Text::new(
+                "网关按配置文件运行。请核对场景状态和在控制台上接入的设备，重新设置；也可改正被隔离的文件，放回原处后重启。",
+                "The configuration's own files rule. Look through the scenes and the devices that were connected on the console and set them again; or mend what was set aside, put it back under its old name and restart.",
+            ),
         }
     }
 
@@ -130,7 +140,8 @@ impl Health {
             | Self::StoreDamaged
             | Self::ModelsMissing
             | Self::CandidateStopped
-            | Self::BundleWithdrawn => Tier::Community,
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => Tier::Community,
         }
     }
 
@@ -140,7 +151,10 @@ impl Health {
             | Self::DeviceRefused
             | Self::ClockWentBack
             | Self::CandidateStopped => 4,
-            Self::SourceSilent | Self::FeederSilent | Self::BundleWithdrawn => 3,
+            Self::SourceSilent
+            | Self::FeederSilent
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => 3,
             Self::StoreFailed => 1,
             Self::StoreDamaged | Self::ModelsMissing => 2,
         }
@@ -149,7 +163,10 @@ impl Health {
     /// Whether it happened and is over, and is only told for a while.
     pub(super) fn has_happened(self) -> bool {
         match self {
-            Self::StoreDamaged | Self::CandidateStopped | Self::BundleWithdrawn => true,
+            Self::StoreDamaged
+            | Self::CandidateStopped
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => true,
             Self::DeviceSilent
             | Self::SourceSilent
             | Self::FeederSilent

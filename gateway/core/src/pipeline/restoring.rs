@@ -121,7 +121,8 @@ impl Pipeline {
                 | Health::StoreDamaged
                 | Health::ModelsMissing
                 | Health::CandidateStopped
-                | Health::BundleWithdrawn,
+                | Health::BundleWithdrawn
+                | Health::SettingsSetAside,
             ) => {}
         }
     }
