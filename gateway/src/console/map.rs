@@ -167,9 +167,7 @@ fn drawing(
                     }
                     text .name x=(coordinate(shape.name[0])) y=(coordinate(shape.name[1])) {
                         (translated(&area.title, language))
-                    }
-                    text .number x=(coordinate(shape.name[0])) y=(coordinate(shape.name[1])) dy="1.35em" {
-                        (label(standing, by_heat, language))
+                        tspan .number dx="0.5em" { (label(standing, by_heat, language)) }
                     }
                 }
             }
@@ -202,7 +200,7 @@ fn named(device: &Device, language: Language) -> &str {
     if title.is_empty() { &device.id } else { title }
 }
 
-/// What stands under an area's name.
+/// What stands behind an area's name.
 fn label(standing: &Standing, by_heat: bool, language: Language) -> String {
     let words = SiteWords::of(language);
     if by_heat {

@@ -16,14 +16,15 @@ const MARGIN: f64 = 20.0;
 /// A device's dot at most, and at least.
 const DOTS: (f64, f64) = (9.0, 3.5);
 /// Room for a tile's name.
-const HEADING: f64 = 104.0;
+const HEADING: f64 = 64.0;
 /// Between tiles, and within them.
 const GAP: f64 = 20.0;
-/// From an area's edge to its name, from its upper edge to the line on which that stands, and from there to
-/// below the second line.
+/// From an area's edge to its name, and from above and from below to the line on which that stands.
 const BESIDE: f64 = 16.0;
 const ABOVE: f64 = 40.0;
-const BELOW: f64 = 64.0;
+const BELOW: f64 = 14.0;
+/// What stands behind a name: a numeral and a number.
+const NUMBER: f64 = 130.0;
 /// Between two places that are tried for a name.
 const SEEK: f64 = 15.0;
 
@@ -136,21 +137,21 @@ fn tiles(community: &Community, areas: &mut [Shape], drawn: f64) -> f64 {
     top
 }
 
-/// How wide an area's name is drawn at most, in the language where it is longer.
+/// How wide an area's name and the number behind it are drawn at most, in the language where it is longer.
 fn label(title: &Text) -> f64 {
     let wide = |text: &str, letter: f64| text.chars().count() as f64 * letter;
-    wide(&title.zh, 40.0).max(wide(&title.en, 24.0)).max(90.0)
+    wide(&title.zh, 38.0).max(wide(&title.en, 23.0)) + NUMBER
 }
 
-/// Where a name of that width and the line below it cover the fewest devices: as far up as it goes, then as
-/// far left; the middle where there is no room at all.
+/// Where a name of that width covers the fewest devices: as far up as it goes, then as far left; the middle where there is no room at all.
 fn heading(corners: &[[f64; 2]], width: f64, taken: &[[f64; 2]]) -> [f64; 2] {
     let count = corners.len() as f64;
     let middle = |axis: usize| corners.iter().map(|c| c[axis]).sum::<f64>() / count.max(1.0);
     let least = |axis: usize| corners.iter().map(|c| c[axis]).fold(f64::MAX, f64::min);
     let most = |axis: usize| corners.iter().map(|c| c[axis]).fold(f64::MIN, f64::max);
     let steps = |axis: usize| {
-        std::iter::successors(Some(least(axis)), |at| Some(at + SEEK)).take_while(move |at| *at < most(axis))
+        std::iter::successors(Some(least(axis)), |at| Some(at + SEEK))
+            .take_while(move |at| *at < most(axis))
     };
     let mut best = ([middle(0) - width / 2.0, middle(1)], usize::MAX);
     for top in steps(1) {
@@ -159,7 +160,9 @@ fn heading(corners: &[[f64; 2]], width: f64, taken: &[[f64; 2]]) -> [f64; 2] {
             let is_within = [[left, top], [right, top], [left, bottom], [right, bottom]]
                 .iter()
                 .all(|[x, y]| is_inside(corners, [x + 0.5, y + 0.5]));
-            let is_covered = |[x, y]: &&[f64; 2]| (left..right).contains(x) && (top..bottom).contains(y);
+            let is_covered = |[x, y]: &&[f64; 2]| {
+                (left - DOTS.0..right).contains(x) && (top - DOTS.0..bottom + DOTS.0).contains(y)
+            };
             if is_within && best.1 > 0 {
                 let covered = taken.iter().filter(is_covered).count();
                 if covered < best.1 {
@@ -188,7 +191,7 @@ fn spread(shape: &Shape, count: usize, taken: &[[f64; 2]]) -> (Vec<[f64; 2]>, f6
     loop {
         let is_clear = |spot: [f64; 2]| {
             let [x, y] = [spot[0] - shape.name[0], spot[1] - shape.name[1]];
-            let is_on_name = (-step..240.0).contains(&x) && (-ABOVE..BELOW).contains(&y);
+            let is_on_name = (-step..280.0).contains(&x) && (-ABOVE..BELOW).contains(&y);
             let is_near = |other: &[f64; 2]| (other[0] - spot[0]).hypot(other[1] - spot[1]) < step;
             let edge = step / 2.0;
             let is_well_inside = [[-edge, 0.0], [edge, 0.0], [0.0, -edge], [0.0, edge]]
