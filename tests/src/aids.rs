@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::demo::ALONE;
-use crate::visit::{DESK, PHONE, Visit, when};
+use crate::visit::{DESK, PHONE, Visit};
 
 /// Stands for the browser's voice, and keeps what it is told to say.
 const VOICE: &str = "window.spoken = [];
