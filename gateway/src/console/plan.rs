@@ -130,7 +130,7 @@ fn tiles(community: &Community, areas: &mut [Shape], drawn: f64) -> f64 {
             let (right, bottom) = (left + width, top + height);
             let corners = vec![[left, top], [right, top], [right, bottom], [left, bottom]];
             let name = [left + BESIDE, top + ABOVE];
-            areas[*at] = Shape { name, corners };
+            areas[*at] = Shape { corners, name };
         }
         top += height + GAP;
     }

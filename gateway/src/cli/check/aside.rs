@@ -67,7 +67,7 @@ pub fn load_without(
 fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let time: String = now.rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let to = (1_u32..)
+    let to = (1..u32::MAX)
         .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
         .map(|more| path.with_file_name(format!("{name}.aside-{time}{more}")))
         .find(|to| !to.exists())
