@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::check::aside::{Aside, load_without};
 use super::check::{Faults, Loaded, Over};
 use super::{INVALID, bundle, check};
 use crate::audit::{Note, Outcome};
 use crate::bundle::installed::Layer;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::console::place::Reload;
 use crate::downlink::fetching::Install;
 use crate::pace::Pace;
@@ -49,8 +50,8 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
-    let loaded = match load(&args.config) {
-        Ok(loaded) => loaded,
+    let (loaded, aside) = match load(&args.config) {
+        Ok(found) => found,
         Err(faults) => {
             faults.print();
             return Ok(ExitCode::from(INVALID));
@@ -78,6 +79,9 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
         if let Some(password) = &at.password {
             tracing::info!("nobody has an account yet; set-up password, good once: {password}");
         }
+    }
+    if let Some(aside) = aside {
+        tell_aside(&running, &aside).await;
     }
     tracing::info!("running");
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
@@ -121,18 +125,48 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The configuration with the installed bundle; where that cannot be used, with the one before it.
-fn load(folder: &Path) -> Result<Loaded, Faults> {
-    check::load(folder).or_else(|faults| {
-        // Without a bundle over it, the configuration itself has to be mended.
-        let before = check::has_bundle(folder).then(|| check::load_with(folder, Over::Previous));
-        let Some(Ok(before)) = before else { return Err(faults) };
-        for line in faults.plain().lines() {
-            tracing::error!("{line}");
-        }
-        tracing::error!("the installed bundle is refused; what was installed before it goes on");
-        Ok(before)
-    })
+/// The configuration with the installed bundle and what was set on the console; where that cannot be used,
+/// without the latter, or with the bundle before.
+fn load(folder: &Path) -> Result<(Loaded, Option<Aside>), Faults> {
+    let faults = match check::load(folder) {
+        Ok(loaded) => return Ok((loaded, None)),
+        Err(faults) => faults,
+    };
+    let without = |over| load_without(folder, over, &faults, clock::wall());
+    if let Some((loaded, aside)) = without(Over::Installed) {
+        return Ok((loaded, Some(aside)));
+    }
+    // Without a bundle over it, the configuration itself has to be mended.
+    if !check::has_bundle(folder) {
+        return Err(faults);
+    }
+    let before = check::load_with(folder, Over::Previous).ok().map(|loaded| (loaded, None));
+    let before =
+        before.or_else(|| without(Over::Previous).map(|(loaded, aside)| (loaded, Some(aside))));
+    let Some(before) = before else { return Err(faults) };
+    for line in faults.plain().lines() {
+        tracing::error!("{line}");
+    }
+    tracing::error!("the installed bundle is refused; what was installed before it goes on");
+    Ok(before)
+}
+
+/// Says in the log, on the console, in the audit log and as an event what lies aside.
+async fn tell_aside(running: &Running, aside: &Aside) {
+    for line in aside.faults.lines() {
+        tracing::error!("{line}");
+    }
+    let why = aside.why();
+    tracing::error!("{}", why.en);
+    running.audit.note(Note {
+        who: "gatehouse".into(),
+        action: "configuration.set-aside",
+        about: String::new(),
+        outcome: Outcome::Done,
+        detail: why.en.clone(),
+    });
+    running.set_aside(why.clone());
+    running.tell(Input::SettingsSetAside { why }).await;
 }
 
 /// Changes over to the configuration as it lies there, or says what is wrong with it.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Detector;
 use gatehouse_core::pipeline::Input;
 
@@ -123,6 +124,11 @@ impl Running {
             tracing::warn!("the candidate begins without what is known: {error:#}");
             States::new()
         })
+    }
+
+    /// Shows on every page what of the configuration lies aside.
+    pub fn set_aside(&self, why: Text) {
+        self.configuration.send_modify(|c| c.set_aside = Some(why));
     }
 
     /// Notes that a configuration was bad and the old one goes on.

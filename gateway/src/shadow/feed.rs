@@ -85,6 +85,7 @@ impl Feed {
             | Input::ModelsMissing { .. }
             | Input::Channels { .. }
             | Input::Withdrawn(_)
+            | Input::SettingsSetAside { .. }
             | Input::Config(_) => return,
         };
         self.send(Seen { now, what: What::Input(Box::new(input)) });

@@ -37,6 +37,8 @@ pub enum Input {
     ModelsMissing { why: Option<Text> },
     /// All channels to people that are down, by id; at start, and when that changes.
     Channels { down: BTreeMap<String, Trouble> },
+    /// What people had set on the console could not be used at this start, and lies aside.
+    SettingsSetAside { why: Text },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.

@@ -27,6 +27,7 @@ pub(super) enum Health {
     ChannelDown,
     CandidateStopped,
     BundleWithdrawn,
+    SettingsSetAside,
 }
 
 impl Health {
@@ -42,6 +43,7 @@ impl Health {
         Self::ChannelDown,
         Self::CandidateStopped,
         Self::BundleWithdrawn,
+        Self::SettingsSetAside,
     ];
 
     /// The scene's id in its events.
@@ -58,6 +60,7 @@ impl Health {
             Self::ChannelDown => standing::SCENE,
             Self::CandidateStopped => "candidate-stopped",
             Self::BundleWithdrawn => "bundle-withdrawn",
+            Self::SettingsSetAside => "settings-set-aside",
         }
     }
 
@@ -78,6 +81,9 @@ impl Health {
             Self::ChannelDown => Text::new("告警通道不通", "Alert channel down"),
             Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
             Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
+            Self::SettingsSetAside => {
+                Text::new("控制台设置已被隔离", "Settings of the console were set aside")
+            }
         }
     }
 
@@ -127,6 +133,10 @@ impl Health {
                 "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将 `gatehouse models compare` 的结果交给提供方。",
                 "What was installed before is back. Doubt the alerts of the time in between, and give what `gatehouse models compare` prints to whoever made the bundle.",
             ),
+            Self::SettingsSetAside => Text::new(
+                "网关按配置文件运行。请核对场景状态和在控制台上接入的设备，重新设置；也可改正被隔离的文件，放回原处后重启。",
+                "The configuration's own files rule. Look through the scenes and the devices that were connected on the console and set them again; or mend what was set aside, put it back under its old name and restart.",
+            ),
         }
     }
 
@@ -140,7 +150,8 @@ impl Health {
             | Self::ModelsMissing
             | Self::ChannelDown
             | Self::CandidateStopped
-            | Self::BundleWithdrawn => Tier::Community,
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => Tier::Community,
         }
     }
 
@@ -150,7 +161,10 @@ impl Health {
             | Self::DeviceRefused
             | Self::ClockWentBack
             | Self::CandidateStopped => 4,
-            Self::SourceSilent | Self::FeederSilent | Self::BundleWithdrawn => 3,
+            Self::SourceSilent
+            | Self::FeederSilent
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => 3,
             Self::StoreFailed => 1,
             Self::StoreDamaged | Self::ModelsMissing | Self::ChannelDown => 2,
         }
@@ -159,7 +173,10 @@ impl Health {
     /// Whether it happened and is over, and is only told for a while.
     pub(super) fn has_happened(self) -> bool {
         match self {
-            Self::StoreDamaged | Self::CandidateStopped | Self::BundleWithdrawn => true,
+            Self::StoreDamaged
+            | Self::CandidateStopped
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => true,
             Self::DeviceSilent
             | Self::SourceSilent
             | Self::FeederSilent

@@ -258,6 +258,9 @@ impl Pipeline {
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
             Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
+            Input::SettingsSetAside { why } => {
+                self.raise_happened(Health::SettingsSetAside, why, now);
+            }
             Input::Config(community) => {
                 self.abandon_writes();
                 self.replace(community, now);

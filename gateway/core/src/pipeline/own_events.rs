@@ -159,7 +159,7 @@ impl Pipeline {
         self.raise_happened(health, why, now);
     }
 
-    fn raise_happened(&mut self, health: Health, why: Text, now: Timestamp) {
+    pub(super) fn raise_happened(&mut self, health: Health, why: Text, now: Timestamp) {
         if self.community.devices.is_empty() {
             return;
         }

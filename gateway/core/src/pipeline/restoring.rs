@@ -125,7 +125,8 @@ impl Pipeline {
                 | Health::ModelsMissing
                 | Health::ChannelDown
                 | Health::CandidateStopped
-                | Health::BundleWithdrawn,
+                | Health::BundleWithdrawn
+                | Health::SettingsSetAside,
             ) => {}
         }
     }

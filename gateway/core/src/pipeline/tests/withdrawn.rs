@@ -33,6 +33,20 @@ fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_
 }
 
 #[test]
+fn settings_that_were_set_aside_are_told_for_a_day() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+    let why = Text::new("第 3 行", "line 3");
+    night.talk(60, 20.0).handle(Input::SettingsSetAside { why });
+    let told = night.messages();
+    let told: Vec<_> = told.iter().map(|m| (m.data.scene.as_str(), m.data.level)).collect();
+    assert_eq!(told, [("settings-set-aside", 3)]);
+
+    night.talk(25 * 3_600, 20.0);
+
+    assert!(night.transcript.contains("cleared 3 Settings of the console were set aside"));
+}
+
+#[test]
 fn models_that_did_not_load_are_told_over_restarts_until_they_do() {
     let missing = |why: Option<&str>| Input::ModelsMissing { why: why.map(|w| Text::new(w, w)) };
     let mut night = Night::new(Night::with_scenes(&[]));
