@@ -15,6 +15,8 @@ mod aside;
 #[cfg(test)]
 mod backtest;
 #[cfg(test)]
+mod bays;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod console;

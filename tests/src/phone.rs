@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::alert::{Running, configure, heat, is_up, run};
+use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Heard, ask, post};
 use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{PATIENCE, command, gatehouse};
