@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::alert::{Running, configure, is_up, run};
+use crate::peers::gateway::{Running, configure, is_up, run};
 use crate::peers::http::ask;
 use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{command, gatehouse, token};

@@ -31,7 +31,7 @@ pub(super) enum Health {
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
