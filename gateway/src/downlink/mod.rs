@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::command::memory::{Line, Turn};
-use gatehouse_core::command::task::Task;
+use gatehouse_core::command::task::{InstallArgs, Task};
 use gatehouse_core::command::{Circumstances, Command, Received, Refusal, Reply};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
 use rumqttc::Publish;
@@ -258,9 +258,6 @@ impl Downlink {
             None => Turn::Refused(no_memory("its file is in use")),
         };
         let begun = match turn {
-            Turn::New(_) if self.under_way.is_some() && matches!(task, Task::Install(_)) => {
-                Err(Refusal::Busy { reason: "a bundle is being installed".to_owned() })
-            }
             Turn::New(line) => self.write(line).await,
             Turn::Again { .. } if self.under_way.as_ref() == Some(&id) => return Outcome::later(),
             Turn::Again { reply, is_told } => {
@@ -272,20 +269,29 @@ impl Downlink {
             self.noting.refused(command, &refusal);
             return Outcome::turned_away(Reply::refused(Some(id), refusal));
         }
-        if let Task::Install(args) = task {
-            self.under_way = Some(id);
-            let (hands, finished) = (self.hands.clone(), self.finished.clone());
-            let command = command.clone();
-            tokio::spawn(async move {
-                let result = hands.install(args).await;
-                // Nobody is there any more: after the next start it is `interrupted`.
-                drop(finished.send(Finished { command, who, result }).await);
-            });
-            return Outcome::later();
-        }
-        let result = self.hands.carry_out(task, &who).await;
+        let result = if let Task::Install(args) = task {
+            if self.under_way.is_none() {
+                self.install(command, who, args);
+                return Outcome::later();
+            }
+            Err(Refusal::Busy { reason: "a bundle is being installed".to_owned() })
+        } else {
+            self.hands.carry_out(task, &who).await
+        };
         let reply = self.answer(command, &who, result).await;
         Outcome { reply: Some(reply), is_remembered: true, is_told: false }
+    }
+
+    /// Begins what takes minutes.
+    fn install(&mut self, command: &Command, who: String, args: InstallArgs) {
+        self.under_way = Some(command.id.clone());
+        let (command, hands) = (command.clone(), self.hands.clone());
+        let finished = self.finished.clone();
+        tokio::spawn(async move {
+            let result = hands.install(args).await;
+            // Nobody is there any more: after the next start it is `interrupted`.
+            drop(finished.send(Finished { command, who, result }).await);
+        });
     }
 
     /// Notes what came of a command and writes its answer down.

@@ -243,8 +243,18 @@ impl Town {
         self.reply_within(1).await
     }
 
+    /// The answer to this one; others may be said again after a kill.
+    pub(super) async fn answer(&mut self, id: &str, times: u32) -> Value {
+        loop {
+            let reply = self.reply_within(times).await;
+            if reply["id"] == id {
+                return reply;
+            }
+        }
+    }
+
     /// The next answer, within so many times what is patient enough for most.
-    pub(super) async fn reply_within(&mut self, times: u32) -> Value {
+    async fn reply_within(&mut self, times: u32) -> Value {
         let mut left = times;
         while left > 0 {
             let Some(reply) = self.replies.soon().await else {
