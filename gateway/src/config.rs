@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::alert::config::{AlertsConfig, ChannelConfig};
+use crate::alert::config::{AlertsConfig, ChannelConfig, WebhookConfig};
 
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ pub struct GatewayConfig {
     /// How people are told; with none, nobody is.
     #[serde(rename = "channel", default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelConfig>,
+    /// Parking clouds that are told of free bays, lot by lot, whenever one changes.
+    #[serde(rename = "bays-webhook", default, skip_serializing_if = "Vec::is_empty")]
+    pub bays_webhooks: Vec<WebhookConfig>,
 }
 
 /// `[gateway]`.
@@ -349,6 +352,10 @@ pub struct BundlesConfig {
     /// `gateway.toml`. With none, no bundle can be installed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_keys: Vec<PathBuf>,
+    /// Certificates (PEM) of the authorities that are believed when the platform has a bundle fetched
+    /// over HTTPS; those that the system believes when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl BundlesConfig {

@@ -24,14 +24,15 @@
 //!
 //! Made on demand from the journal, for pages and commands: [`report`].
 //!
-//! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again)
-//! and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
+//! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again),
+//! `web` (how HTTP is asked) and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
 pub mod accounts;
 pub mod alert;
 pub mod audit;
 pub mod backtest;
+mod bays;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -62,5 +63,6 @@ mod stage;
 pub mod store;
 pub mod tls;
 pub mod uplink;
+mod web;
 pub mod workshop;
 pub mod writes;

@@ -19,19 +19,21 @@ use gatehouse_core::event::message::Message;
 use gatehouse_core::pipeline::{Input, Pipeline, Settings};
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert;
 use crate::alert::link::Signer;
 use crate::alert::relay::Switch;
 use crate::audit::Audit;
+use crate::bays;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::console::Configuration;
 use crate::console::place::Reload;
 use crate::desk::{self, Desk};
+use crate::downlink::fetching::{Fetching, Install};
 use crate::downlink::hands::Hands;
 use crate::downlink::report;
 use crate::engine::{self, Change, Effects};
@@ -107,6 +109,7 @@ pub struct Running {
     reports: Reports,
     verdicts: Option<mpsc::Receiver<Verdict>>,
     requests: Option<mpsc::Receiver<Reload>>,
+    installs: Option<mpsc::Receiver<Install>>,
     tasks: Tasks,
 }
 
@@ -123,6 +126,8 @@ struct Tasks {
     alert: Option<JoinHandle<()>>,
     journal: Option<JoinHandle<()>>,
     console: Option<JoinHandle<()>>,
+    /// Those that are told of free bays; they end at `stop`.
+    clouds: JoinSet<()>,
 }
 
 /// Opens the store, takes up what was open, connects, and serves until `stop`. Must be called within
@@ -198,8 +203,10 @@ pub async fn start(
         community: community_seen.clone(),
         relay: Some(Arc::new(siren)),
         links: links.clone(),
+        inputs: weak.clone(),
     };
     let (alerts, alert) = alert::start(&config, alerting, stop.clone())?.unzip();
+    let clouds = bays::cloud::start(&config, &view, &community_seen, &clock, &stop);
     let engine = tokio::spawn(engine::run(pipeline, received, effects, clock.clone()));
     let (uplink, confirmations) = start_uplink(&config, &store, &view, &clock)?.unzip();
     let bundle = bundle.map(|layer| layer.title);
@@ -214,9 +221,11 @@ pub async fn start(
         store: store.clone(),
         clock: clock.clone(),
     };
+    let (install, installs) = mpsc::channel(1);
     let downlink = confirmations.map(|confirmations| {
         let (desk, report) = (Arc::clone(&desk), sight.reports());
-        let hands = Hands { confirmations, desk, writes: to_devices, report };
+        let fetching = Fetching::of(&config, install);
+        let hands = Hands { confirmations, desk, writes: to_devices, report, fetching };
         start_downlink(&config, &clock, hands, &audit, &stop)
     });
     let downlink = downlink.transpose()?.flatten();
@@ -248,6 +257,7 @@ pub async fn start(
         alert,
         journal,
         console: console_task,
+        clouds,
     };
     Ok(Running {
         console,
@@ -264,6 +274,7 @@ pub async fn start(
         reports,
         verdicts: Some(verdicts),
         requests: Some(requests),
+        installs: Some(installs),
         tasks,
     })
 }
@@ -281,7 +292,9 @@ impl Running {
             alert,
             journal,
             console,
+            clouds,
         } = self.tasks;
+        drop(clouds);
         self.sources.ended().await;
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
@@ -318,6 +331,12 @@ impl Running {
     /// Who wants the configuration read again, for who runs the gateway; once. Dropped, nobody can.
     pub fn take_requests(&mut self) -> Option<mpsc::Receiver<Reload>> {
         self.requests.take()
+    }
+
+    /// The bundles that the platform wants installed, for who runs the gateway; once. Dropped, nobody
+    /// can.
+    pub fn take_installs(&mut self) -> Option<mpsc::Receiver<Install>> {
+        self.installs.take()
     }
 
     /// Tells the pipeline something about the gateway itself.

@@ -2,128 +2,18 @@
 //! server of other people's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 
-use rumqttc::{AsyncClient, MqttOptions, QoS};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::peers::certificates::Authority;
+use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Listener, ask};
 use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{PATIENCE, command, gatehouse, lines, python, start, workspace};
-
-const BIN: &str = r#"
-[device-type]
-id = "bin"
-title = { zh = "垃圾桶", en = "bin" }
-via = "mqtt"
-[[point]]
-name = "temperature"
-at = { json = "/t" }
-unit = "degC"
-range = [-40, 200]
-[[example]]
-payload = '{"t": 20.5}'
-expect = { temperature = 20.5 }
-"#;
-
-const FIRE: &str = r#"
-[scene]
-id = "fire"
-title = { zh = "着火", en = "fire" }
-category = "safety"
-advice = { zh = "灭火", en = "put it out" }
-[[detector]]
-id = "hot"
-point = "temperature"
-limit-high = "60 degC"
-[[grade]]
-level = 2
-when = "over > 0.1"
-"#;
-
-/// A gateway with so many bins, and these sections more.
-pub(crate) fn configure(folder: &Path, sensors: u16, bins: usize, more: &str) {
-    fs::create_dir_all(folder.join("device-types")).unwrap();
-    fs::create_dir_all(folder.join("scenes")).unwrap();
-    let gateway = format!(
-        "[gateway]\nid = \"gw\"\ntownship = \"town\"\nlanguage = \"en\"\n\
-         [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{sensors}\"\n\
-         [store]\npath = \"{}\"\n{more}",
-        folder.join("data").display()
-    );
-    let mut community = String::from(
-        "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
-         [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n",
-    );
-    for bin in 0..bins {
-        let _ =
-            write!(community, "[[device]]\nid = \"bin-{bin}\"\ntype = \"bin\"\narea = \"east\"\n");
-    }
-    fs::write(folder.join("secret"), "webhook secret\n").unwrap();
-    fs::write(folder.join("gateway.toml"), gateway).unwrap();
-    fs::write(folder.join("community.toml"), community).unwrap();
-    fs::write(folder.join("device-types/bin.toml"), BIN).unwrap();
-    fs::write(folder.join("scenes/fire.toml"), FIRE).unwrap();
-}
-
-pub(crate) fn run(folder: &Path) -> Child {
-    let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    Command::new(gatehouse())
-        .args(["run", "--config"])
-        .arg(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::from(log))
-        .spawn()
-        .unwrap()
-}
-
-/// Ends what it holds when a test fails.
-pub(crate) struct Running(pub(crate) Child);
-
-impl Running {
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// Says that these bins are hot, into a session that the gateway may still have to take up.
-pub(crate) async fn heat(port: u16, bins: std::ops::Range<usize>) {
-    let options = MqttOptions::new("bins", "127.0.0.1", port);
-    let (client, mut events) = AsyncClient::new(options, 200);
-    let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
-    for bin in bins {
-        let topic = format!("sense/c/bin-{bin}");
-        client.publish(topic, QoS::AtLeastOnce, false, "{\"t\": 90.0}").await.unwrap();
-    }
-    client.disconnect().await.unwrap();
-    drop(timeout(PATIENCE, task).await);
-}
-
-pub(crate) async fn is_up(address: &str) {
-    let up = async {
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        while !ask(address, "GET", "/readyz", "").await.first.contains("200") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, up).await.expect("the gateway is not ready");
-}
 
 fn webhook(address: &str, console: &str) -> String {
     format!(

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::peers::gateway::{BIN, FIRE, run, write};
 use crate::peers::mosquitto::Mosquitto;
 use crate::peers::{PATIENCE, gatehouse};
 
@@ -41,56 +42,27 @@ set = { temperature = 90.0 }
 scene = "fire"
 "#;
 
-const BIN: &str = r#"
-[device-type]
-id = "bin"
-title = { zh = "垃圾桶", en = "bin" }
-via = "mqtt"
-time = { json = "/ts", format = "unix-ms" }
-[[point]]
-name = "temperature"
-at = { json = "/t" }
-unit = "degC"
-range = [-40, 200]
-[[example]]
-payload = '{"ts": 1772323200000, "t": 20.5}'
-expect = { temperature = 20.5 }
-"#;
-
-const FIRE: &str = r#"
-[scene]
-id = "fire"
-title = { zh = "着火", en = "fire" }
-category = "safety"
-advice = { zh = "灭火", en = "put it out" }
-[[detector]]
-id = "hot"
-point = "temperature"
-limit-high = "60 degC"
-on-delay = "500 ms"
-off-delay = "500 ms"
-"#;
+/// A bin that says when it measured, and a fire that lasts half a second; the first lines stay where they are.
+fn files() -> (String, String) {
+    let bin = BIN
+        .replace(
+            "via = \"mqtt\"",
+            "via = \"mqtt\"\ntime = { json = \"/ts\", format = \"unix-ms\" }",
+        )
+        .replace("{\"t\": 20.5}", "{\"ts\": 1772323200000, \"t\": 20.5}");
+    let delays = "\non-delay = \"500 ms\"\noff-delay = \"500 ms\"";
+    (bin, FIRE.replace("\"60 degC\"", &format!("\"60 degC\"{delays}")))
+}
 
 fn configure(folder: &Path, broker: u16) {
-    for name in ["device-types", "scenes", "models"] {
-        fs::create_dir_all(folder.join(name)).unwrap();
-    }
     let gateway = format!(
         "[gateway]\nid = \"gw\"\ntownship = \"town\"\n\
          [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{broker}\"\n\
          [store]\npath = \"{}\"\n[models]\npath = \"models\"\n[console]\nenabled = false\n",
         folder.join("data").display()
     );
-    fs::write(folder.join("gateway.toml"), gateway).unwrap();
-    fs::write(folder.join("community.toml"), COMMUNITY).unwrap();
-    fs::write(folder.join("device-types/bin.toml"), BIN).unwrap();
-    fs::write(folder.join("scenes/fire.toml"), FIRE).unwrap();
-}
-
-fn start(folder: &Path) -> Child {
-    let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = Command::new(gatehouse());
-    command.args(["run", "--config"]).arg(folder).stderr(Stdio::from(log)).spawn().unwrap()
+    let (bin, fire) = files();
+    write(folder, &gateway, COMMUNITY, &bin, &fire);
 }
 
 fn stop(mut gateway: Child) {
@@ -127,7 +99,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 fn limit(limit: u32) -> String {
-    FIRE.replace("60 degC", &format!("{limit} degC"))
+    files().1.replace("60 degC", &format!("{limit} degC"))
 }
 
 #[tokio::test]
@@ -136,7 +108,7 @@ async fn a_changed_scene_is_tried_on_what_a_real_gateway_kept() {
     let folder = folder.path();
     let broker = Mosquitto::plain();
     configure(folder, broker.port());
-    let gateway = start(folder);
+    let gateway = run(folder);
     let simulated = Command::new(gatehouse())
         .args(["simulate", "--for", "6", "--seed", "7", "--community"])
         .arg(folder.join("community.toml"))
@@ -145,7 +117,7 @@ async fn a_changed_scene_is_tried_on_what_a_real_gateway_kept() {
         .status()
         .unwrap();
     assert!(simulated.success());
-    until(|| counts(&backtest(folder, FIRE, &["--json"]))[0] > 0);
+    until(|| counts(&backtest(folder, &files().1, &["--json"]))[0] > 0);
     stop(gateway);
 
     // Twice: what is kept outlives a gateway that is killed.
@@ -153,7 +125,7 @@ async fn a_changed_scene_is_tried_on_what_a_real_gateway_kept() {
         assert_eq!(counts(&backtest(folder, &limit(80), &["--json"])), [1, 1, 1, 0, 0]);
         assert_eq!(counts(&backtest(folder, &limit(120), &["--json"])), [1, 0, 0, 0, 1]);
         let before = starts(folder);
-        let mut gateway = start(folder);
+        let mut gateway = run(folder);
         until(|| starts(folder) > before);
         gateway.kill().unwrap();
         gateway.wait().unwrap();
@@ -165,7 +137,7 @@ async fn a_changed_scene_is_tried_on_what_a_real_gateway_kept() {
     );
     assert!(text.contains("what this cannot show:"), "{text}");
     assert_eq!(backtest(folder, &limit(80).replace("point", "pnt"), &[]).status.code(), Some(2));
-    assert_eq!(backtest(folder, FIRE, &["--to", "-2h"]).status.code(), Some(2));
+    assert_eq!(backtest(folder, &files().1, &["--to", "-2h"]).status.code(), Some(2));
     let told =
         String::from_utf8(backtest(folder, &limit(80).replace("\"hot\"", "hot"), &[]).stderr);
     assert!(told.unwrap().contains("changed.toml:8:6: "));

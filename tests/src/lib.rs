@@ -3,13 +3,19 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod aids;
+#[cfg(test)]
 mod alert;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod aside;
+#[cfg(test)]
 mod backtest;
+#[cfg(test)]
+mod bays;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]

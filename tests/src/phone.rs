@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::alert::{Running, configure, heat, is_up, run};
+use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Heard, ask, post};
 use crate::peers::mosquitto::{Mosquitto, free_port};
 use crate::peers::{PATIENCE, command, gatehouse};
@@ -169,6 +169,10 @@ async fn what_is_forged_over_too_long_or_a_picture_is_refused_in_words_and_chang
 
     let bad = site.get(&forged(&link)).await;
     assert!(status(&bad) == "404" && bad.text().contains("not one of ours"), "{}", bad.first);
+    let for_a_script = ask(&site.console, "GET", &forged(&link), "").await;
+    assert_eq!(for_a_script.headers["content-type"], "application/problem+json");
+    assert_eq!(for_a_script.json()["type"], "urn:gatehouse:problem:link-forged");
+    assert_eq!(for_a_script.json()["status"], 404);
     let over = site.link("li", &["--lasts", "1ms"]).await;
     let bad = site.get(&over).await;
     assert!(status(&bad) == "410" && bad.text().contains("expired"), "{}", bad.first);

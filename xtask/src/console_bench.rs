@@ -26,6 +26,9 @@ use crate::step;
 const PAGE: Duration = Duration::from_millis(50);
 const SHARE: f64 = 0.05;
 
+/// What a month's report may take when nobody has asked for it within a minute, as a page and as a PDF.
+const REPORT: Duration = Duration::from_secs(1);
+
 const ASKED: usize = 200;
 const WARM_UP: usize = 10;
 const SENSORS: usize = 20;
@@ -95,6 +98,19 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
 
     let mut table = format!("{:46} {:>10} {:>10} {:>9}\n", "page", "median ms", "95 % ms", "bytes");
     let mut holds = true;
+    let month = full_month(&gateway)?;
+    for path in [format!("/reports/{month}?lang=zh"), format!("/reports/{month}.pdf?lang=en")] {
+        let begun = Instant::now();
+        let bytes = gateway.get(&path)?.len();
+        let taken = begun.elapsed().as_secs_f64() * 1e3;
+        writeln!(
+            table,
+            "{:46} {taken:10.2} {:>10} {bytes:9}",
+            format!("{path}, the first time"),
+            ""
+        )?;
+        holds &= taken < REPORT.as_secs_f64() * 1e3;
+    }
     for path in [
         "/".to_owned(),
         "/?level=1&area=east".to_owned(),
@@ -102,6 +118,9 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
         format!("/events/01JE{:022}", wanted.events / 2),
         "/api/v1/events".to_owned(),
         "/api/v1/events?show=all&many=50".to_owned(),
+        "/reports".to_owned(),
+        format!("/reports/{month}"),
+        format!("/reports/{month}.pdf"),
     ] {
         let mut times = Vec::with_capacity(ASKED);
         let mut bytes = 0;
@@ -133,6 +152,14 @@ fn measure(program: &Path, folder: &Path, wanted: &Wanted) -> Result<(String, bo
     weather.end()?;
     gateway.stop()?;
     Ok((table, holds))
+}
+
+/// The month before this one, as the list of reports names it: it is over, and full of events.
+fn full_month(gateway: &Gateway) -> Result<String> {
+    let list = String::from_utf8_lossy(&gateway.get("/reports")?).into_owned();
+    let months = list.split("href=\"/reports/").skip(1).filter_map(|rest| rest.split('"').next());
+    let mut months = months.filter(|month| month.len() == "2026-11".len());
+    months.nth(1).map(str::to_owned).context("the list of reports has no second month")
 }
 
 /// One thermometer after the other gets hot, and then cool again.

@@ -48,6 +48,7 @@ fn pipeline(scene: &str) -> Pipeline {
         gateway: "g".into(),
         calendar: None,
         plan_size: None,
+        interlocks: Vec::new(),
         areas: vec![site::Area {
             id: "a".into(),
             title: Text::default(),

@@ -33,11 +33,8 @@ const LONGEST_ID: usize = 128;
 /// A command that is valid for longer would have to be remembered for longer.
 pub const LONGEST_VALID: Duration = Duration::from_hours(7 * 24);
 
-/// Longer messages are none: what `bundle.install` may carry.
-pub const LONGEST: usize = 1 << 20;
-
-/// All other commands.
-const LONGEST_USUAL: usize = 64 * 1024;
+/// Longer messages are none, in bytes.
+pub const LONGEST: usize = 64 * 1024;
 
 /// A message on the topic `commands`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +84,7 @@ pub enum Name {
     /// A picture with faces and plates masked.
     #[serde(rename = "gateway.snapshot")]
     GatewaySnapshot,
+    /// Fetched, checked as `gatehouse bundle install` does, and taken up while the gateway runs.
     #[serde(rename = "bundle.install")]
     BundleInstall,
     #[serde(rename = "drill.start")]
@@ -164,10 +162,10 @@ impl Received {
         };
         let id = fields.get("id").and_then(Value::as_str).filter(|id| is_id(id));
         let id = id.map(str::to_owned);
-        Self::form(fields, message.len()).map_err(|refusal| Reply::refused(id, refusal).into())
+        Self::form(fields).map_err(|refusal| Reply::refused(id, refusal).into())
     }
 
-    fn form(mut fields: Map<String, Value>, length: usize) -> Result<Self, Refusal> {
+    fn form(mut fields: Map<String, Value>) -> Result<Self, Refusal> {
         if let Some(Value::String(name)) = fields.get("command")
             && !NAMES.contains(&name.as_str())
         {
@@ -177,9 +175,6 @@ impl Received {
         let command: Command = serde_json::from_value(whole).map_err(|error| malformed(&error))?;
         if !is_id(&command.id) {
             return Err(malformed(&format!("`id` has 1 to {LONGEST_ID} characters")));
-        }
-        if length > LONGEST_USUAL && command.command != Name::BundleInstall {
-            return Err(malformed(&format!("it is {length} bytes long; {LONGEST_USUAL} at most")));
         }
         command.until()?;
         fields.shift_remove("sig");

@@ -121,6 +121,7 @@ fn stage(scene: &Scene, device_type: &Arc<DeviceType>, models: &[ModelSpec]) -> 
         gateway: "story".into(),
         calendar: None,
         plan_size: None,
+        interlocks: Vec::new(),
         areas: vec![site::Area {
             id: "story".into(),
             title: title.clone(),

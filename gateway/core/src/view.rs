@@ -39,13 +39,20 @@ pub struct EventView {
     pub needs_review: bool,
 }
 
+impl EventView {
+    /// Whether it stands in figures: an exercise does not, nor what nobody is told of.
+    pub fn counts(&self) -> bool {
+        !self.data.drill && !self.is_pilot
+    }
+}
+
 /// How often a scene was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SceneView {
     pub id: String,
     pub title: Text,
-    /// On trial, what it raised counts what it would have raised.
     pub status: Status,
+    /// Of a scene on trial: of what it would have raised; else of what it raised.
     pub tally: Tally,
 }
 
@@ -97,7 +104,7 @@ pub struct Counts {
     pub readings: u64,
     /// Frames and readings turned away, by the reason's word.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Records made, by transition.
+    /// Records made, by transition; those of exercises are `drill`, and what nobody was told is `withheld`.
     pub records: BTreeMap<&'static str, u64>,
     /// Records made and not yet stored.
     pub unstored: u64,

@@ -1,12 +1,17 @@
 //! Group robots of `DingTalk` (钉钉): an action card to the robot's webhook address.
 //!
 //! The formats are those of the vendor's pages "自定义机器人接入" and "自定义机器人安全设置"
-//! (open.dingtalk.com): with signing on, `timestamp` (milliseconds) and `sign` are added to the query,
+//! (<https://open.dingtalk.com/document/robots/custom-robot-access> and
+//! <https://open.dingtalk.com/document/robots/customize-robot-security-settings>): with signing on, `timestamp` (milliseconds) and `sign` are added to the query,
 //! where `sign` is the percent-encoded base64 of HMAC-SHA256 over `timestamp` + newline + secret, with
 //! the secret as the key; an hour of difference between the clocks is allowed. A message has 20 000 bytes
-//! at most. An answer is always HTTP 200 with an `errcode`.
+//! at most (answered with 460101 beyond). An answer is always HTTP 200 with an `errcode`.
+//!
+//! 20 messages a minute for each robot; who sends more is shut out for ten minutes ("如果超过20条，会限流10分钟"),
+//! so that a robot that said 130101 or 410100 rests for that long.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use gatehouse_core::alert::Outcome;
 use gatehouse_core::alert::letter::colon;
@@ -22,9 +27,13 @@ use super::robot::{Codes, judged, plain, url};
 /// Bytes of the text; the rest of the message is short.
 const LONGEST: usize = 16_000;
 
+/// Of a robot that sent more than 20 messages in a minute.
+const REST: Duration = Duration::from_mins(10);
+
 const CODES: Codes = Codes {
     // Busy; too fast, two numbers for it.
     later: &[-1, 130_101, 410_100],
+    rest: REST,
     // No such robot or key; the signature, keywords or address list do not fit; the robot is off, the
     // group is gone.
     misconfigured: &[300_001, 300_005, 310_000, 400_013, 400_101, 400_102, 400_106],

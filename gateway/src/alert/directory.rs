@@ -33,10 +33,11 @@ pub(super) fn recipients(
             levels: levels(&channel.levels),
             hours: channel.hours,
             budget: a_day(channel.budget),
+            way: None,
         })
     });
     let people = community.duties.people.iter().flat_map(|person| {
-        ways(person).into_iter().map(move |(id, alert)| Recipient {
+        ways(person).into_iter().enumerate().map(move |(way, (id, alert))| Recipient {
             id,
             name: person.id.clone(),
             language: person.language,
@@ -45,6 +46,7 @@ pub(super) fn recipients(
             levels: levels(&alert.levels),
             hours: alert.hours,
             budget: a_day(alert.budget),
+            way: Some(way),
         })
     });
     groups.chain(people).filter(|to| channels.iter().any(|c| c.id == to.channel)).collect()

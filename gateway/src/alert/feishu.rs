@@ -1,10 +1,15 @@
 //! Group robots of Feishu (飞书): an interactive card to the robot's webhook address.
 //!
-//! The formats are those of the vendor's page "自定义机器人使用指南" (open.feishu.cn): with signing on,
+//! The formats are those of the vendor's page "自定义机器人使用指南"
+//! (<https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>): with signing on,
 //! `timestamp` (seconds) and `sign` stand in the body, where `sign` is the base64 of HMAC-SHA256 over
 //! nothing, with `timestamp` + newline + secret as the key; an hour of difference between the clocks is
-//! allowed. 100 messages a minute and 5 a second, 20 kB for the body; we stay below 20 000 bytes. The
+//! allowed. 100 messages a minute and 5 a second, 20 KB for the body; we stay below 20 000 bytes. The
 //! answer's `code` is what counts.
+//!
+//! 11232 is "too much" for the whole platform, as at full and half hours. By that page 9499 is a body that
+//! is none, or too long (`Bad Request`); robots are seen to answer it to who is too fast as well
+//! (`too many request`), so that there, and only there, the words decide.
 
 use gatehouse_core::alert::Outcome;
 use gatehouse_core::alert::letter::colon;
@@ -20,13 +25,17 @@ use super::robot::{Codes, judged, plain, url};
 /// Bytes of the text; the rest of the card is short.
 const LONGEST: usize = 16_000;
 
+/// Of two meanings.
+const BAD_REQUEST: i64 = 9_499;
+
 const CODES: Codes = Codes {
     // Too many; the interface or the robot is limited.
-    later: &[9_499, 11_232, 11_247, 99_991_400],
-    // No such robot; its signature, address list or keywords do not fit.
-    misconfigured: &[19_001, 19_021, 19_022, 19_024],
+    later: &[11_232, 11_247, 99_991_400],
+    rest: super::MINUTE,
+    // No such robot, or it is switched off; its signature, address list or keywords do not fit.
+    misconfigured: &[19_001, 19_007, 19_021, 19_022, 19_024],
     // It lacks something, or the card is none.
-    unfit: &[19_002, 19_007, 11_246, 10_003],
+    unfit: &[BAD_REQUEST, 19_002, 11_246, 10_003],
 };
 
 pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {
@@ -35,9 +44,22 @@ pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {
         (Ok(url), Ok(secret)) => {
             let body = body(message, secret.as_deref());
             let request = Request::json(url, &body, robot.ca_file.clone());
-            judged(request.send().await, "code", "msg", &CODES)
+            too_fast(judged(request.send().await, "code", "msg", &CODES))
         }
         (Err(outcome), _) | (_, Err(outcome)) => outcome,
+    }
+}
+
+/// An answer of two meanings, taken for what its words say.
+fn too_fast(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Unfit { why }
+            if why.starts_with(&format!("code {BAD_REQUEST}:"))
+                && why.to_lowercase().contains("too many") =>
+        {
+            Outcome::Later { why, after: Some(CODES.rest) }
+        }
+        other => other,
     }
 }
 

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatehouse_core::alert::Outcome;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::tls::install_provider;
+use crate::web;
 
 /// A vendor that has not answered by then is asked again later.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -47,19 +46,8 @@ impl Request {
     }
 
     fn ask(self) -> Result<Answer, Outcome> {
-        install_provider();
-        let roots = if self.url.starts_with("https:") { self.roots()? } else { Vec::new() };
-        let tls = TlsConfig::builder().root_certs(RootCerts::from(roots)).build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let agent = web::agent(&self.url, self.ca_file.as_deref(), PATIENCE)
+            .map_err(|why| Outcome::Misconfigured { why })?;
         let answer = if let Some(body) = self.body {
             let mut request = agent.post(&self.url);
             for (name, value) in self.headers {
@@ -80,27 +68,6 @@ impl Request {
         let body = answer.body_mut().with_config().limit(ANSWER).lossy_utf8(true).read_to_string();
         let body = body.map_err(|error| explained(&error))?;
         Ok(Answer { status, body, retry_after })
-    }
-
-    fn roots(&self) -> Result<Vec<Certificate<'static>>, Outcome> {
-        let Some(path) = &self.ca_file else {
-            let found = rustls_native_certs::load_native_certs().certs;
-            return Ok(found.iter().map(|der| Certificate::from_der(der).to_owned()).collect());
-        };
-        let misconfigured = |why: String| Outcome::Misconfigured { why };
-        let pem = std::fs::read(path).map_err(|error| {
-            misconfigured(format!("`{}` cannot be read: {error}", path.display()))
-        })?;
-        let roots: Vec<_> = parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                Ok(_) | Err(_) => None,
-            })
-            .collect();
-        if roots.is_empty() {
-            return Err(misconfigured(format!("`{}` holds no certificate", path.display())));
-        }
-        Ok(roots)
     }
 }
 

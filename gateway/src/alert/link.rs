@@ -85,6 +85,19 @@ pub enum BadLink {
     Past,
 }
 
+impl BadLink {
+    /// The word by which programs tell one from another; never changed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forged => "link-forged",
+            Self::Expired => "link-expired",
+            Self::Used => "link-used",
+            Self::Revoked => "link-revoked",
+            Self::Past => "link-past",
+        }
+    }
+}
+
 /// Makes and checks links. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer(Arc<Inner>);

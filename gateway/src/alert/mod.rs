@@ -26,20 +26,23 @@ mod speech;
 #[cfg(test)]
 mod tests;
 pub mod trial;
-mod webhook;
+pub(crate) mod webhook;
 mod wecom;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::alert::board::Board;
 use gatehouse_core::alert::letter::Letter;
+use gatehouse_core::alert::standing::{Standing, Trouble};
 use gatehouse_core::alert::{Load, Outcome, Parcel, Recipient, Settled};
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::message::{Message as Record, Transition};
+use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -73,6 +76,8 @@ const DISK: Duration = Duration::from_secs(10);
 pub struct Alerts {
     pub counts: Counts,
     pub links: Signer,
+    /// How each configured channel stands.
+    pub standings: watch::Receiver<BTreeMap<String, Standing>>,
 }
 
 /// What the alerts are made of.
@@ -84,6 +89,8 @@ pub struct Parts {
     pub relay: Option<Arc<dyn Relay>>,
     /// Makes the buttons.
     pub links: Signer,
+    /// Where it is told which channels are down; the engine ends when nobody else holds it.
+    pub inputs: mpsc::WeakSender<Input>,
 }
 
 /// Begins to tell people; `None` when the configuration has no channel. To be called before anything new
@@ -96,10 +103,14 @@ pub fn start(
     parts: Parts,
     stop: CancellationToken,
 ) -> Result<Option<(Alerts, JoinHandle<()>)>, StoreError> {
+    let Parts { store, clock, community, relay, links, inputs } = parts;
     if config.channels.is_empty() {
+        // Those that were down before are gone.
+        if let Some(inputs) = inputs.upgrade() {
+            let _told = inputs.try_send(Input::Channels { down: BTreeMap::new() });
+        }
         return Ok(None);
     }
-    let Parts { store, clock, community, relay, links } = parts;
     let rows = store.mail()?;
     let is_first = !rows.iter().any(|(key, _)| key == "c");
     let mut board = Board::restore(&config.gateway.id, rows, clock.now());
@@ -110,7 +121,8 @@ pub fn start(
     if board.waiting() > 0 {
         tracing::info!(boxes = board.waiting(), "messages wait from before");
     }
-    let alerts = Alerts { counts: Counts::default(), links };
+    let (standings, seen) = watch::channel(BTreeMap::new());
+    let alerts = Alerts { counts: Counts::default(), links, standings: seen };
     let sender = Sender {
         gateway: config.gateway.id.clone(),
         language: config.gateway.language,
@@ -121,6 +133,9 @@ pub fn start(
         clock,
         community,
         relay,
+        inputs,
+        standings,
+        down: None,
         board,
         under_way: JoinSet::new(),
         read_at: Some(Instant::now()),
@@ -140,6 +155,10 @@ struct Sender {
     clock: Clock,
     community: watch::Receiver<Arc<Community>>,
     relay: Option<Arc<dyn Relay>>,
+    inputs: mpsc::WeakSender<Input>,
+    standings: watch::Sender<BTreeMap<String, Standing>>,
+    /// What the pipeline was told last.
+    down: Option<BTreeMap<String, Trouble>>,
     board: Board,
     under_way: JoinSet<(Recipient, Outcome)>,
     /// Look into the journal, at this time at the latest.
@@ -156,6 +175,7 @@ impl Sender {
             if !self.send().await {
                 return;
             }
+            self.show().await;
             let now = self.clock.now();
             let idle = Instant::now() + IDLE;
             let has_room = self.under_way.len() < AT_ONCE;
@@ -319,6 +339,29 @@ impl Sender {
                 tracing::error!(channel, recipient, why, "a message is given up");
             }
             Settled::Done | Settled::Unknown => {}
+        }
+    }
+
+    /// Shows how the channels stand, and has the pipeline tell which are down.
+    async fn show(&mut self) {
+        let standings = self.board.standings();
+        let all = self.channels.iter().map(|channel| {
+            (channel.id.clone(), standings.get(&channel.id).cloned().unwrap_or_default())
+        });
+        let all: BTreeMap<String, Standing> = all.collect();
+        let down = all.iter().filter_map(|(id, standing)| Some((id.clone(), standing.trouble()?)));
+        let down: BTreeMap<String, Trouble> = down.collect();
+        self.standings.send_if_modified(|shown| {
+            let is_new = *shown != all;
+            *shown = all;
+            is_new
+        });
+        if self.down.as_ref() == Some(&down) {
+            return;
+        }
+        let Some(inputs) = self.inputs.upgrade() else { return };
+        if inputs.send(Input::Channels { down: down.clone() }).await.is_ok() {
+            self.down = Some(down);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the three vendors' group robots have in common: an address that is a secret, and answers whose
 //! meaning is a number in the body.
 
+use std::time::Duration;
+
 use gatehouse_core::alert::Outcome;
 use serde_json::Value;
 
@@ -11,6 +13,8 @@ use super::http::{Answer, by_status, later, shortened};
 /// What a vendor's numbers mean. One that stands nowhere is tried again, as the network is.
 pub(super) struct Codes {
     pub later: &'static [i64],
+    /// How long a robot that was used too much must rest.
+    pub rest: Duration,
     pub misconfigured: &'static [i64],
     pub unfit: &'static [i64],
 }
@@ -52,7 +56,7 @@ pub(super) fn judged(
     if number == 0 {
         Outcome::Sent
     } else if codes.later.contains(&number) {
-        Outcome::Later { why, after: answer.retry_after.or(Some(super::MINUTE)) }
+        Outcome::Later { why, after: answer.retry_after.or(Some(codes.rest)) }
     } else if codes.misconfigured.contains(&number) {
         Outcome::Misconfigured { why }
     } else if codes.unfit.contains(&number) {

@@ -106,7 +106,9 @@ fn signer(config: &GatewayConfig, store: &Store) -> Signer {
 /// A gateway from its journal on.
 struct Box_ {
     batches: Option<BatchSender>,
-    _inputs: mpsc::Sender<gatehouse_core::pipeline::Input>,
+    _inputs: mpsc::Sender<Input>,
+    /// What the pipeline is told of the channels.
+    down: mpsc::UnboundedReceiver<BTreeMap<String, Trouble>>,
     alerts: Alerts,
     task: JoinHandle<()>,
     stop: CancellationToken,
@@ -118,14 +120,23 @@ impl Box_ {
         let (store, restored) = Store::open(&config.store).unwrap();
         let (inputs, mut received) = mpsc::channel(8);
         let (batches, _) = store.spawn_writer(inputs.downgrade()).unwrap();
-        tokio::spawn(async move { while received.recv().await.is_some() {} });
+        let (told, down) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(input) = received.recv().await {
+                if let Input::Channels { down } = input {
+                    drop(told.send(down));
+                }
+            }
+        });
         let (_, community) = watch::channel(community());
         let links = signer(config, &store);
-        let parts = Parts { store, clock: Clock::new(1.0), community, relay: None, links };
+        let weak = inputs.downgrade();
+        let clock = Clock::new(1.0);
+        let parts = Parts { store, clock, community, relay: None, links, inputs: weak };
         let stop = CancellationToken::new();
         let (alerts, task) = start(config, parts, stop.clone()).unwrap().unwrap();
         let batches = Some(batches);
-        Self { batches, _inputs: inputs, alerts, task, stop, sequence: restored.sequence }
+        Self { batches, _inputs: inputs, down, alerts, task, stop, sequence: restored.sequence }
     }
 
     fn record(&mut self, transition: Transition, event: &str, level: u8) {
@@ -223,6 +234,7 @@ async fn a_box_that_never_told_anybody_does_not_begin_with_the_past() {
                 clock: Clock::new(1.0),
                 community: watch::channel(community()).1,
                 relay: None,
+                inputs: mpsc::channel(1).0.downgrade(),
             },
             CancellationToken::new(),
         )
@@ -234,6 +246,37 @@ async fn a_box_that_never_told_anybody_does_not_begin_with_the_past() {
     gateway.record(Transition::Opened, "01NEW", 1);
     let text = vendor.next().await.json()["markdown"]["content"].to_string();
     assert!(text.contains("01NEW"), "{text}");
+    gateway.end().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_given_up_is_told_to_the_pipeline_and_shown_until_the_channel_delivers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut vendor = Vendor::start(json!({ "errcode": 40058, "errmsg": "too long" })).await;
+    let url = file(folder.path(), "url", &vendor.url("/send?key=k"));
+    let channel =
+        format!("[[channel]]\nid = \"group\"\nwecom = {{ url-file = \"{}\" }}", url.display());
+    let config = config(folder.path(), &channel);
+    let mut gateway = Box_::start(&config);
+    assert_eq!(gateway.down.recv().await.unwrap(), BTreeMap::new(), "at start");
+
+    gateway.record(Transition::Opened, "01LONG", 1);
+    vendor.next().await;
+    let down = BTreeMap::from([("group".to_owned(), Trouble::Refused)]);
+    assert_eq!(gateway.down.recv().await.unwrap(), down);
+    let shown = gateway.alerts.standings.borrow()["group"].clone();
+    assert_eq!((shown.given_up, shown.delivered), (1, None));
+    assert!(shown.failed.is_some() && shown.why.contains("40058"), "{shown:?}");
+    assert!(gateway.alerts.counts.all().contains(&("group".to_owned(), "given-up", 1)));
+    gateway.end().await;
+
+    let mut gateway = Box_::start(&config);
+    assert_eq!(gateway.down.recv().await.unwrap(), down, "a restart mends nothing");
+    vendor.answers(200, json!({ "errcode": 0, "errmsg": "ok" }));
+    gateway.record(Transition::Opened, "01SHORT", 1);
+    vendor.next().await;
+    assert_eq!(gateway.down.recv().await.unwrap(), BTreeMap::new());
+    assert!(gateway.alerts.standings.borrow()["group"].delivered.is_some());
     gateway.end().await;
 }
 
@@ -262,6 +305,12 @@ fn those_on_duty_their_groups_and_those_who_are_sent_are_told() {
     assert_eq!(ids, ["sms>137", "guards", "west", "li@sms#0", "zhao@sms#0"]);
     assert_eq!((all[3].levels.clone(), all[3].budget), (vec![1, 2], Some(20)));
     assert_eq!((all[1].language, all[0].language), (Language::Zh, Language::En));
+    assert_eq!((all[3].language, all[3].way), (Language::En, Some(0)), "their own language");
+    assert_eq!(
+        (all[4].hours.map(|h| h.to_string()), all[4].way),
+        (Some("07:00-23:00".into()), Some(0))
+    );
+    assert_eq!((all[0].way, all[1].way), (None, None));
 
     let told = |transition, change: &dyn Fn(&mut serde_json::Value)| {
         let mut json = message(1, transition, "e", 1);

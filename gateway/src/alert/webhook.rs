@@ -6,6 +6,7 @@
 
 use gatehouse_core::alert::Outcome;
 use gatehouse_core::event::message::EventData;
+use gatehouse_core::reading::Timestamp;
 use serde_json::{Value, json};
 
 use super::channel::{Message, secret};
@@ -15,18 +16,27 @@ use super::http::{Request, by_status};
 use crate::bundle::keys::hexadecimal;
 
 pub(super) async fn send(webhook: &WebhookConfig, message: &Message) -> Outcome {
+    post(webhook, &message.letter.id, body(message).to_string(), message.now).await
+}
+
+/// Posts a body under a number, signed as the module says.
+pub(crate) async fn post(
+    webhook: &WebhookConfig,
+    id: &str,
+    body: String,
+    now: Timestamp,
+) -> Outcome {
     let secret = match secret(&webhook.secret_file) {
         Ok(secret) => secret,
         Err(outcome) => return outcome,
     };
-    let body = body(message).to_string();
-    let timestamp = message.now.0.div_euclid(1_000).to_string();
+    let timestamp = now.0.div_euclid(1_000).to_string();
     let signature = hmac_sha256(secret.as_bytes(), format!("{timestamp}.{body}").as_bytes());
     let request = Request {
         url: webhook.url.clone(),
         headers: vec![
             ("Content-Type".into(), "application/json; charset=utf-8".into()),
-            ("X-Gatehouse-Id".into(), message.letter.id.clone()),
+            ("X-Gatehouse-Id".into(), id.to_owned()),
             ("X-Gatehouse-Timestamp".into(), timestamp),
             ("X-Gatehouse-Signature".into(), format!("sha256={}", hexadecimal(&signature))),
         ],

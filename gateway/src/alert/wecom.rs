@@ -1,9 +1,11 @@
 //! Group robots of `WeCom` (企业微信): markdown to the robot's webhook address.
 //!
-//! The format is that of the vendor's page "群机器人配置说明" (developer.work.weixin.qq.com, path 91770):
-//! `{"msgtype": "markdown", "markdown": {"content": …}}`, 4096 bytes of UTF-8 at most, three colours.
-//! An answer is always HTTP 200 with an `errcode`. Robots cannot have buttons that act, so acknowledging
-//! is a link.
+//! The format is that of the vendor's page "群机器人配置说明"
+//! (<https://developer.work.weixin.qq.com/document/path/91770>): `{"msgtype": "markdown", "markdown":
+//! {"content": …}}`, 4096 bytes of UTF-8 at most, three colours, 20 messages a minute for each robot. The
+//! numbers are those of "全局错误码" (<https://developer.work.weixin.qq.com/document/path/90455>, which
+//! says to judge by `errcode` and never by its words). An answer is always HTTP 200 with an `errcode`.
+//! Robots cannot have buttons that act, so acknowledging is a link.
 
 use std::fmt::Write as _;
 
@@ -23,6 +25,7 @@ const LONGEST: usize = 4096;
 const CODES: Codes = Codes {
     // Busy; over 20 a minute; too many at once.
     later: &[-1, 45009, 45033],
+    rest: super::MINUTE,
     // The address is wrong; the robot was switched off, or is not in the group any more.
     misconfigured: &[93000, 93004, 93008, 40001, 40014, 41001],
     // The content is too long or of no type that is known.

@@ -99,7 +99,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Err(other) => other,
     })?;
     // A demonstration keeps the configuration that it has redirected to itself.
-    drop(gateway.take_requests());
+    drop((gateway.take_requests(), gateway.take_installs()));
     if let Some(at) = &gateway.console {
         announce(at, args.json)?;
     }

@@ -93,7 +93,8 @@ pub enum Action {
     Reporter(reporter::For),
     /// Begin an exercise
     Drill(acting::Exercise),
-    /// How often each scene was right, by what people said of its events
+    /// How often each scene was right, by what people said of its events; what a pilot would have raised
+    /// stands in a row of its own
     Precision(judging::Precision),
     /// Check that the journal is what was written: its hash chain, entry by entry; with an event's id:
     /// say that somebody has seen that the event is over

@@ -1,4 +1,4 @@
-//! `gatehouse report`: a month as a PDF, of a gateway that runs or of one that does not.
+//! `gatehouse report`: a month as a PDF or as JSON, of a gateway that runs or of one that does not.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,9 +12,9 @@ use gatehouse_core::report::month::Month;
 use super::{INVALID, check};
 use crate::clock::Clock;
 use crate::journal::ask::Journal;
-use crate::report::{collect, paper, pdf};
+use crate::report::{collect, figures, paper, pdf};
 
-/// Make the monthly report as a PDF
+/// Make the monthly report, as a PDF or as JSON
 ///
 /// What happened, how fast it was handled, what to change. Needs no network.
 #[derive(Debug, clap::Args)]
@@ -26,8 +26,11 @@ pub struct Args {
     #[arg(long, value_enum)]
     pub lang: Option<Lang>,
     /// The file to write; one that is there is replaced
-    #[arg(long, value_name = "FILE.pdf")]
-    pub output: PathBuf,
+    #[arg(long, value_name = "FILE.pdf", required_unless_present = "json")]
+    pub output: Option<PathBuf>,
+    /// The figures as one JSON object on stdout, beside the PDF or instead of it
+    #[arg(long)]
+    pub json: bool,
     /// Folder of the configuration
     #[arg(long, value_name = "DIR", default_value = "config")]
     pub config: PathBuf,
@@ -61,10 +64,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let journal = Journal::open(&args.store.unwrap_or(loaded.config.store.path))?;
     let past = collect::past(&journal, community, args.month)?;
     let report = past.report(community, args.month, now);
-    let pdf = pdf::render(&paper(&report, language, now))?;
-    let file = &args.output;
-    fs::write(file, pdf).with_context(|| format!("{} cannot be written", file.display()))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", file.display())?;
+    if let Some(file) = &args.output {
+        let pdf = pdf::render(&paper(&report, language, now))?;
+        fs::write(file, pdf).with_context(|| format!("{} cannot be written", file.display()))?;
+        if !args.json {
+            writeln!(out, "{}", file.display())?;
+        }
+    }
+    if args.json {
+        writeln!(out, "{}", figures(&report))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,28 +8,37 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use gatehouse_core::command::Refusal;
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::pipeline::{Input, Withdrawn};
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::check::aside::{Aside, load_without};
 use super::check::{Faults, Loaded, Over};
 use super::{INVALID, bundle, check};
 use crate::audit::{Note, Outcome};
 use crate::bundle::installed::Layer;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::console::place::Reload;
+use crate::downlink::fetching::Install;
 use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
 use crate::shadow::Verdict;
 use crate::workshop::Workshop;
 
+/// Characters of a reason that goes to the platform.
+const LONGEST_REASON: usize = 2_000;
+
 /// What `run` is called for while the gateway runs.
 enum Call {
     /// By SIGHUP, or by somebody who waits for what comes of it.
     Reload(Option<Reload>),
     Verdict(Verdict),
+    /// By the platform, which waits for what comes of it.
+    Install(Install),
 }
 
 /// Run the gateway
@@ -41,8 +50,8 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
-    let loaded = match load(&args.config) {
-        Ok(loaded) => loaded,
+    let (loaded, aside) = match load(&args.config) {
+        Ok(found) => found,
         Err(faults) => {
             faults.print();
             return Ok(ExitCode::from(INVALID));
@@ -71,9 +80,13 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             tracing::info!("nobody has an account yet; set-up password, good once: {password}");
         }
     }
+    if let Some(aside) = aside {
+        tell_aside(&running, &aside).await;
+    }
     tracing::info!("running");
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
     let mut requests = running.take_requests().context("only `run` takes them")?;
+    let mut installs = running.take_installs().context("only `run` takes them")?;
     loop {
         let call = tokio::select! {
             signal = &mut stopped => break signal?,
@@ -82,12 +95,21 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             () = workshop.asked() => Call::Reload(None),
             Some(request) = requests.recv() => Call::Reload(Some(request)),
             Some(verdict) = verdicts.recv() => Call::Verdict(verdict),
+            Some(bundle) = installs.recv() => Call::Install(bundle),
         };
         match call {
             Call::Reload(request) => {
                 let outcome = reload(&mut running, &args.config).await;
                 // Who asked may not wait any more.
                 _ = request.map(|Reload(answer)| answer.send(outcome));
+            }
+            Call::Install(Install { file, shadow, answer }) => {
+                let outcome = install(&mut running, &args.config, file, shadow).await;
+                _ = answer.send(outcome.map_err(|error| {
+                    // Files in the configuration's folder are many; the platform needs the first lines.
+                    let reason = format!("{error:#}").chars().take(LONGEST_REASON).collect();
+                    Refusal::NotInstalled { reason }
+                }));
             }
             Call::Verdict(verdict) => carry_out(&mut running, &args.config, verdict).await,
         }
@@ -103,18 +125,48 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The configuration with the installed bundle; where that cannot be used, with the one before it.
-fn load(folder: &Path) -> Result<Loaded, Faults> {
-    check::load(folder).or_else(|faults| {
-        // Without a bundle over it, the configuration itself has to be mended.
-        let before = check::has_bundle(folder).then(|| check::load_with(folder, Over::Previous));
-        let Some(Ok(before)) = before else { return Err(faults) };
-        for line in faults.plain().lines() {
-            tracing::error!("{line}");
-        }
-        tracing::error!("the installed bundle is refused; what was installed before it goes on");
-        Ok(before)
-    })
+/// The configuration with the installed bundle and what was set on the console; where that cannot be used,
+/// without the latter, or with the bundle before.
+fn load(folder: &Path) -> Result<(Loaded, Option<Aside>), Faults> {
+    let faults = match check::load(folder) {
+        Ok(loaded) => return Ok((loaded, None)),
+        Err(faults) => faults,
+    };
+    let without = |over| load_without(folder, over, &faults, clock::wall());
+    if let Some((loaded, aside)) = without(Over::Installed) {
+        return Ok((loaded, Some(aside)));
+    }
+    // Without a bundle over it, the configuration itself has to be mended.
+    if !check::has_bundle(folder) {
+        return Err(faults);
+    }
+    let before = check::load_with(folder, Over::Previous).ok().map(|loaded| (loaded, None));
+    let before =
+        before.or_else(|| without(Over::Previous).map(|(loaded, aside)| (loaded, Some(aside))));
+    let Some(before) = before else { return Err(faults) };
+    for line in faults.plain().lines() {
+        tracing::error!("{line}");
+    }
+    tracing::error!("the installed bundle is refused; what was installed before it goes on");
+    Ok(before)
+}
+
+/// Says in the log, on the console, in the audit log and as an event what lies aside.
+async fn tell_aside(running: &Running, aside: &Aside) {
+    for line in aside.faults.lines() {
+        tracing::error!("{line}");
+    }
+    let why = aside.why();
+    tracing::error!("{}", why.en);
+    running.audit.note(Note {
+        who: "gatehouse".into(),
+        action: "configuration.set-aside",
+        about: String::new(),
+        outcome: Outcome::Done,
+        detail: why.en.clone(),
+    });
+    running.set_aside(why.clone());
+    running.tell(Input::SettingsSetAside { why }).await;
 }
 
 /// Changes over to the configuration as it lies there, or says what is wrong with it.
@@ -153,6 +205,28 @@ async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
             Err(why)
         }
     }
+}
+
+/// Installs a bundle and changes over to it; says what is active now. What cannot be loaded is taken
+/// back.
+async fn install(
+    running: &mut Running,
+    folder: &Path,
+    file: PathBuf,
+    shadow: bool,
+) -> anyhow::Result<Value> {
+    let from = folder.to_owned();
+    let install = move || bundle::install_running(&from, &file, shadow);
+    let layer = tokio::task::spawn_blocking(install).await??;
+    if let Err(why) = reload(running, folder).await {
+        let from = folder.to_owned();
+        tokio::task::spawn_blocking(move || bundle::take_back(&from, shadow)).await??;
+        bail!(why);
+    }
+    let Layer { folder: _, title, signer } = layer;
+    tracing::info!(signer, shadow, "the platform has installed {title}");
+    let place = if shadow { "candidate" } else { "active" };
+    Ok(json!({ place: title, "signed_by": signer }))
 }
 
 /// Goes back from what broke its budget, and tells it as an event. A candidate has been stopped.

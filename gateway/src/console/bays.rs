@@ -1,9 +1,7 @@
 //! `/bays`, `/api/v1/bays` and its stream: how many parking bays are free, lot by lot (a lot is an area).
 //! For anybody where `[console] public-bays` says so, else for who is logged in.
 //!
-//! Two kinds of parking sensors are counted: one per bay, whose point `occupied` is 0 or 1, and guidance
-//! systems that tell `free` and `total` themselves. Only good readings of devices that are heard count;
-//! a bay of which nothing is known is not free.
+//! What counts as free says [`crate::bays`], which also tells parking clouds.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,38 +11,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
-use gatehouse_core::community::quantity::Text;
-use gatehouse_core::reading::Quality;
-use gatehouse_core::view::{DeviceView, View};
+use gatehouse_core::view::View;
 use maud::html;
-use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
-use super::devices::configured;
 use super::failure::Failure;
 use super::figures::fingerprint;
 use super::guard::{Pass, Reader};
-use super::page::{self, is_heard, translated};
+use super::page::{self, translated};
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
-
-/// How the ids of parking sensors' types begin.
-const PARKING: &str = "parking-";
-
-/// One lot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Lot {
-    /// Its id.
-    #[serde(rename = "lot")]
-    pub area: String,
-    pub title: Text,
-    /// Bays that are surely free.
-    pub free: u64,
-    /// Bays of which something is known.
-    pub known: u64,
-    pub total: u64,
-}
+use crate::bays::{self, Lot};
 
 /// `GET /bays`.
 pub(super) async fn page(
@@ -158,51 +136,5 @@ fn json(snapshot: &Snapshot) -> String {
 
 /// Every area with a parking sensor, in the order of the configuration.
 pub(super) fn lots(snapshot: &Snapshot) -> Vec<Lot> {
-    let community = &snapshot.community;
-    let mut lots: Vec<Option<Lot>> = vec![None; community.areas.len()];
-    for view in &snapshot.view.devices {
-        let Some((_, device)) = configured(community, view) else { continue };
-        let device_type = &device.device_type;
-        let good = |name: &str| good(view, device_type.point(name)?);
-        let (known, free, total) = match (device_type.point("total"), device_type.point("occupied"))
-        {
-            _ if !device_type.head.id.starts_with(PARKING) => continue,
-            (Some(at), _) => {
-                let total = last(view, at).unwrap_or(0);
-                (good("total").unwrap_or(0), good("free").unwrap_or(0).min(total), total)
-            }
-            (None, Some(_)) => {
-                let occupied = good("occupied");
-                (u64::from(occupied.is_some()), u64::from(occupied == Some(0)), 1)
-            }
-            (None, None) => continue,
-        };
-        let Some(area) = community.areas.get(device.area) else { continue };
-        let lot = lots[device.area].get_or_insert_with(|| Lot {
-            area: area.id.clone(),
-            title: area.title.clone(),
-            free: 0,
-            known: 0,
-            total: 0,
-        });
-        (lot.free, lot.known, lot.total) = (lot.free + free, lot.known + known, lot.total + total);
-    }
-    lots.into_iter().flatten().collect()
-}
-
-/// A count that can be believed.
-fn good(view: &DeviceView, point: usize) -> Option<u64> {
-    let (_, quality) = view.points.get(point)?;
-    (is_heard(view) && *quality == Quality::Good).then(|| last(view, point)).flatten()
-}
-
-/// A count, whether it can be believed or not.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "from 0 to a million, by the filter"
-)]
-fn last(view: &DeviceView, point: usize) -> Option<u64> {
-    let (value, _) = view.points.get(point)?;
-    value.filter(|value| (0.0..1e6).contains(value)).map(|value| value.round() as u64)
+    bays::lots(&snapshot.community, &snapshot.view)
 }

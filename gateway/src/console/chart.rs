@@ -66,7 +66,7 @@ pub(super) fn draw(community: &Community, day: &Day, now: Timestamp, label: &str
                 text .hour x=(x) y=(HEIGHT - 4.0) { (format!("{hour:02}:00")) }
             }
             @for run in &runs {
-                polygon .band points=(band(run, &x, &y)) {}
+                polygon .band points=(strip(run, &x, &y)) {}
                 polyline .mean points=(means(run, &x, &y)) {}
             }
             line .axis x1="0" y1=(height) x2=(WIDTH) y2=(height) {}
@@ -75,7 +75,7 @@ pub(super) fn draw(community: &Community, day: &Day, now: Timestamp, label: &str
 }
 
 /// Quarters that follow each other.
-fn runs(day: &Day) -> Vec<Vec<(Quarter, Statistic)>> {
+pub(super) fn runs(day: &Day) -> Vec<Vec<(Quarter, Statistic)>> {
     let mut runs: Vec<Vec<(Quarter, Statistic)>> = Vec::new();
     for (quarter, statistic) in day.iter().filter(|(_, statistic)| statistic.good > 0) {
         let goes_on = runs.last().and_then(|run| run.last()).map(|(last, _)| last.next());
@@ -88,7 +88,7 @@ fn runs(day: &Day) -> Vec<Vec<(Quarter, Statistic)>> {
 }
 
 /// Forth along the largest, back along the smallest.
-fn band(
+pub(super) fn strip(
     run: &[(Quarter, Statistic)],
     x: &impl Fn(Timestamp) -> f64,
     y: &impl Fn(f64) -> f64,
@@ -100,7 +100,7 @@ fn band(
     above.chain(below).collect::<Vec<_>>().join(" ")
 }
 
-fn means(
+pub(super) fn means(
     run: &[(Quarter, Statistic)],
     x: &impl Fn(Timestamp) -> f64,
     y: &impl Fn(f64) -> f64,

@@ -1,7 +1,6 @@
 //! `/devices/{id}`: everything about one device: what it is, how far it is believed, each point's newest
 //! value and last day, what was refused and what to do about it, its events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, State};
@@ -11,7 +10,6 @@ use gatehouse_core::community::{Address, Device};
 use gatehouse_core::event::summary::Summary;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::reasons;
-use gatehouse_core::statistics::page as kept_page;
 use gatehouse_core::view::DeviceView;
 use maud::{Markup, html};
 
@@ -27,13 +25,14 @@ use super::words::Words;
 use super::words::site::SiteWords;
 use super::{Console, Snapshot};
 use crate::accounts::Principal;
-use crate::store::{Filter, kept};
+use crate::lookout::quarters;
+use crate::store::Filter;
 
 /// Events of the past that are shown.
 const EVENTS: usize = 12;
 
 /// The last day of each point, by name.
-type Days = BTreeMap<String, Day>;
+type Days = crate::lookout::Points;
 
 /// `GET /devices/{id}`.
 pub(super) async fn page(
@@ -72,29 +71,13 @@ impl Console {
         let (place, device) = (&self.sources.place, device.to_owned());
         let (folder, events) = (place.store.clone(), place.events.clone());
         let read = move || {
-            let days = read_days(&folder, &device, now).unwrap_or_default();
+            let days = quarters(&folder, &device, now - chart::SPAN, now).unwrap_or_default();
             let filter = Filter { device: Some(device), ..Filter::default() };
             let past = events.and_then(|events| events.past(&filter, None, EVENTS).ok());
             (days, past.map(|past| past.events).unwrap_or_default())
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
-}
-
-fn read_days(store: &std::path::Path, device: &str, now: Timestamp) -> std::io::Result<Days> {
-    let mut days = Days::new();
-    let from = now - chart::SPAN;
-    // A page is written after what it tells of.
-    for bytes in kept::pages(store, from, now)? {
-        let Some(told) = kept_page::read_device(&bytes?, device) else { continue };
-        for piece in told.pieces.iter().filter(|piece| piece.quarter.start() >= from) {
-            for (name, statistic) in told.points.iter().zip(&piece.points) {
-                let day = days.entry(name.clone()).or_default();
-                day.entry(piece.quarter).or_default().merge(statistic);
-            }
-        }
-    }
-    Ok(days)
 }
 
 fn about(snapshot: &Snapshot, device: &Device, view: &DeviceView, language: Language) -> Markup {

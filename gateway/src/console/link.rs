@@ -11,13 +11,18 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use maud::html;
+use gatehouse_core::community::quantity::Language;
+use gatehouse_core::event::message::EventData;
+use maud::{Markup, html};
 use tokio::time::Instant;
 
+use super::api::problem::Problem;
 use super::guard::Reader;
+use super::inbox::row::badge;
 use super::page::{self, translated};
 use super::phone::answer;
 use super::words::link::LinkWords;
+use super::words::phone::PhoneWords;
 use super::{Console, failure::Failure};
 use crate::alert::link::{BadLink, Claim, Deed};
 use crate::audit::Outcome;
@@ -42,18 +47,11 @@ pub(super) async fn look(
         Deed::Answer => return answer::look(&console, &reader, &claim).await,
         Deed::Errands => return refused(&console, BadLink::Forged, &reader),
     };
-    let snapshot = console.snapshot();
-    let known = snapshot.view.events.iter().find(|event| event.data.event == claim.event);
+    let event = event(&console, &claim).await;
     let main = html! {
         main #main .door {
             h1 { (question) }
-            @if let Some(event) = known {
-                p {
-                    strong { (translated(&event.data.title, reader.language)) }
-                    " · " (translated(&event.data.location, reader.language))
-                }
-                p { (translated(&event.data.cause.why, reader.language)) }
-            }
+            (about(event.as_ref(), reader.language))
             form method="post" { button type="submit" { (words.yes) } }
             p { (words.nothing_yet) }
         }
@@ -97,13 +95,49 @@ pub(super) async fn act(
                 );
             }
             let title = if is_done { words.done } else { words.not_done };
-            let told = translated(&acted.told, reader.language);
-            page::html(page::notice(reader.language, title, told)).into_response()
+            let event = event(&console, &claim).await;
+            let main = html! {
+                main #main .door {
+                    h1 { (title) }
+                    p role="status" { (translated(&acted.told, reader.language)) }
+                    (about(event.as_ref(), reader.language))
+                }
+            };
+            page::html(page::bare(reader.language, title, &main)).into_response()
         }
         Err(error) => {
             links.give_back(&claim);
             tracing::warn!(%error, event = claim.event, "a link came to nothing");
             Failure::NotHeard.answer(&reader)
+        }
+    }
+}
+
+/// The event that a link is about, open or over.
+async fn event(console: &Console, claim: &Claim) -> Option<EventData> {
+    let view = console.snapshot().view;
+    if let Some(open) = view.events.iter().find(|event| event.data.event == claim.event) {
+        return Some(open.data.clone());
+    }
+    let (store, id) = (console.sources.events.clone(), claim.event.clone());
+    let history = tokio::task::spawn_blocking(move || store.history(&id)).await.ok()?;
+    let history = history.inspect_err(|error| tracing::warn!(%error, "an event's history"));
+    history.ok()?.pop().map(|message| message.data)
+}
+
+/// What it is about, and the way to the rest of it.
+fn about(event: Option<&EventData>, language: Language) -> Markup {
+    html! {
+        @if let Some(data) = event {
+            p .head { (badge(data.level, language)) b { (translated(&data.title, language)) } }
+            p {
+                (translated(&data.location, language))
+                br;
+                (translated(&data.cause.why, language))
+            }
+            p { a href={ "/events/" (data.event) } { (PhoneWords::of(language).see) } }
+        } @else {
+            p { (LinkWords::of(language).unknown) }
         }
     }
 }
@@ -129,8 +163,7 @@ pub(super) fn refused(console: &Console, bad: BadLink, reader: &Reader) -> Respo
         BadLink::Past => (StatusCode::GONE, words.past),
     };
     if !reader.wants_page {
-        let body = serde_json::json!({ "error": title, "hint": words.then });
-        return (status, axum::response::Json(body)).into_response();
+        return Problem::new(bad.word(), status, title, words.then.to_owned()).into_response();
     }
     (status, page::html(page::notice(reader.language, title, words.then))).into_response()
 }

@@ -167,22 +167,27 @@ fn drawing(
                     }
                     text .name x=(coordinate(shape.name[0])) y=(coordinate(shape.name[1])) {
                         (translated(&area.title, language))
-                    }
-                    text .number x=(coordinate(shape.name[0])) y=(coordinate(shape.name[1])) dy="1.35em" {
-                        (label(standing, by_heat, language))
+                        tspan .number dx="0.5em" { (label(standing, by_heat, language)) }
                     }
                 }
             }
-            @for view in &snapshot.view.devices {
-                @if let Some((at, device)) = configured(community, view)
-                    && let Some([x, y]) = plan.devices.get(at) {
-                    @let state = condition(community, view);
-                    @let level = alarmed.get(view.id.as_str());
-                    a href={ "/devices/" (view.id) } tabindex="-1" {
-                        title {
-                            (named(device, language)) " · " (told(state, language))
+            // What is in an event lies above the others.
+            @for is_alarmed in [false, true] {
+                @for view in &snapshot.view.devices {
+                    @let level = alarmed.get(view.id.as_str()).copied();
+                    @if level.is_some() == is_alarmed
+                        && let Some((at, device)) = configured(community, view)
+                        && let Some(spot) = plan.devices.get(at) {
+                        @let state = condition(community, view);
+                        a href={ "/devices/" (view.id) } tabindex="-1" {
+                            title {
+                                (named(device, language)) " · " (told(state, language))
+                            }
+                            @match level {
+                                Some(level) => { (disc(*spot, level, language)) }
+                                None => { (dot(*spot, plan.radius, state)) }
+                            }
                         }
-                        (dot([*x, *y], plan.radius, state, level.copied(), language))
                     }
                 }
             }
@@ -195,7 +200,7 @@ fn named(device: &Device, language: Language) -> &str {
     if title.is_empty() { &device.id } else { title }
 }
 
-/// What stands under an area's name.
+/// What stands behind an area's name.
 fn label(standing: &Standing, by_heat: bool, language: Language) -> String {
     let words = SiteWords::of(language);
     if by_heat {
@@ -207,22 +212,10 @@ fn label(standing: &Standing, by_heat: bool, language: Language) -> String {
     }
 }
 
-/// A device: full where all is well, a triangle in doubt, an empty ring when silent, and a halo with the
-/// level's numeral where an event is open.
-fn dot(
-    [x, y]: [f64; 2],
-    radius: f64,
-    state: Condition,
-    level: Option<u8>,
-    language: Language,
-) -> Markup {
+/// A device: full where all is well, a triangle in doubt, an empty ring when silent.
+fn dot([x, y]: [f64; 2], radius: f64, state: Condition) -> Markup {
     let (cx, cy) = (coordinate(x), coordinate(y));
     html! {
-        @if let Some(level) = level {
-            g class={ "level-" (level) } {
-                circle .halo cx=(cx) cy=(cy) r=(coordinate(radius * 1.9)) {}
-            }
-        }
         @match state {
             Condition::Well => { circle .dot cx=(cx) cy=(cy) r=(coordinate(radius)) {} }
             Condition::Doubtful => {
@@ -234,8 +227,15 @@ fn dot(
             }
             Condition::Silent => { circle .dot.silent cx=(cx) cy=(cy) r=(coordinate(radius)) {} }
         }
-        @if let Some(level) = level {
-            text .numeral x=(coordinate(x + radius * 2.2)) y=(coordinate(y - radius * 1.1)) {
+    }
+}
+
+/// A device with an open event: its level's numeral, large enough to be read on a phone.
+fn disc([x, y]: [f64; 2], level: u8, language: Language) -> Markup {
+    html! {
+        g class={ "level-" (level) } {
+            circle .disc cx=(coordinate(x)) cy=(coordinate(y)) r="20" {}
+            text .numeral x=(coordinate(x)) y=(coordinate(y)) dy="0.36em" {
                 (Words::of(language).level(level).0)
             }
         }
@@ -261,16 +261,10 @@ fn legend(standings: &[Standing], by_heat: bool, language: Language) -> Markup {
             }
         }
     };
-    let shape = |state: Condition, level: Option<u8>| {
-        html! {
-            svg .swatch viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" {
-                (dot([12.0, 12.0], 5.0, state, None, language))
-                @if let Some(level) = level {
-                    g class={ "level-" (level) } { circle .halo cx="12" cy="12" r="10" {} }
-                }
-            }
-        }
+    let shape = |drawn: Markup| {
+        html! { svg .swatch viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" { (drawn) } }
     };
+    let of = |state: Condition| shape(dot([12.0, 12.0], 5.0, state));
     html! {
         ul .legend role="list" {
             @if by_heat {
@@ -292,10 +286,10 @@ fn legend(standings: &[Standing], by_heat: bool, language: Language) -> Markup {
                     li { (swatch(&format!("level-{level}"))) (numeral) " " (name) }
                 }
             }
-            li { (shape(Condition::Well, None)) (words.well) }
-            li { (shape(Condition::Doubtful, None)) (words.doubtful) }
-            li { (shape(Condition::Silent, None)) (Words::of(language).silent) }
-            li { (shape(Condition::Well, Some(1))) (words.in_an_event) }
+            li { (of(Condition::Well)) (words.well) }
+            li { (of(Condition::Doubtful)) (words.doubtful) }
+            li { (of(Condition::Silent)) (Words::of(language).silent) }
+            li { (shape(html! { g .level-1 { circle .disc cx="12" cy="12" r="11" {} } })) (words.in_an_event) }
         }
     }
 }

@@ -12,8 +12,11 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gatehouse_core::alert::standing::Standing;
+use gatehouse_core::community::scene::Status;
 use gatehouse_core::event::verdict::Verdict;
 use gatehouse_core::reading::TimeQuality;
+use gatehouse_core::view::SceneView;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
@@ -32,6 +35,7 @@ pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
         uptime: console.started.elapsed(),
         resident: resident_bytes(),
         alerts: console.sources.alerts.as_ref().map(|alerts| alerts.counts.all()),
+        channels: console.sources.alerts.as_ref().map(|alerts| alerts.standings.borrow().clone()),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(figures));
@@ -48,6 +52,7 @@ struct Figures {
     uptime: Duration,
     resident: Option<u64>,
     alerts: Option<Vec<(String, &'static str, u64)>>,
+    channels: Option<BTreeMap<String, Standing>>,
 }
 
 impl fmt::Debug for Figures {
@@ -93,28 +98,24 @@ impl Figures {
         let counts = &view.counts;
         sheet.counts(
             "records",
-            "Changes of events recorded, by transition.",
+            "Changes of events recorded, by transition; those of exercises are `drill`.",
             counts.records.iter().map(|(word, n)| (vec![("transition", *word)], *n)),
         )?;
         let mut open = BTreeMap::from([("1", 0), ("2", 0), ("3", 0), ("4", 0)]);
-        for event in view.events.iter().filter(|event| !event.is_pilot) {
+        for event in view.events.iter().filter(|event| event.counts()) {
             let level = ["1", "2", "3", "4"][usize::from(event.data.level.clamp(1, 4)) - 1];
             *open.entry(level).or_default() += 1;
         }
         let open = open.into_iter().map(|(level, n)| (vec![("level", level)], n));
         sheet.gauges("events_open", "Open events, by level; 1 is the most urgent.", open)?;
-        let verdicts = view.scenes.iter().flat_map(|scene| {
-            let tally = &scene.tally;
-            [
-                ("none", tally.unjudged()),
-                (Verdict::FalseAlarm.word(), tally.false_alarms),
-                (Verdict::Real.word(), tally.real),
-                (Verdict::PlannedWork.word(), tally.planned),
-            ]
-            .map(|(verdict, n)| (vec![("scene", &*scene.id), ("verdict", verdict)], n.into()))
-        });
+        let verdicts = |is_pilot: bool| {
+            let of = move |scene: &&SceneView| (scene.status == Status::Pilot) == is_pilot;
+            view.scenes.iter().filter(of).flat_map(verdicts)
+        };
         let help = "Events of the last 90 days, by scene and what people said of them.";
-        sheet.gauges("scene_verdicts", help, verdicts)?;
+        sheet.gauges("scene_verdicts", help, verdicts(false))?;
+        let help = "What scenes on trial would have raised, by scene and what people said of it.";
+        sheet.gauges("pilot_verdicts", help, verdicts(true))?;
         sheet.gauge("records_unstored", "Records made and not yet on disk.", counts.unstored)?;
         let store = &self.snapshot.store;
         sheet.gauge("outbox_waiting", "Records that wait for the platform.", store.waiting)?;
@@ -168,6 +169,12 @@ impl Figures {
             let rows = rows.map(|(to, came, n)| (vec![("channel", &**to), ("outcome", *came)], *n));
             sheet.counts("alerts", help, rows)?;
         }
+        if let Some(channels) = &self.channels {
+            let up = channels.iter().map(|(id, standing)| {
+                (vec![("channel", &**id)], u64::from(standing.trouble().is_none()))
+            });
+            sheet.gauges("alert_channel_up", "0 while a channel to people is down.", up)?;
+        }
         let fine = u64::from(self.snapshot.store.fault.is_none());
         sheet.gauge("store_up", "1 while the store can write.", fine)?;
         let synced = u64::from(view.time_quality == TimeQuality::Synced);
@@ -179,6 +186,21 @@ impl Figures {
         let version = [(vec![("version", env!("CARGO_PKG_VERSION"))], 1)];
         sheet.gauges("build_info", "Which program this is.", version)
     }
+}
+
+/// What people said of a scene's events.
+fn verdicts(scene: &SceneView) -> impl Iterator<Item = Row<'_>> {
+    let tally = &scene.tally;
+    let said = [
+        ("none", tally.unjudged()),
+        (Verdict::FalseAlarm.word(), tally.false_alarms),
+        (Verdict::Real.word(), tally.real),
+        (Verdict::PlannedWork.word(), tally.planned),
+    ];
+    let row = |(verdict, n): (&'static str, u32)| {
+        (vec![("scene", &*scene.id), ("verdict", verdict)], n.into())
+    };
+    said.into_iter().map(row)
 }
 
 /// Labels and the number that stands behind them.

@@ -83,7 +83,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use gatehouse_core::community::Community;
-use gatehouse_core::community::quantity::Language;
+use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::view::View;
 use place::{Bench, Place};
@@ -172,6 +172,8 @@ pub struct Configuration {
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
     pub bundle: Option<String>,
+    /// What was set on the console, could not be used at this start and lies aside.
+    pub set_aside: Option<Text>,
     /// Who says what in it.
     pub origins: Arc<Origins>,
 }

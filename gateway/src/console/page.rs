@@ -129,7 +129,6 @@ pub(super) fn framed(
                 @if !community.is_empty() { span .community { (community) } }
             }
             div .tools {
-                a href="/account" { (of_frame.page(Here::Account)) }
                 button #voice type="button" hidden aria-pressed="false"
                     data-hello=(of_frame.voice_on) data-bye=(of_frame.voice_off) { (of_frame.voice) }
                 (look::switch(frame.address, language))
@@ -155,6 +154,7 @@ pub(super) fn framed(
                 }
             }
         }
+        (faults(snapshot, language))
         p #lost .notice hidden role="alert" data-text=(words.lost) {}
         (main)
         (strip(snapshot, language))
@@ -275,9 +275,18 @@ pub(super) fn strip(snapshot: &Snapshot, language: Language) -> Markup {
                 }))
             }
         }
+    }
+}
+
+/// What is wrong with the gateway itself, above every page.
+pub(super) fn faults(snapshot: &Snapshot, language: Language) -> Markup {
+    html! {
         div #fault data-live {
             @if let Some(fault) = &snapshot.store.fault {
-                p .notice role="alert" { (words.store_fault) (fault) }
+                p .notice role="alert" { (Words::of(language).store_fault) (fault) }
+            }
+            @if let Some(why) = &snapshot.configuration.set_aside {
+                p .notice { (translated(why, language)) }
             }
         }
     }

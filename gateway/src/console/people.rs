@@ -2,14 +2,17 @@
 //!
 //! Names and addresses are personal data: who may not act on events sees how many there are, and no more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use axum::response::Html;
+use gatehouse_core::alert::standing::{Standing, Trouble};
 use gatehouse_core::community::calendar::dates::Hours;
 use gatehouse_core::community::people::{Person, ShiftDays, Team, on_duty};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::Tier;
+use gatehouse_core::reading::Timestamp;
 use maud::{Markup, html};
 
 use super::guard::Reader;
@@ -41,6 +44,9 @@ pub(super) async fn page(
                     (now(&snapshot, is_shown, language))
                     (teams(&snapshot, is_shown, language))
                     @if is_shown { (people(&snapshot, language)) }
+                }
+                @if is_shown && let Some(alerts) = &console.sources.alerts {
+                    (channels(&snapshot, &alerts.standings.borrow(), language))
                 }
                 (waits(&snapshot, language))
             }
@@ -175,6 +181,65 @@ fn people(snapshot: &Snapshot, language: Language) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// How each channel stands: when it last delivered, and when not and why.
+fn channels(
+    snapshot: &Snapshot,
+    standings: &BTreeMap<String, Standing>,
+    language: Language,
+) -> Markup {
+    let words = SiteWords::of(language);
+    let since = |at: Option<Timestamp>| {
+        html! {
+            @match at {
+                Some(at) => { (page::ago(snapshot, at, language)) }
+                None => { "–" }
+            }
+        }
+    };
+    html! {
+        section .panel aria-labelledby="channels" {
+            h2 #channels { (words.channels) }
+            div .scroll tabindex="0" role="group" aria-label=(words.channels) {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { (words.channel) }
+                            th scope="col" { (words.state) }
+                            th scope="col" { (words.delivered) }
+                            th scope="col" { (words.not_delivered) }
+                            th scope="col" { (words.said) }
+                        }
+                    }
+                    tbody {
+                        @for (channel, standing) in standings {
+                            tr {
+                                th scope="row" .id { (channel) }
+                                td {
+                                    @match standing.trouble() {
+                                        None => { (words.works) }
+                                        Some(trouble) => { span .bad { (told(trouble, words)) } }
+                                    }
+                                }
+                                td { (since(standing.delivered)) }
+                                td { (since(standing.failed)) }
+                                td { @if standing.why.is_empty() { "–" } @else { (standing.why) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn told(trouble: Trouble, words: &SiteWords) -> &'static str {
+    match trouble {
+        Trouble::Unreachable => words.unreachable,
+        Trouble::Misconfigured => words.misconfigured,
+        Trouble::Refused => words.rejects,
     }
 }
 

@@ -5,6 +5,7 @@
 //! that letters and dots have one size.
 
 use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::Text;
 
 /// Units of the drawing.
 pub(super) const WIDTH: f64 = 1_000.0;
@@ -18,6 +19,14 @@ const DOTS: (f64, f64) = (9.0, 3.5);
 const HEADING: f64 = 64.0;
 /// Between tiles, and within them.
 const GAP: f64 = 20.0;
+/// From an area's edge to its name, and from above and from below to the line on which that stands.
+const BESIDE: f64 = 16.0;
+const ABOVE: f64 = 40.0;
+const BELOW: f64 = 14.0;
+/// What stands behind a name: a numeral and a number.
+const NUMBER: f64 = 130.0;
+/// Between two places that are tried for a name.
+const SEEK: f64 = 15.0;
 
 /// Everything in units of the drawing.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,9 +61,12 @@ impl Plan {
         let mut areas: Vec<Shape> = community
             .areas
             .iter()
-            .map(|area| {
+            .enumerate()
+            .map(|(at, area)| {
                 let corners: Vec<_> = area.outline.iter().map(|corner| place(*corner)).collect();
-                Shape { name: heading(&corners), corners }
+                let own = community.devices.iter().filter(|device| device.area == at);
+                let fixed: Vec<_> = own.filter_map(|device| device.at).map(place).collect();
+                Shape { name: heading(&corners, label(&area.title), &fixed), corners }
             })
             .collect();
         let drawn = if corners.is_empty() { 0.0 } else { size[1] * scale + 2.0 * margin };
@@ -117,25 +129,49 @@ fn tiles(community: &Community, areas: &mut [Shape], drawn: f64) -> f64 {
             let left = GAP + column as f64 * (width + GAP);
             let (right, bottom) = (left + width, top + height);
             let corners = vec![[left, top], [right, top], [right, bottom], [left, bottom]];
-            areas[*at] = Shape { name: heading(&corners), corners };
+            let name = [left + BESIDE, top + ABOVE];
+            areas[*at] = Shape { corners, name };
         }
         top += height + GAP;
     }
     top
 }
 
-/// Where a name fits: the corner up left, or the middle where that is too narrow.
-fn heading(corners: &[[f64; 2]]) -> [f64; 2] {
-    let Some(first) = corners.iter().min_by(|a, b| (a[0] + a[1]).total_cmp(&(b[0] + b[1]))) else {
-        return [0.0, 0.0];
-    };
-    let start = [first[0] + 16.0, first[1] + 34.0];
-    if is_inside(corners, start) && is_inside(corners, [start[0] + 90.0, start[1]]) {
-        return start;
-    }
+/// How wide an area's name and the number behind it are drawn at most, in the language where it is longer.
+fn label(title: &Text) -> f64 {
+    let wide = |text: &str, letter: f64| text.chars().count() as f64 * letter;
+    wide(&title.zh, 38.0).max(wide(&title.en, 23.0)) + NUMBER
+}
+
+/// Where a name of that width covers the fewest devices: as far up as it goes, then as far left; the middle where there is no room at all.
+fn heading(corners: &[[f64; 2]], width: f64, taken: &[[f64; 2]]) -> [f64; 2] {
     let count = corners.len() as f64;
-    let middle = |axis: usize| corners.iter().map(|c| c[axis]).sum::<f64>() / count;
-    [middle(0) - 50.0, middle(1)]
+    let middle = |axis: usize| corners.iter().map(|c| c[axis]).sum::<f64>() / count.max(1.0);
+    let least = |axis: usize| corners.iter().map(|c| c[axis]).fold(f64::MAX, f64::min);
+    let most = |axis: usize| corners.iter().map(|c| c[axis]).fold(f64::MIN, f64::max);
+    let steps = |axis: usize| {
+        std::iter::successors(Some(least(axis)), |at| Some(at + SEEK))
+            .take_while(move |at| *at < most(axis))
+    };
+    let mut best = ([middle(0) - width / 2.0, middle(1)], usize::MAX);
+    for top in steps(1) {
+        for left in steps(0) {
+            let (right, bottom) = (left + BESIDE + width, top + ABOVE + BELOW);
+            let is_within = [[left, top], [right, top], [left, bottom], [right, bottom]]
+                .iter()
+                .all(|[x, y]| is_inside(corners, [x + 0.5, y + 0.5]));
+            let is_covered = |[x, y]: &&[f64; 2]| {
+                (left - DOTS.0..right).contains(x) && (top - DOTS.0..bottom + DOTS.0).contains(y)
+            };
+            if is_within && best.1 > 0 {
+                let covered = taken.iter().filter(is_covered).count();
+                if covered < best.1 {
+                    best = ([left + BESIDE, top + ABOVE], covered);
+                }
+            }
+        }
+    }
+    best.0
 }
 
 /// Spots within an area that keep clear of its name and of what has its place, and their distance.
@@ -155,7 +191,7 @@ fn spread(shape: &Shape, count: usize, taken: &[[f64; 2]]) -> (Vec<[f64; 2]>, f6
     loop {
         let is_clear = |spot: [f64; 2]| {
             let [x, y] = [spot[0] - shape.name[0], spot[1] - shape.name[1]];
-            let is_on_name = (-step..240.0).contains(&x) && (-30.0..26.0).contains(&y);
+            let is_on_name = (-step..280.0).contains(&x) && (-ABOVE..BELOW).contains(&y);
             let is_near = |other: &[f64; 2]| (other[0] - spot[0]).hypot(other[1] - spot[1]) < step;
             let edge = step / 2.0;
             let is_well_inside = [[-edge, 0.0], [edge, 0.0], [0.0, -edge], [0.0, edge]]
@@ -235,6 +271,23 @@ mod tests {
         assert!(is_on(&plan, 1, 0) && (x - 250.0).hypot(y - 250.0) >= 32.0, "{x} {y}");
         assert!(plan.areas[1].corners[0][1] >= 500.0, "tiles stand below the plan");
         assert!(plan.height > 500.0);
+    }
+
+    #[test]
+    fn a_name_stands_where_it_covers_no_device() {
+        let mut community = sample::community();
+        community.plan_size = Some([200.0, 100.0]);
+        community.areas[0].outline = vec![[0.0, 0.0], [200.0, 0.0], [200.0, 100.0], [0.0, 100.0]];
+        for device in &mut community.devices {
+            (device.area, device.at) = (0, Some([10.0, 10.0]));
+        }
+
+        let plan = Plan::of(&community);
+
+        let [x, y] = plan.areas[0].name;
+        let [left, top] = plan.devices[0];
+        assert!(left < x || top > y + BELOW || top < y - ABOVE, "{x} {y} on {left} {top}");
+        assert!(x > 0.0 && y < plan.height);
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub(super) fn community() -> Community {
         township: "demo-town".into(),
         calendar: None,
         plan_size: None,
+        interlocks: Vec::new(),
         duties: Duties::default(),
         gateway: "gw-demo".into(),
         areas: AREAS

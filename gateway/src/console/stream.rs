@@ -82,9 +82,10 @@ pub(super) async fn fragments(
     let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
     stream(console, (pass.0, principal.0), reader, None, move |snapshot, reader| {
         let strip = page::strip(snapshot, reader.language);
+        let faults = page::faults(snapshot, reader.language);
         let list = inbox::open(snapshot, &wanted, reader.language);
         // As a JSON string: HTML may hold line ends that server-sent events cannot carry.
-        ("page", serde_json::to_string(html! { (strip) (list) }.0.as_str()))
+        ("page", serde_json::to_string(html! { (faults) (strip) (list) }.0.as_str()))
     })
 }
 

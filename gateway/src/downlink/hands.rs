@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatehouse_core::command::task::{EventArgs, Task, WriteArgs};
+use gatehouse_core::command::task::{EventArgs, InstallArgs, Task, WriteArgs};
 use gatehouse_core::command::{Name, Refusal};
 use gatehouse_core::event::action::{Action, Actor, Deed, Drill, NotDone, Side};
 use gatehouse_core::pipeline::Write;
@@ -10,6 +10,7 @@ use gatehouse_core::reading::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fetching::Fetching;
 use crate::desk::{Desk, NoRuling};
 use crate::uplink::confirming::{Confirmations, NotConfirmed};
 use crate::writes::Writes;
@@ -24,6 +25,7 @@ pub struct Hands {
     pub desk: Arc<Desk>,
     pub writes: Writes,
     pub report: Report,
+    pub fetching: Fetching,
 }
 
 /// `args` of `drill.start`.
@@ -47,11 +49,14 @@ impl Hands {
             Task::Report => Ok((self.report)()),
             Task::Drill(args) => self.drill(args, who).await,
             Task::Write(args) => self.write(args).await,
-            Task::Snapshot => Err(unsupported("this gateway has no cameras")),
-            Task::Install => Err(unsupported(
-                "bundles are installed on the box: `gatehouse bundle install FILE`",
-            )),
+            Task::Snapshot => Err(Refusal::NoCamera),
+            Task::Install(args) => self.install(args).await,
         }
+    }
+
+    /// Takes minutes.
+    pub(super) async fn install(&self, args: InstallArgs) -> Result<Value, Refusal> {
+        self.fetching.install(args).await
     }
 
     async fn confirm(&self, ranges: Vec<(u64, u64)>) -> Result<Value, Refusal> {

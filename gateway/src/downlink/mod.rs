@@ -9,10 +9,14 @@
 //! 4. [`hands`] carries it out,
 //! 5. the answer is written down, sent, and only when the broker has it the command is let go.
 //!
+//! What takes minutes, `bundle.install`, does not keep the others waiting: it is let go when it has
+//! begun, and answered when it is done; [`fetching`] gets the bundle.
+//!
 //! If the power fails: before 3, the broker hands the command out again; between 3 and 5, the answer is
 //! that nobody knows; after it, the answer goes out from the disk. Only who is believed is remembered,
 //! so that nobody uses up somebody else's id. Every command and its outcome is in the audit log.
 
+pub mod fetching;
 pub mod hands;
 mod ids;
 pub mod keys;
@@ -25,10 +29,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::command::memory::{Line, Turn};
-use gatehouse_core::command::task::Task;
-use gatehouse_core::command::{Circumstances, Received, Refusal, Reply};
+use gatehouse_core::command::task::{InstallArgs, Task};
+use gatehouse_core::command::{Circumstances, Command, Received, Refusal, Reply};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
 use rumqttc::Publish;
+use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -67,7 +73,11 @@ pub fn start(
     let credentials = Credentials::read(&config.url, &config.access)?;
     let is_mutual = credentials.tls.is_some() && config.access.cert_file.is_some();
     let base = format!("gatehouse/v1/{}/{}", identity.township, identity.id);
+    let (finished, done) = mpsc::channel(1);
     let mut downlink = Downlink {
+        under_way: None,
+        finished,
+        done,
         is_mutual,
         credentials,
         client_id: format!("{}-commands", identity.id),
@@ -103,16 +113,41 @@ struct Downlink {
     noting: Noting,
     /// No command before this time.
     next: Instant,
+    /// The id of the command that takes minutes; one at a time.
+    under_way: Option<String>,
+    /// What came of it.
+    finished: mpsc::Sender<Finished>,
+    done: mpsc::Receiver<Finished>,
     stop: CancellationToken,
+}
+
+/// A command that took minutes, who sent it, and what came of it.
+struct Finished {
+    command: Command,
+    who: String,
+    result: Result<Value, Refusal>,
 }
 
 /// What became of a command.
 struct Outcome {
-    reply: Reply,
+    /// None as long as it is carried out.
+    reply: Option<Reply>,
     /// It is in the memory, so that it is known when the broker has the answer.
     is_remembered: bool,
     /// The broker has had this answer.
     is_told: bool,
+}
+
+impl Outcome {
+    /// It is not remembered.
+    fn turned_away(reply: Reply) -> Self {
+        Self { reply: Some(reply), is_remembered: false, is_told: false }
+    }
+
+    /// It will be answered.
+    fn later() -> Self {
+        Self { reply: None, is_remembered: true, is_told: false }
+    }
 }
 
 impl Downlink {
@@ -171,6 +206,12 @@ impl Downlink {
                     self.next = Instant::now() + PACE;
                     self.command(&mut link, publish).await?;
                 }
+                Some(finished) = self.done.recv() => {
+                    self.under_way = None;
+                    let Finished { command, who, result } = finished;
+                    let reply = self.answer(&command, &who, result).await;
+                    self.tell(&mut link, reply, true).await?;
+                }
                 () = stop.cancelled() => {
                     link.close(GOODBYE).await;
                     return Ok(());
@@ -184,13 +225,14 @@ impl Downlink {
         let outcome = match Received::read(&publish.payload) {
             Err(reply) => {
                 self.noting.unreadable(&reply);
-                Outcome { reply: *reply, is_remembered: false, is_told: false }
+                Outcome::turned_away(*reply)
             }
             Ok(received) => self.received(&received).await,
         };
         // The broker hands out again what it was not told of in time; the platform has its answer.
-        if !(publish.dup && outcome.is_told) {
-            self.tell(link, outcome.reply, outcome.is_remembered).await?;
+        let Outcome { reply, is_remembered, is_told } = outcome;
+        if let Some(reply) = reply.filter(|_| !(publish.dup && is_told)) {
+            self.tell(link, reply, is_remembered).await?;
         }
         if link.acknowledge(&publish) {
             Ok(())
@@ -208,8 +250,7 @@ impl Downlink {
             Ok(judged) => judged,
             Err(refusal) => {
                 self.noting.refused(command, &refusal);
-                let reply = Reply::refused(Some(id), refusal);
-                return Outcome { reply, is_remembered: false, is_told: false };
+                return Outcome::turned_away(Reply::refused(Some(id), refusal));
             }
         };
         let turn = match &self.ids {
@@ -218,28 +259,59 @@ impl Downlink {
         };
         let begun = match turn {
             Turn::New(line) => self.write(line).await,
+            Turn::Again { .. } if self.under_way.as_ref() == Some(&id) => return Outcome::later(),
             Turn::Again { reply, is_told } => {
-                return Outcome { reply, is_remembered: true, is_told };
+                return Outcome { reply: Some(reply), is_remembered: true, is_told };
             }
             Turn::Refused(refusal) => Err(refusal),
         };
         if let Err(refusal) = begun {
             self.noting.refused(command, &refusal);
-            let reply = Reply::refused(Some(id), refusal);
-            return Outcome { reply, is_remembered: false, is_told: false };
+            return Outcome::turned_away(Reply::refused(Some(id), refusal));
         }
-        let result = self.hands.carry_out(task, &who).await;
-        self.noting.carried_out(command, &who, &result);
+        let result = if let Task::Install(args) = task {
+            if self.under_way.is_none() {
+                self.install(command, who, args);
+                return Outcome::later();
+            }
+            Err(Refusal::Busy { reason: "a bundle is being installed".to_owned() })
+        } else {
+            self.hands.carry_out(task, &who).await
+        };
+        let reply = self.answer(command, &who, result).await;
+        Outcome { reply: Some(reply), is_remembered: true, is_told: false }
+    }
+
+    /// Begins what takes minutes.
+    fn install(&mut self, command: &Command, who: String, args: InstallArgs) {
+        self.under_way = Some(command.id.clone());
+        let (command, hands) = (command.clone(), self.hands.clone());
+        let finished = self.finished.clone();
+        tokio::spawn(async move {
+            let result = hands.install(args).await;
+            // Nobody is there any more: after the next start it is `interrupted`.
+            drop(finished.send(Finished { command, who, result }).await);
+        });
+    }
+
+    /// Notes what came of a command and writes its answer down.
+    async fn answer(
+        &mut self,
+        command: &Command,
+        who: &str,
+        result: Result<Value, Refusal>,
+    ) -> Reply {
+        self.noting.carried_out(command, who, &result);
         let reply = match result {
-            Ok(result) => Reply::done(id, Some(result)),
-            Err(refusal) => Reply::refused(Some(id), refusal),
+            Ok(result) => Reply::done(command.id.clone(), Some(result)),
+            Err(refusal) => Reply::refused(Some(command.id.clone()), refusal),
         };
         // When the disk does not take the answer it is known for as long as this process lives, and
         // after that it is not known whether it was done.
         if let Err(refusal) = self.write(Line::Answered(reply.clone())).await {
             tracing::error!(%refusal, "the answer to a command was not written down");
         }
-        Outcome { reply, is_remembered: true, is_told: false }
+        reply
     }
 
     /// Who sends it, until when its id counts, and what is to be done.

@@ -51,6 +51,8 @@ impl Noting {
                 refusal @ (Refusal::Failed { .. }
                 | Refusal::NotWritten { .. }
                 | Refusal::Mismatch { .. }
+                | Refusal::NotFetched { .. }
+                | Refusal::NotInstalled { .. }
                 | Refusal::NotReadBack { .. }),
             ) => (Outcome::Failed, format!("{}: {refusal}", command.id)),
             Err(refusal) => (Outcome::Refused, format!("{}: {refusal}", command.id)),
@@ -90,12 +92,13 @@ impl Noting {
     }
 }
 
-/// The event or the device that it is about.
+/// The event, the device or the bundle that it is about.
 fn about(command: &Command) -> String {
     let text = |key: &str| command.args.get(key).and_then(Value::as_str).map(str::to_owned);
     let device = || match (text("device"), text("point")) {
         (Some(device), Some(point)) => Some(format!("{device}/{point}")),
         (device, _) => device,
     };
-    text("event").or_else(device).or_else(|| text("scene")).unwrap_or_default()
+    let named = text("event").or_else(device).or_else(|| text("scene"));
+    named.or_else(|| text("sha256")).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse_core::community::Community;
-use gatehouse_core::view::View;
+use gatehouse_core::view::{EventView, View};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ impl Sight {
             json!({
                 "id": id,
                 "status": scene.head.status,
-                // In the last 90 days, by what people said.
+                // In the last 90 days, by what people said; of a pilot, what it would have raised.
                 "events": tally.map_or(0, |t| t.events),
                 "real": tally.map_or(0, |t| t.real),
                 "false_alarms": tally.map_or(0, |t| t.false_alarms),
@@ -63,13 +63,7 @@ impl Sight {
             "time": self.clock.now().rfc3339(),
             "outbox": self.store.depth(),
             "store": self.store.fault().map_or_else(|| json!("ok"), |why| json!({ "fault": why })),
-            "counts": {
-                "frames": view.counts.frames,
-                "readings": view.counts.readings,
-                "refused": view.counts.refused,
-                "records": view.counts.records,
-                "open": view.events.len(),
-            },
+            "counts": counts(&view),
             "devices": view.devices.len(),
             "silent": { "count": silent.len(), "devices": silent.iter().take(NAMED).collect::<Vec<_>>() },
             "sources_down": down.collect::<Vec<_>>(),
@@ -78,5 +72,43 @@ impl Sight {
             "engine": configuration.engine,
             "bundle": configuration.bundle,
         })
+    }
+}
+
+/// Counts since the start, and events that are open: without exercises, and without what the platform
+/// does not hear of.
+pub fn counts(view: &View) -> Value {
+    let is_told = |event: &&EventView| event.counts() && !event.needs_review;
+    json!({
+        "frames": view.counts.frames,
+        "readings": view.counts.readings,
+        "refused": view.counts.refused,
+        "records": view.counts.records,
+        "open": view.events.iter().filter(is_told).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::reading::Timestamp;
+
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn no_exercise_and_nothing_on_trial_is_an_open_event_to_the_platform() {
+        let event = |is_drill, is_pilot, needs_review| {
+            let mut data = sample::message().data;
+            data.drill = is_drill;
+            EventView { started: Timestamp(0), data, is_pilot, needs_review }
+        };
+        let events = vec![
+            event(false, false, false),
+            event(true, false, false),
+            event(false, true, false),
+            event(false, false, true),
+        ];
+
+        assert_eq!(counts(&View { events, ..View::default() })["open"], 1);
     }
 }

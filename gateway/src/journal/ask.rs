@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gatehouse_core::event::action::Acted;
 use gatehouse_core::event::summary::Summary;
-use gatehouse_core::event::verdict::Opinion;
+use gatehouse_core::event::verdict::{Opinion, Raised};
 use gatehouse_core::pipeline::Ruling;
 use gatehouse_core::reading::Timestamp;
 
@@ -100,6 +100,26 @@ impl Journal {
                 .map(|told| match told? {
                     Told::Summary(summary) => Ok(*summary),
                     other @ (Told::Line(_)
+                    | Told::Raised(_)
+                    | Told::Verdict(_)
+                    | Told::Ruling(_)
+                    | Told::Acted(_)
+                    | Told::Failed(_)
+                    | Told::End) => Err(unexpected(&other)),
+                })
+                .collect(),
+        }
+    }
+
+    /// The last events that were raised, those of scenes on trial among them.
+    pub fn raised(&self) -> Result<Vec<Raised>, NoJournal> {
+        match self {
+            Self::Store(store) => Ok(store.raised()?),
+            Self::Gateway(socket) => ask(socket, &Ask::Raised)?
+                .map(|told| match told? {
+                    Told::Raised(raised) => Ok(*raised),
+                    other @ (Told::Line(_)
+                    | Told::Summary(_)
                     | Told::Verdict(_)
                     | Told::Ruling(_)
                     | Told::Acted(_)
@@ -180,6 +200,7 @@ fn line(told: Told) -> Result<Line, NoJournal> {
     match told {
         Told::Line(line) => Ok(line),
         other @ (Told::Summary(_)
+        | Told::Raised(_)
         | Told::Verdict(_)
         | Told::Ruling(_)
         | Told::Acted(_)

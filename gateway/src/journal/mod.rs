@@ -17,7 +17,7 @@ mod tests;
 
 use gatehouse_core::event::action::{Acted, Action, Drill, Report};
 use gatehouse_core::event::summary::Summary;
-use gatehouse_core::event::verdict::Opinion;
+use gatehouse_core::event::verdict::{Opinion, Raised};
 use gatehouse_core::pipeline::Ruling;
 use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ enum Ask {
     Event(String),
     /// A line per event that opened from a time on and before another.
     Summaries { from: Timestamp, to: Timestamp },
+    /// The last events that were raised, those of scenes on trial among them.
+    Raised,
     /// A look at the whole hash chain.
     Verify,
     /// Takes down what a person says of an event.
@@ -60,6 +62,7 @@ pub enum Plea {
 enum Told {
     Line(Line),
     Summary(Box<Summary>),
+    Raised(Box<Raised>),
     Verdict(Verdict),
     /// What a person's word did.
     Ruling(Ruling),

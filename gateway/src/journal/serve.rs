@@ -110,6 +110,7 @@ async fn answer(
         Ok(Ask::Entries { from }) => entries(store, from, &mut teller).await?,
         Ok(Ask::Event(id)) => event(store, id, &mut teller).await?,
         Ok(Ask::Summaries { from, to }) => summaries(store, from, to, &mut teller).await?,
+        Ok(Ask::Raised) => raised(store, &mut teller).await?,
         Ok(Ask::Verify) => verify(store, &mut teller).await?,
         Ok(Ask::Judge(opinion)) => judge(desk, opinion, &mut teller).await?,
         Ok(Ask::Plead(plea)) => plead(desk, plea, &mut teller).await?,
@@ -149,17 +150,18 @@ async fn summaries(
     teller: &mut Teller,
 ) -> io::Result<Result<(), String>> {
     let store = store.clone();
-    let found = match aside(move || store.summaries(from, to)).await? {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    for (at, summary) in (1..).zip(found) {
-        teller.note(&Told::Summary(Box::new(summary)))?;
-        if at % PAGE == 0 {
-            teller.flush().await?;
-        }
+    match aside(move || store.summaries(from, to)).await? {
+        Ok(found) => teller.each(found, |summary| Told::Summary(Box::new(summary))).await.map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
     }
-    Ok(Ok(()))
+}
+
+async fn raised(store: &Store, teller: &mut Teller) -> io::Result<Result<(), String>> {
+    let store = store.clone();
+    match aside(move || store.raised()).await? {
+        Ok(found) => teller.each(found, |raised| Told::Raised(Box::new(raised))).await.map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
+    }
 }
 
 async fn verify(store: &Store, teller: &mut Teller) -> io::Result<Result<(), String>> {
@@ -226,6 +228,16 @@ impl Teller {
         }
         self.flush().await?;
         Ok(failed)
+    }
+
+    async fn each<T>(&mut self, found: Vec<T>, told: impl Fn(T) -> Told) -> io::Result<()> {
+        for (at, one) in (1..).zip(found) {
+            self.note(&told(one))?;
+            if at % PAGE == 0 {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn tell(&mut self, told: &Told) -> io::Result<()> {

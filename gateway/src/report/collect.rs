@@ -2,16 +2,18 @@
 //! and for `gatehouse report`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::message::Message;
 use gatehouse_core::event::summary::Summary;
+use gatehouse_core::event::verdict::Raised;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_core::report::handling::Limits;
 use gatehouse_core::report::month::{FIRST_YEAR, Month};
 use gatehouse_core::report::{Grounds, Report, Stretch};
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex;
 
 use super::paper::Paper;
 use super::pdf::{self, NoPdf};
@@ -24,6 +26,8 @@ pub struct Past {
     pub events: Vec<Summary>,
     /// Events that opened before the clock was set.
     pub undated: Vec<Summary>,
+    /// What was raised lately, by scenes on trial too.
+    pub raised: Vec<Raised>,
     /// The oldest that the journal holds.
     pub known_since: Option<Timestamp>,
 }
@@ -48,6 +52,7 @@ pub fn past(journal: &Journal, community: &Community, month: Month) -> Result<Pa
     Ok(Past {
         events: journal.summaries(begins, stretch.to)?,
         undated: journal.summaries(Timestamp(0), first_date())?,
+        raised: journal.raised()?,
         known_since: known_since(journal)?,
     })
 }
@@ -77,6 +82,7 @@ impl Past {
             limits: Limits::of(&community.duties),
             events: &self.events,
             undated: &self.undated,
+            raised: &self.raised,
             known_since: self.known_since,
         };
         Report::of(month, &grounds, now)
@@ -92,40 +98,78 @@ pub struct Wanted {
     pub now: Timestamp,
 }
 
+/// A report that is not older is shown again: who leafs through pages, prints and comes back waits once.
+/// It says when it was made.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// Reports that are remembered.
+const SHELF: usize = 4;
+
 /// Makes reports, one after the other: each holds the events of two months.
 #[derive(Clone)]
 pub struct Maker {
     journal: Journal,
-    turn: Arc<Semaphore>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+/// The last ones that were made, newest last.
+#[derive(Default)]
+struct Shelf(Vec<Made>);
+
+struct Made {
+    wanted: Wanted,
+    paper: Arc<Paper>,
+    pdf: Option<Arc<[u8]>>,
+}
+
+impl Made {
+    fn is_for(&self, wanted: &Wanted) -> bool {
+        let made = &self.wanted;
+        (made.month, made.language) == (wanted.month, wanted.language)
+            && Arc::ptr_eq(&made.community, &wanted.community)
+            && (made.now..made.now + FRESH).contains(&wanted.now)
+    }
+}
+
+impl Shelf {
+    fn made(&mut self, journal: &Journal, wanted: Wanted) -> Result<&mut Made, NoReport> {
+        if let Some(at) = self.0.iter().position(|made| made.is_for(&wanted)) {
+            return Ok(&mut self.0[at]);
+        }
+        let past = past(journal, &wanted.community, wanted.month)?;
+        let report = past.report(&wanted.community, wanted.month, wanted.now);
+        let paper = Arc::new(super::paper(&report, wanted.language, wanted.now));
+        if self.0.len() == SHELF {
+            self.0.remove(0);
+        }
+        self.0.push(Made { wanted, paper, pdf: None });
+        self.0.last_mut().ok_or(NoReport::BrokeDown)
+    }
 }
 
 impl Maker {
     pub fn new(journal: Journal) -> Self {
-        Self { journal, turn: Arc::new(Semaphore::new(1)) }
+        Self { journal, shelf: Arc::default() }
     }
 
     /// The oldest that there can be a report of.
     pub async fn known_since(&self) -> Result<Option<Timestamp>, NoReport> {
-        self.work(|journal| Ok(known_since(journal)?)).await
+        self.work(|journal, _| Ok(known_since(journal)?)).await
     }
 
-    pub async fn paper(&self, wanted: Wanted) -> Result<Paper, NoReport> {
-        self.make(wanted, Ok).await
+    pub async fn paper(&self, wanted: Wanted) -> Result<Arc<Paper>, NoReport> {
+        self.work(|journal, shelf| Ok(Arc::clone(&shelf.made(journal, wanted)?.paper))).await
     }
 
-    pub async fn pdf(&self, wanted: Wanted) -> Result<Vec<u8>, NoReport> {
-        self.make(wanted, |paper| Ok(pdf::render(&paper)?)).await
-    }
-
-    async fn make<T: Send + 'static>(
-        &self,
-        wanted: Wanted,
-        then: impl FnOnce(Paper) -> Result<T, NoReport> + Send + 'static,
-    ) -> Result<T, NoReport> {
-        self.work(move |journal| {
-            let Wanted { community, month, language, now } = wanted;
-            let past = past(journal, &community, month)?;
-            then(super::paper(&past.report(&community, month, now), language, now))
+    pub async fn pdf(&self, wanted: Wanted) -> Result<Arc<[u8]>, NoReport> {
+        self.work(|journal, shelf| {
+            let made = shelf.made(journal, wanted)?;
+            if let Some(pdf) = &made.pdf {
+                return Ok(Arc::clone(pdf));
+            }
+            let pdf: Arc<[u8]> = pdf::render(&made.paper)?.into();
+            made.pdf = Some(Arc::clone(&pdf));
+            Ok(pdf)
         })
         .await
     }
@@ -133,16 +177,11 @@ impl Maker {
     /// Beside the console's thread; who has left does not make room before it is done.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Journal) -> Result<T, NoReport> + Send + 'static,
+        work: impl FnOnce(&Journal, &mut Shelf) -> Result<T, NoReport> + Send + 'static,
     ) -> Result<T, NoReport> {
-        let turn = Arc::clone(&self.turn).acquire_owned().await;
-        let turn = turn.map_err(|_| NoReport::BrokeDown)?;
+        let mut made = Arc::clone(&self.shelf).lock_owned().await;
         let journal = self.journal.clone();
-        let work = move || {
-            let made = work(&journal);
-            drop(turn);
-            made
-        };
+        let work = move || work(&journal, &mut made);
         tokio::task::spawn_blocking(work).await.map_err(|_| NoReport::BrokeDown)?
     }
 }

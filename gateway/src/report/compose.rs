@@ -67,11 +67,9 @@ fn sections(report: &Report, language: Language) -> Vec<Section> {
             words.by_area,
             vec![Block::Table(tables::areas(report, language))],
         ));
-        sections.push(section(
-            "scenes",
-            words.by_scene,
-            vec![Block::Table(tables::scenes(report, language))],
-        ));
+        let scenes = Block::Table(tables::scenes(report, language));
+        let scenes = std::iter::once(scenes).chain(tables::trials(report, language)).collect();
+        sections.push(section("scenes", words.by_scene, scenes));
         sections.push(section("causes", words.causes, causes));
         sections.push(section("silent", words.silent, tables::silent(report, language)));
     }

@@ -7,6 +7,7 @@
 
 pub mod collect;
 mod compose;
+mod figures;
 pub mod paper;
 pub mod pdf;
 #[cfg(test)]
@@ -18,3 +19,4 @@ mod tests;
 mod words;
 
 pub use compose::paper;
+pub use figures::figures;

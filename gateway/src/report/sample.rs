@@ -10,7 +10,7 @@ use gatehouse_core::community::site::Area;
 use gatehouse_core::community::{Address, Community, Device};
 use gatehouse_core::event::message::{Stage, State};
 use gatehouse_core::event::summary::Summary;
-use gatehouse_core::event::verdict::Verdict;
+use gatehouse_core::event::verdict::{Raised, Said, Verdict};
 use gatehouse_core::reading::{SourceIndex, Timestamp};
 use gatehouse_core::report::handling::Limits;
 use gatehouse_core::report::{Grounds, Report};
@@ -102,6 +102,7 @@ pub(crate) fn community() -> Community {
         scenes: vec![],
         models: vec![],
         plan_size: None,
+        interlocks: Vec::new(),
         duties: gatehouse_core::community::people::Duties::default(),
     }
 }
@@ -145,6 +146,7 @@ fn event(number: u64, chance: &mut Chance) -> Summary {
     };
     let (area, ..) = AREAS[usize::try_from(chance.below(10)).unwrap().min(3)];
     let done = is_seen && is_closed;
+    let is_shelved = number.is_multiple_of(29);
     Summary {
         event: format!("E{number:08}"),
         scene: scene.into(),
@@ -169,8 +171,36 @@ fn event(number: u64, chance: &mut Chance) -> Summary {
         closed: done.then(|| after(handled + 900)).flatten(),
         escalated: u8::from(looked > 3_000),
         reopened: u8::from(chance.is(6)),
+        shelved: u8::from(is_shelved),
+        shelved_ms: if is_shelved { (number % 7 + 1) * 1_800_000 } else { 0 },
+        shelved_since: None,
         detector: detector.into(),
     }
+}
+
+/// What a scene on trial would have raised in November.
+fn trials() -> Vec<Raised> {
+    let begins: Timestamp = "2026-11-03T09:00:00+08:00".parse().unwrap();
+    let raised = |number: u32| {
+        let opened = begins + Duration::from_hours(31) * number;
+        let verdict = if number.is_multiple_of(3) { Verdict::Real } else { Verdict::FalseAlarm };
+        let said = Said { verdict, by: "Li".into(), note: String::new(), at: opened };
+        Raised {
+            event: format!("P{number}"),
+            scene: "balcony-smoke".into(),
+            title: Text::new("阳台烟雾", "Smoke on a balcony"),
+            why: Text::default(),
+            area: "east".into(),
+            device: "east-smoke-heat".into(),
+            level: 2,
+            opened,
+            over: None,
+            speakers: std::collections::BTreeSet::new(),
+            said: (number < 6).then_some(said),
+            is_pilot: true,
+        }
+    };
+    (0..9).map(raised).collect()
 }
 
 /// How soon somebody has to come.
@@ -185,11 +215,13 @@ pub(crate) fn limits() -> Limits {
 /// November's report, made on the first of December.
 pub(crate) fn report(events: &[Summary]) -> Report {
     let community = community();
+    let raised = trials();
     let grounds = Grounds {
         community: &community,
         limits: limits(),
         events,
         undated: &[],
+        raised: &raised,
         known_since: None,
     };
     Report::of("2026-11".parse().unwrap(), &grounds, now())

@@ -139,8 +139,8 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
     if left_out.pilots > 0 {
         let n = left_out.pilots;
         say(
-            format!("试运行场景的事件 {n} 起，未计入。"),
-            format!("{} of scenes on trial left out.", plural(n, "event")),
+            format!("试运行场景本应产生的告警 {n} 起，未计入。"),
+            format!("{} of scenes on trial left out.", plural(n, "would-be alert")),
         );
     }
     if left_out.undated > 0 {

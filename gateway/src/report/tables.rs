@@ -1,13 +1,14 @@
 //! The tables of a report.
 
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::report::Report;
+use gatehouse_core::event::verdict::Tally;
 use gatehouse_core::report::counting::{Counts, Row};
 use gatehouse_core::report::handling::{Pace, Spans};
+use gatehouse_core::report::{Report, Trial};
 
 use super::compose::pick;
 use super::paper::{Block, Cell, Column, Kind, Table};
-use super::words::{Words, category, change, percent, span_or};
+use super::words::{Words, category, change, percent, span, span_or};
 
 /// How many got how far, and how many did before.
 pub(super) fn outcome(report: &Report, language: Language) -> Table {
@@ -38,10 +39,20 @@ pub(super) fn outcome(report: &Report, language: Language) -> Table {
             row(words.escalated, |counts| counts.escalated),
             row(words.reopened, |counts| counts.reopened),
             row(words.dismissed, |counts| counts.dismissed),
+            row(&shelved(now, language), |counts| counts.shelved),
             row(words.real, |counts| counts.real),
             row(words.false_alarms, |counts| counts.false_alarms),
             row(words.planned, |counts| counts.planned),
         ],
+    }
+}
+
+/// What is said of those that were put aside: for how long, too.
+fn shelved(counts: &Counts, language: Language) -> String {
+    let [name, from, to] = Words::of(language).shelved;
+    match counts.shelved {
+        0 => name.to_owned(),
+        _ => format!("{name}{from}{}{to}", span(counts.shelved_for, language)),
     }
 }
 
@@ -139,32 +150,53 @@ pub(super) fn scenes(report: &Report, language: Language) -> Table {
     let words = Words::of(language);
     let most = longest(&report.scenes);
     let row = |row: &Row| {
-        let counts = &row.counts;
-        vec![
-            text(&pick(&row.title, language)),
-            number(counts.events),
-            bar(&counts.levels, most),
-            than(report, row),
-            number(counts.real),
-            number(counts.false_alarms),
-            number(counts.planned),
-            text(&percent(counts.real, counts.real + counts.false_alarms)),
-        ]
+        let Counts { events, real, false_alarms, planned, levels, .. } = &row.counts;
+        let first = [number(*events), bar(levels, most), than(report, row)];
+        let said = judged(Tally {
+            events: *events,
+            real: *real,
+            false_alarms: *false_alarms,
+            planned: *planned,
+        });
+        let name = std::iter::once(text(&pick(&row.title, language)));
+        name.chain(first).chain(said).collect()
     };
     Table {
-        title: words.by_scene.to_owned(),
-        head: vec![
+        title: words.by_live.to_owned(),
+        head: [
             column(words.scene, Kind::Words),
             column(words.events, Kind::Number),
             column("", Kind::Bar),
             column(words.before, Kind::Number),
-            column(words.real, Kind::Number),
-            column(words.false_alarms, Kind::Number),
-            column(words.planned, Kind::Number),
-            column(words.precision, Kind::Number),
-        ],
+        ]
+        .into_iter()
+        .chain(judged_head(words))
+        .collect(),
         rows: report.scenes.iter().map(row).collect(),
     }
+}
+
+/// What scenes on trial would have raised; nothing when none is.
+pub(super) fn trials(report: &Report, language: Language) -> Option<Block> {
+    let words = Words::of(language);
+    let most = report.trials.first()?.tally.events;
+    let row = |Trial { title, tally }: &Trial| {
+        let (name, events) = (text(&pick(title, language)), number(tally.events));
+        let first = [name, events, plain_bar(tally.events, most)];
+        first.into_iter().chain(judged(*tally)).collect()
+    };
+    Some(Block::Table(Table {
+        title: words.trials.to_owned(),
+        head: [
+            column(words.scene, Kind::Words),
+            column(words.would_be, Kind::Number),
+            column("", Kind::Bar),
+        ]
+        .into_iter()
+        .chain(judged_head(words))
+        .collect(),
+        rows: report.trials.iter().map(row).collect(),
+    }))
 }
 
 pub(super) fn causes(report: &Report, language: Language) -> Table {
@@ -245,6 +277,18 @@ pub(super) fn silent(report: &Report, language: Language) -> Vec<Block> {
         ],
         rows: rows.collect(),
     })]
+}
+
+/// What people said, and how often it was right.
+fn judged(tally: Tally) -> [Cell; 4] {
+    let Tally { real, false_alarms, planned, .. } = tally;
+    let right = text(&percent(real, real + false_alarms));
+    [number(real), number(false_alarms), number(planned), right]
+}
+
+fn judged_head(words: &Words) -> [Column; 4] {
+    [words.real, words.false_alarms, words.planned, words.precision]
+        .map(|title| column(title, Kind::Number))
 }
 
 /// What was before, where there are records of it.

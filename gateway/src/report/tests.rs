@@ -45,6 +45,8 @@ fn a_month_is_told_in_sentences_of_both_languages() {
         "In November 2026 there were 283 events, 48 fewer than in the month before.",
         "At the end 16 were still open.",
         "3 drills left out.",
+        "9 would-be alerts of scenes on trial left out.",
+        "Scenes on trial: what they would have raised",
         "18 of 38 events then were not acknowledged in time; at other hours 21 of 239.",
         "The busiest day was the 5th with 16 events.",
     ] {
@@ -53,6 +55,7 @@ fn a_month_is_told_in_sentences_of_both_languages() {
     for sentence in [
         "2026年11月共发生事件 283 起，比上月少 48 起。",
         "演练 3 起，未计入。",
+        "试运行场景本应产生的告警 9 起，未计入。",
         "最多的一天是 5 日，共 16 起。",
     ] {
         assert!(chinese.contains(sentence), "{sentence}\n{chinese}");

@@ -26,16 +26,7 @@ pub(super) fn start_uplink(
     let Some(uplink) = &config.uplink else { return Ok(None) };
     let stop = CancellationToken::new();
     let view = view.clone();
-    let figures: uplink::Figures = Arc::new(move || {
-        let view = view.borrow();
-        serde_json::json!({
-            "frames": view.counts.frames,
-            "readings": view.counts.readings,
-            "refused": view.counts.refused,
-            "records": view.counts.records,
-            "open": view.events.iter().filter(|e| !e.is_pilot && !e.needs_review).count(),
-        })
-    });
+    let figures: uplink::Figures = Arc::new(move || downlink::report::counts(&view.borrow()));
     let (store, clock) = (store.clone(), clock.clone());
     let (task, _, confirmations) =
         uplink::start(uplink, &config.gateway, store, clock, figures, stop.clone())

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use gatehouse_core::community::Community;
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Detector;
 use gatehouse_core::pipeline::Input;
 
@@ -125,6 +126,11 @@ impl Running {
         })
     }
 
+    /// Shows on every page what of the configuration lies aside.
+    pub fn set_aside(&self, why: Text) {
+        self.configuration.send_modify(|c| c.set_aside = Some(why));
+    }
+
     /// Notes that a configuration was bad and the old one goes on.
     pub fn refused(&self) {
         self.configuration.send_modify(|c| c.refused += 1);
@@ -139,6 +145,7 @@ fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item
         ("alerts", old.alerts != new.alerts),
         ("channel", old.channels != new.channels),
         ("gateway.language", old.gateway.language != new.gateway.language),
+        ("bundles.ca-file", old.bundles.ca_file != new.bundles.ca_file),
         ("models.onnxruntime", old.models.onnxruntime != new.models.onnxruntime),
     ]
     .into_iter()

@@ -84,7 +84,9 @@ impl Feed {
             | Input::StoreFailed { .. }
             | Input::DiskFull { .. }
             | Input::ModelsMissing { .. }
+            | Input::Channels { .. }
             | Input::Withdrawn(_)
+            | Input::SettingsSetAside { .. }
             | Input::Config(_) => return,
         };
         self.send(Seen { now, what: What::Input(Box::new(input)) });

@@ -28,7 +28,7 @@ const MESSAGES: usize = 200;
 /// Entries of the journal that are folded into one batch while the index is made anew.
 const AT_ONCE: usize = 2_000;
 /// What the index means; another number in the store makes it anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Which events to show; what is `None` or empty leaves none out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use gatehouse_core::event::message::Message;
+use gatehouse_core::event::verdict::Raised;
 use serde::{Deserialize, Serialize};
 
 use super::disk::guarded;
@@ -87,6 +88,15 @@ impl Store {
     /// Every state that the pipeline keeps, as it was last written.
     pub fn states(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         states(&self.0.db()?)
+    }
+
+    /// The last events that were raised ([`gatehouse_core::event::verdict::Ledger`]), those that nobody was
+    /// told of among them.
+    pub fn raised(&self) -> Result<Vec<Raised>, StoreError> {
+        let raised = |(key, json): (String, Vec<u8>)| {
+            key.starts_with("raised/").then(|| serde_json::from_slice(&json).ok())?
+        };
+        Ok(self.states()?.into_iter().filter_map(raised).collect())
     }
 
     /// Every row of the alerts' room.

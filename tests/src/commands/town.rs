@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rumqttc::{AsyncClient, Event, MqttOptions, QoS, TlsConfiguration, Transport};
 use serde_json::{Value, json};
 
+use super::things::{ODD, PLUG, RELAY};
 use crate::peers::certificates::Authority;
 use crate::peers::commander::Commander;
 use crate::peers::modbus::{Kind, Slaves};
@@ -20,131 +21,6 @@ pub(super) const LATER: &str = "2030-01-01T00:00:00Z";
 
 const BASE: &str = "gatehouse/v1/town/gw";
 
-const RELAY: &str = r#"
-[device-type]
-id = "relay"
-title = { zh = "继电器", en = "relay" }
-via = "modbus"
-[modbus]
-function = "holding"
-start = 10
-every = "200 ms"
-[[point]]
-name = "setpoint"
-at = { word = 0 }
-scale = 0.1
-unit = "%"
-writable = { range = [0, 90], step = 0.5, every = "10 ms" }
-[[point]]
-name = "witness"
-at = { word = 1 }
-unit = "1"
-[[point]]
-name = "speed"
-at = { word = 2, type = "f32" }
-unit = "1"
-writable = { range = [-100, 100], every = "10 ms" }
-[[point]]
-name = "stuck"
-at = { word = 4 }
-unit = "1"
-writable = { range = [0, 9], at = { word = 5 }, every = "10 ms", within = "1 s" }
-[[point]]
-name = "locked"
-at = { word = 6 }
-unit = "1"
-writable = { range = [0, 9], when = "witness == 1.0" }
-[[point]]
-name = "absent"
-at = { word = 1 }
-unit = "1"
-writable = { range = [0, 9], at = { word = 900 } }
-[[point]]
-name = "relay"
-at = { word = 3, function = "coil" }
-unit = "1"
-[point.writable]
-range = [0, 1]
-every = "10 ms"
-at = { word = 3, function = "coil" }
-[[point]]
-name = "lamp"
-at = { word = 4, function = "coil" }
-unit = "1"
-writable = { range = [0, 1], multiple = true, every = "10 ms" }
-[[example]]
-words = [425, 7, 0xc144, 0, 5, 0, 0]
-tables = { coil = [0, 0, 0, 1, 0] }
-expect = { setpoint = 42.5, witness = 7, speed = -12.25, stuck = 5, locked = 0, absent = 7, relay = 1, lamp = 0 }
-[[example]]
-write = { setpoint = 42.5 }
-words = [425]
-[[example]]
-write = { speed = -12.25 }
-words = [0xc144, 0]
-[[example]]
-write = { stuck = 7 }
-words = [7]
-[[example]]
-write = { locked = 1 }
-words = [1]
-[[example]]
-write = { absent = 1 }
-words = [1]
-[[example]]
-write = { relay = 1 }
-tables = { coil = [1] }
-[[example]]
-write = { lamp = 0 }
-tables = { coil = [0] }
-"#;
-
-const PLUG: &str = r#"
-[device-type]
-id = "plug"
-title = { zh = "插座", en = "plug" }
-via = "mqtt"
-[[point]]
-name = "on"
-at = { json = "/on" }
-unit = "1"
-optional = true
-[point.writable]
-range = [0, 1]
-words = { ON = 1, OFF = 0 }
-topic = "cmnd/{2}/POWER"
-payload = "{value}"
-every = "10 ms"
-within = "20 s"
-[[point]]
-name = "t"
-at = { json = "/t" }
-unit = "1"
-optional = true
-[[example]]
-payload = '{"on": true}'
-expect = { on = 1 }
-[[example]]
-write = { on = 1 }
-own-topic = "tele/plug/STATE"
-topic = "cmnd/plug/POWER"
-payload = "ON"
-"#;
-
-const ODD: &str = r#"
-[scene]
-id = "odd"
-title = { zh = "异常", en = "odd" }
-category = "facility"
-advice = { zh = "去看", en = "go and look" }
-[[detector]]
-id = "witness"
-when = "witness != 7.0"
-[[detector]]
-id = "told"
-when = "t > 50.0"
-"#;
-
 pub(super) struct Town {
     folder: tempfile::TempDir,
     sensors: Mosquitto,
@@ -154,6 +30,7 @@ pub(super) struct Town {
     speaker: AsyncClient,
     device: AsyncClient,
     commander: Commander,
+    pub(super) authority: Authority,
     gateway: Option<Child>,
     counter: u32,
     _platform: Mosquitto,
@@ -184,14 +61,16 @@ impl Town {
             commander.make(&folder.path().join(name)).await;
         }
         let (certificate, key) = authority.sign("gw", &["gw"]);
+        let serial = if wire == Kind::Serial { "baud = 115200\nparity = \"none\"\n" } else { "" };
         let gateway = format!(
             "[gateway]\nid = \"gw\"\ntownship = \"town\"\n\
              [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{}\"\n\
-             [[line]]\nid = \"line\"\n{} = \"{}\"\n[store]\npath = \"data\"\n\
+             [[line]]\nid = \"line\"\n{} = \"{}\"\n{serial}[store]\npath = \"data\"\n\
              [uplink]\nurl = \"mqtts://localhost:{}\"\nconfirm = \"platform\"\nretry-min = \"100 ms\"\n\
              command-keys = [\"key.pub\"]\ntrust-clock = true\n\
              [uplink.access]\nca-file = \"{}\"\ncert-file = \"{}\"\nkey-file = \"{}\"\n\
-             [console]\nenabled = false\n",
+             [console]\nenabled = false\n\
+             [bundles]\ntrusted-keys = [\"vendor.pub\"]\nca-file = \"authority.pem\"\n",
             sensors.port(),
             slaves.key(),
             slaves.place,
@@ -203,7 +82,9 @@ impl Town {
         let community = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
              [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\n\
              [[device]]\nid = \"relay-1\"\ntype = \"relay\"\narea = \"east\"\nline = \"line\"\nunit = 5\n\
-             [[device]]\nid = \"plug-1\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug/STATE\"\n";
+             [[device]]\nid = \"plug-1\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug/STATE\"\n\
+             [[device]]\nid = \"plug-2\"\ntype = \"plug\"\narea = \"east\"\ntopic = \"tele/plug-2/STATE\"\n\
+             [[team]]\nid = \"guards\"\ntitle = { zh = \"保安\", en = \"guards\" }\ntier = \"grid\"\n";
         for (name, text) in [
             ("gateway.toml", gateway.as_str()),
             ("community.toml", community),
@@ -227,24 +108,32 @@ impl Town {
             sensors,
             slaves,
             commander,
+            authority,
             gateway: None,
             counter: 0,
             _platform: platform,
         };
-        town.check();
+        for name in ["vendor", "forger"] {
+            town.program(&["bundle", "keygen", name]);
+        }
+        town.program(&["check", "--config", "."]);
         town.run();
         // A session that outlives the connection is there from the first one on.
         town.hears().await;
         town
     }
 
-    fn check(&self) {
-        let mut command = Command::new(gatehouse());
-        let checked =
-            command.args(["check", "--config", "."]).current_dir(self.folder.path()).output();
-        let checked = checked.unwrap();
-        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
-        assert!(checked.status.success(), "{told}{}", String::from_utf8_lossy(&checked.stdout));
+    /// Runs the program to its end in the town's folder; gives what it says.
+    pub(super) fn program(&self, args: &[&str]) -> String {
+        let ran = Command::new(gatehouse()).args(args).current_dir(self.folder.path()).output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(ran.status.success(), "{args:?} {said}{}", String::from_utf8_lossy(&ran.stderr));
+        said
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(super) fn run(&mut self) {
@@ -319,12 +208,12 @@ impl Town {
     }
 
     pub(super) async fn sign_as(&mut self, name: &str, command: &Value) -> String {
-        let key = self.key(name);
+        let key = self.path(name);
         self.commander.sign(command, &key).await
     }
 
     pub(super) async fn sign_with(&mut self, command: &Value, header: &Value) -> String {
-        let key = self.key("key");
+        let key = self.path("key");
         self.commander.sign_with(command, &key, header).await
     }
 
@@ -336,12 +225,8 @@ impl Town {
             .output()
             .unwrap();
         let trusted = String::from_utf8(trusted.stdout).unwrap();
-        let key = self.key(name);
+        let key = self.path(name);
         self.commander.sign_with(command, &key, &json!({ "kid": trusted.trim() })).await
-    }
-
-    fn key(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     pub(super) async fn publish(&mut self, text: &str) {
@@ -355,8 +240,34 @@ impl Town {
     }
 
     pub(super) async fn reply(&mut self) -> Value {
-        let Some(reply) = self.replies.soon().await else { panic!("no answer\n{}", self.log()) };
-        serde_json::from_slice(&reply).unwrap()
+        self.reply_within(1).await
+    }
+
+    /// The answer to this one; others may be said again after a kill.
+    pub(super) async fn answer(&mut self, id: &str, times: u32) -> Value {
+        loop {
+            let reply = self.reply_within(times).await;
+            if reply["id"] == id {
+                return reply;
+            }
+        }
+    }
+
+    /// The next answer, within so many times what is patient enough for most.
+    async fn reply_within(&mut self, times: u32) -> Value {
+        let mut left = times;
+        while left > 0 {
+            let Some(reply) = self.replies.soon().await else {
+                left -= 1;
+                continue;
+            };
+            let reply: Value = serde_json::from_slice(&reply).unwrap();
+            // Of those who asked first whether anybody is there, one may be answered late.
+            if !reply["id"].as_str().is_some_and(|id| id.starts_with("hello-")) {
+                return reply;
+            }
+        }
+        panic!("no answer\n{}", self.log())
     }
 
     /// What a device hears on a topic.

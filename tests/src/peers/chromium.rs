@@ -113,6 +113,23 @@ impl Browser {
         self.load("Runtime.evaluate", json!({"expression": script})).await;
     }
 
+    /// Runs on every page that is opened from now on, before its own scripts.
+    pub(crate) async fn inject(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await;
+    }
+
+    /// Presses a key and lets it go, as on a keyboard.
+    pub(crate) async fn key(&mut self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.call("Input.dispatchKeyEvent", stroke(kind, key)).await;
+        }
+    }
+
+    /// The same where the key leads to another page; returns when that one has loaded.
+    pub(crate) async fn key_away(&mut self, key: &str) {
+        self.load("Input.dispatchKeyEvent", stroke("keyDown", key)).await;
+    }
+
     /// What an expression comes to; a promise is waited for.
     pub(crate) async fn ask(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
@@ -168,6 +185,17 @@ impl Browser {
         }
         message
     }
+}
+
+fn stroke(kind: &str, key: &str) -> Value {
+    let (code, text) = match key {
+        "Tab" => (9, ""),
+        "Enter" => (13, "\r"),
+        "Escape" => (27, ""),
+        letter => (0, letter),
+    };
+    let text = if kind == "keyDown" { text } else { "" };
+    json!({"type": kind, "key": key, "windowsVirtualKeyCode": code, "text": text})
 }
 
 fn find() -> Option<PathBuf> {

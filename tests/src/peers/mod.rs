@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod chromium;
 pub(crate) mod commander;
+pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod modbus;
 pub(crate) mod mosquitto;

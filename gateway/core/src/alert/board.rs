@@ -4,6 +4,8 @@
 //! rows that must be on disk before [`Board::poll_send`]'s parcel is really sent, [`Board::poll_timeout`]
 //! says when to ask again.
 
+mod passing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::mailbox::Mailbox;
 use super::pace::{Limit, Pace};
-use super::{Item, Kind, Outcome, Parcel, Recipient, Settled, Zone, is_told};
+use super::standing::{PASS_ON, Standing, about};
+use super::{Item, Kind, Load, Outcome, Parcel, Recipient, Settled, Zone, is_told};
 use crate::event::message::{EventData, State, Transition};
 use crate::reading::Timestamp;
 
@@ -34,6 +37,9 @@ struct Told {
     to: BTreeSet<String>,
     /// It waits for a person's yes.
     is_held: bool,
+    /// The channel that it is about.
+    #[serde(default)]
+    about: Option<String>,
     over: Option<Timestamp>,
 }
 
@@ -54,6 +60,7 @@ pub struct Board {
     boxes: BTreeMap<String, Mailbox>,
     told: BTreeMap<String, Told>,
     paces: BTreeMap<String, Pace>,
+    standings: BTreeMap<String, Standing>,
     cursor: Cursor,
     noted: u64,
     dirty: BTreeSet<String>,
@@ -62,6 +69,7 @@ pub struct Board {
 const CURSOR: &str = "c";
 const BOX: &str = "b/";
 const TOLD: &str = "t/";
+const STANDING: &str = "s/";
 
 impl Board {
     /// Takes up what was written before; rows that cannot be read are left out.
@@ -78,10 +86,14 @@ impl Board {
                 board.boxes.extend(serde_json::from_slice(&value).map(|b| (id.to_owned(), b)));
             } else if let Some(event) = key.strip_prefix(TOLD) {
                 board.told.extend(serde_json::from_slice(&value).map(|t| (event.to_owned(), t)));
+            } else if let Some(channel) = key.strip_prefix(STANDING) {
+                let standing = serde_json::from_slice(&value);
+                board.standings.extend(standing.map(|s| (channel.to_owned(), s)));
             }
         }
         board.noted = board.cursor.through;
         board.boxes.values_mut().for_each(|mail| mail.clamp(now));
+        board.standings.values_mut().for_each(|standing| standing.clamp(now));
         board
     }
 
@@ -95,6 +107,11 @@ impl Board {
     ) -> Vec<String> {
         self.zone = zone;
         self.directory = recipients.into_iter().map(|to| (to.id.clone(), to)).collect();
+        let gone = self.standings.extract_if(.., |channel, _| !limits.contains_key(channel));
+        self.dirty.extend(gone.map(|(channel, _)| format!("{STANDING}{channel}")));
+        for standing in self.standings.values_mut() {
+            standing.retain(|id| self.directory.contains_key(id));
+        }
         for (channel, limits) in limits {
             self.paces.entry(channel).or_default().set_limits(limits);
         }
@@ -200,6 +217,9 @@ impl Board {
         let mut reached = Vec::new();
         for id in to {
             let Some(recipient) = self.directory.get(id) else { continue };
+            if about(data) == Some(&*recipient.channel) {
+                continue;
+            }
             let kind = kind(id);
             if kind == Kind::Assigned || recipient.levels.contains(&data.level) {
                 self.boxes.entry(id.clone()).or_default().put(item(sequence, data, kind), now);
@@ -213,6 +233,7 @@ impl Board {
             }
             told.level = told.level.min(data.level);
             told.is_held = false;
+            told.about = about(data).map(str::to_owned);
             told.to.extend(reached);
         });
     }
@@ -305,10 +326,12 @@ impl Board {
             return Settled::Unknown;
         };
         self.dirty.insert(format!("{BOX}{}", to.id));
+        let parcel = mail.parcels.front().filter(|parcel| !parcel.is_passed_on);
+        let parcel = parcel.map(|parcel| (parcel.made, parcel.load.clone()));
         let failed = match outcome {
             Outcome::Sent => {
                 mail.sent(self.zone, now);
-                return Settled::Done;
+                return self.note_standing(to, outcome, Settled::Done, now);
             }
             Outcome::Later { after, .. } => {
                 if let Some(after) = after {
@@ -322,7 +345,18 @@ impl Board {
                 None
             }
         };
-        failed.map_or(Settled::GivenUp, Settled::Retry)
+        let is_soon = |(made, _): &(Timestamp, Load)| {
+            let soon = failed.is_some_and(|pause| (now + pause).since(*made) < PASS_ON);
+            soon && !matches!(outcome, Outcome::Misconfigured { .. })
+        };
+        if let Some((_, load)) = parcel.filter(|parcel| !is_soon(parcel)) {
+            if let Some(parcel) = mail.parcels.front_mut().filter(|_| failed.is_some()) {
+                parcel.is_passed_on = true;
+            }
+            self.pass_on(to, &load, now);
+        }
+        let settled = failed.map_or(Settled::GivenUp, Settled::Retry);
+        self.note_standing(to, outcome, settled, now)
     }
 
     /// When [`Board::poll_send`] is wanted again if nothing else happens.
@@ -352,6 +386,8 @@ impl Board {
                 serde_json::to_vec(self.boxes.get(id)?).ok()
             } else if let Some(event) = key.strip_prefix(TOLD) {
                 serde_json::to_vec(self.told.get(event)?).ok()
+            } else if let Some(channel) = key.strip_prefix(STANDING) {
+                serde_json::to_vec(self.standings.get(channel)?).ok()
             } else {
                 serde_json::to_vec(&self.cursor).ok()
             }

@@ -61,8 +61,11 @@ pub(super) struct Packed {
     pub(super) number: u64,
     pub(super) load: Load,
     pub(super) attempts: u32,
-    made: Timestamp,
+    pub(super) made: Timestamp,
     pub(super) next: Timestamp,
+    /// Who it is for was told another way.
+    #[serde(default)]
+    pub(super) is_passed_on: bool,
     #[serde(skip)]
     pub(super) is_out: bool,
 }
@@ -199,6 +202,7 @@ impl Mailbox {
             attempts: 0,
             made: now,
             next: now,
+            is_passed_on: false,
             is_out: false,
         };
         if is_few && more == [0; 4] {

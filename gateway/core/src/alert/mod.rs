@@ -9,6 +9,7 @@
 //! - [`mailbox`]: what gathers for one recipient: hours, budget, digest, flood, retry,
 //! - [`pace`]: how often a channel may be used,
 //! - [`board`]: all boxes, and who was told of which event,
+//! - [`standing`]: which channels are down, and since when,
 //! - [`letter`]: a parcel in words.
 //!
 //! What people are told keeps to a few rules:
@@ -19,11 +20,13 @@
 //! - Outside of a recipient's hours they wait for the hours to begin; over the budget of a day, for one
 //!   digest on the next morning.
 //! - Who was told of an event is told that it is over.
+//! - Who cannot be reached one way within [`standing::PASS_ON`] is told by their next way as well.
 
 pub mod board;
 pub mod letter;
 pub mod mailbox;
 pub mod pace;
+pub mod standing;
 
 use std::time::Duration;
 
@@ -51,6 +54,8 @@ pub struct Recipient {
     pub hours: Option<Hours>,
     /// Messages a day; `None` for as many as there are.
     pub budget: Option<u32>,
+    /// Position among a person's ways; `None` for a channel that is told by itself.
+    pub way: Option<usize>,
 }
 
 /// Why somebody is told of an event.
@@ -156,3 +161,5 @@ pub struct Zone(pub Option<Offset>);
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways;

@@ -12,10 +12,10 @@ use crate::event::message::Transition;
 use crate::reading::Timestamp;
 
 /// Noon in the community.
-const NOON: Timestamp = Timestamp(1_772_337_600_000);
+pub(super) const NOON: Timestamp = Timestamp(1_772_337_600_000);
 const ZONE: &str = "+08:00";
 
-fn data(event: &str, level: u8, state: &str) -> EventData {
+pub(super) fn data(event: &str, level: u8, state: &str) -> EventData {
     serde_json::from_value(json!({
         "event": event, "scene": "fire", "category": "safety",
         "title": { "zh": "垃圾桶起火", "en": "bin on fire" }, "level": level,
@@ -45,6 +45,7 @@ fn guard() -> Recipient {
         levels: vec![1, 2, 3, 4],
         hours: None,
         budget: None,
+        way: None,
     }
 }
 

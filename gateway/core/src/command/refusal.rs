@@ -73,6 +73,18 @@ pub enum Refusal {
     /// The device took it, and nothing was heard of it since.
     #[error("{written} was written, and the device has not shown its value since")]
     NotReadBack { written: f64 },
+    /// The bundle could not be fetched from where it is said to lie. Mend that, then send a new command.
+    #[error("the bundle could not be fetched: {reason}")]
+    NotFetched { reason: String },
+    /// What lies there is another file. Look at the address and at the SHA-256.
+    #[error("what was fetched has not the SHA-256 that the command names")]
+    WrongHash,
+    /// The bundle must not or cannot be installed; what was active goes on.
+    #[error("nothing has changed: {reason}")]
+    NotInstalled { reason: String },
+    /// Pictures come with a later release.
+    #[error("this gateway has no cameras")]
+    NoCamera,
     /// The gateway could not do it; its log says why.
     #[error("{reason}")]
     Failed { reason: String },

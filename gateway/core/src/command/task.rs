@@ -20,7 +20,7 @@ pub enum Task {
     Write(WriteArgs),
     Report,
     Snapshot,
-    Install,
+    Install(InstallArgs),
     Drill(Map<String, Value>),
 }
 
@@ -71,6 +71,20 @@ pub struct WriteArgs {
     pub value: f64,
 }
 
+/// `args` of `bundle.install`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstallArgs {
+    /// Where the bundle's file lies: `https`, or `http` on the gateway itself.
+    pub url: String,
+    /// The SHA-256 of the file, 64 hexadecimal digits.
+    #[schemars(extend("pattern" = "^[0-9a-fA-F]{64}$"))]
+    pub sha256: String,
+    /// As a candidate that runs beside what stands, instead of in its place.
+    #[serde(default)]
+    pub shadow: bool,
+}
+
 /// `args` of commands that need none.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,7 +111,7 @@ impl Task {
                 Self::Report
             }
             Name::GatewaySnapshot => Self::Snapshot,
-            Name::BundleInstall => Self::Install,
+            Name::BundleInstall => Self::Install(install(args)?),
             Name::DrillStart => Self::Drill(args.clone()),
         })
     }
@@ -132,6 +146,12 @@ fn event(name: Name, args: &Map<String, Value>) -> Result<EventArgs, Refusal> {
         until.parse::<Timestamp>().map_err(|error| wrong(&format!("`until`: {error}")))?;
     }
     Ok(read)
+}
+
+fn install(args: &Map<String, Value>) -> Result<InstallArgs, Refusal> {
+    let read: InstallArgs = of(args)?;
+    let is_digest = read.sha256.len() == 64 && read.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_digest { Ok(read) } else { Err(wrong("`sha256` has 64 hexadecimal digits")) }
 }
 
 fn ranges(args: &ConfirmArgs) -> Result<Vec<(u64, u64)>, Refusal> {

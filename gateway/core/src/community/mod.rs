@@ -55,6 +55,8 @@ pub struct Community {
     pub sources: Vec<Source>,
     pub device_types: Vec<Arc<DeviceType>>,
     pub devices: Vec<Device>,
+    /// What must hold before some points are written, beside what their device types say.
+    pub interlocks: Vec<writable::Interlock>,
     pub scenes: Vec<Arc<Scene>>,
     /// What the scenes' models look like from outside.
     pub models: Vec<ModelSpec>,
@@ -181,6 +183,7 @@ pub(crate) mod tests {
             gateway: "gw".into(),
             calendar: None,
             plan_size: None,
+            interlocks: Vec::new(),
             duties: people::Duties::default(),
             areas: vec![site::Area {
                 id: "east".into(),

@@ -13,6 +13,7 @@ use super::calendar::dates::DayTime;
 use super::frequency::Frequency;
 use super::people::{Duties, Escalation, Person, Shift, Team};
 use super::quantity::{Period, Text};
+use super::writable::Interlock;
 use crate::reading::Timestamp;
 
 /// `config/community.toml`.
@@ -29,6 +30,8 @@ pub struct Site {
     pub feeders: Vec<Feeder>,
     #[serde(rename = "device", default)]
     pub devices: Vec<DeviceEntry>,
+    #[serde(rename = "interlock", default, skip_serializing_if = "Vec::is_empty")]
+    pub interlocks: Vec<Interlock>,
     #[serde(rename = "team", default, skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<Team>,
     #[serde(rename = "person", default, skip_serializing_if = "Vec::is_empty")]

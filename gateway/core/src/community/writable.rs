@@ -51,6 +51,25 @@ pub struct Writable {
     pub within: Period,
 }
 
+/// `[[interlock]]` of community.toml: what must hold at any devices before a point of one of them is
+/// written. What its device type says must hold too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Interlock {
+    /// The device that is written to, by id.
+    pub device: String,
+    /// Its point.
+    pub point: String,
+    /// The points that `when` looks at, by names for them: `{ level = "tank-1/level" }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub of: BTreeMap<String, String>,
+    /// A condition (CEL) over these names and `value`, the one that is to be written. It must hold;
+    /// while a point that it looks at is not known or too old, nothing is written.
+    pub when: String,
+    /// What people are told when it does not.
+    pub why: Text,
+}
+
 /// The word by which `when` calls what is to be written.
 pub const VALUE: &str = "value";
 

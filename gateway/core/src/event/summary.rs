@@ -5,6 +5,8 @@
 //! happened for the first time, but for `cleared`, `verified` and `closed`: those are of the last time,
 //! and none while the event lasts.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::message::{EventData, Stage, State, Transition};
@@ -57,6 +59,15 @@ pub struct Summary {
     /// How often it came back.
     #[serde(default)]
     pub reopened: u8,
+    /// How often it was put aside.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shelved: u8,
+    /// Milliseconds for which it was, but for the stay that lasts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shelved_ms: u64,
+    /// Since when it is; `None` when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelved_since: Option<Timestamp>,
     /// The detector's id within the scene.
     pub detector: String,
 }
@@ -85,6 +96,7 @@ impl Summary {
         summary.drill = data.drill;
         let said = data.review.verdict.as_deref();
         summary.verdict = Verdict::ALL.into_iter().find(|known| Some(known.word()) == said);
+        summary.shelve(data.handling.shelved_until.is_some(), at);
         match transition {
             Transition::Acknowledged => _ = summary.acknowledged.get_or_insert(at),
             Transition::Dispatched => _ = summary.dispatched.get_or_insert(at),
@@ -133,12 +145,45 @@ impl Summary {
             closed: None,
             escalated: 0,
             reopened: 0,
+            shelved: 0,
+            shelved_ms: 0,
+            shelved_since: None,
             detector: data.cause.detector.clone(),
         }
+    }
+
+    /// Whatever takes it up again, the data says that it is not put aside any more.
+    fn shelve(&mut self, is_shelved: bool, at: Timestamp) {
+        match self.shelved_since {
+            None if is_shelved => {
+                self.shelved = self.shelved.saturating_add(1);
+                self.shelved_since = Some(at);
+            }
+            Some(_) if !is_shelved => {
+                self.shelved_ms = self.shelved_for(at).map_or(0, milliseconds);
+                self.shelved_since = None;
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    /// How long it was put aside by then, in all; `None` when it never was.
+    pub fn shelved_for(&self, by: Timestamp) -> Option<Duration> {
+        let lasts = self.shelved_since.map_or(Duration::ZERO, |since| by.since(since));
+        let before = Duration::from_millis(self.shelved_ms);
+        (self.shelved > 0).then(|| before.saturating_add(lasts))
     }
 
     /// Whether nobody has to do anything about it any more.
     pub fn is_over(&self) -> bool {
         self.stage.is_over()
     }
+}
+
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }

@@ -122,6 +122,9 @@ pub struct Raised {
     /// Who raised it, device and detector.
     pub speakers: BTreeSet<(String, String)>,
     pub said: Option<Said>,
+    /// Its scene was on trial, and nobody was told: an alert that would have been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pilot: bool,
 }
 
 /// How often a scene was right.

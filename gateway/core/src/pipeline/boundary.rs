@@ -1,10 +1,12 @@
 //! What goes into the pipeline and what comes out of it: plain data, no behaviour.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::standing::Trouble;
 use crate::command::Refusal;
 use crate::community::Community;
 use crate::community::quantity::Text;
@@ -33,6 +35,10 @@ pub enum Input {
     DiskFull { why: Option<String> },
     /// Models could not be loaded, and why; `None` when all of them are.
     ModelsMissing { why: Option<Text> },
+    /// All channels to people that are down, by id; at start, and when that changes.
+    Channels { down: BTreeMap<String, Trouble> },
+    /// What people had set on the console could not be used at this start, and lies aside.
+    SettingsSetAside { why: Text },
     /// What is known about the wall clock.
     Clock(TimeQuality),
     /// The wall clock was set by this many milliseconds.

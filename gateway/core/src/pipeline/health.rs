@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::boundary::Damage;
+use crate::alert::standing::{self, Trouble};
 use crate::community::quantity::{Language, Text};
 use crate::community::scene::Tier;
 use crate::detect::Evidence;
@@ -23,12 +24,14 @@ pub(super) enum Health {
     StoreFailed,
     StoreDamaged,
     ModelsMissing,
+    ChannelDown,
     CandidateStopped,
     BundleWithdrawn,
+    SettingsSetAside,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
@@ -37,8 +40,10 @@ impl Health {
         Self::StoreFailed,
         Self::StoreDamaged,
         Self::ModelsMissing,
+        Self::ChannelDown,
         Self::CandidateStopped,
         Self::BundleWithdrawn,
+        Self::SettingsSetAside,
     ];
 
     /// The scene's id in its events.
@@ -52,8 +57,10 @@ impl Health {
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
             Self::ModelsMissing => "models-missing",
+            Self::ChannelDown => standing::SCENE,
             Self::CandidateStopped => "candidate-stopped",
             Self::BundleWithdrawn => "bundle-withdrawn",
+            Self::SettingsSetAside => "settings-set-aside",
         }
     }
 
@@ -71,8 +78,12 @@ impl Health {
             Self::StoreFailed => Text::new("网关存储故障", "Gateway storage failed"),
             Self::StoreDamaged => Text::new("网关存储曾损坏", "Gateway storage was damaged"),
             Self::ModelsMissing => Text::new("模型未能加载", "Models did not load"),
+            Self::ChannelDown => Text::new("告警通道不通", "Alert channel down"),
             Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
             Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
+            Self::SettingsSetAside => {
+                Text::new("控制台设置已被隔离", "Settings of the console were set aside")
+            }
         }
     }
 
@@ -110,6 +121,10 @@ impl Health {
                 "规则照常运行；用 `gatehouse check` 查看原因，重新安装所列模型，再重新加载配置。",
                 "Rules go on. `gatehouse check` says what is wrong; install the named models again, then reload.",
             ),
+            Self::ChannelDown => Text::new(
+                "用 `gatehouse alerts test` 测试该通道，原因见“人员”页；恢复送达后事件自动消除。在此之前请用其他方式通知只有此通道的人员。",
+                "Try it with `gatehouse alerts test`; the page on people says why. The event clears when the channel delivers again. Until then call those who have no other channel.",
+            ),
             Self::CandidateStopped => Text::new(
                 "现用模型照常运行，无需处理；请将 `gatehouse models compare` 的结果交给模型提供方。",
                 "Nothing to do: the live models go on. Give what `gatehouse models compare` prints to whoever made the candidate.",
@@ -117,6 +132,10 @@ impl Health {
             Self::BundleWithdrawn => Text::new(
                 "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将 `gatehouse models compare` 的结果交给提供方。",
                 "What was installed before is back. Doubt the alerts of the time in between, and give what `gatehouse models compare` prints to whoever made the bundle.",
+            ),
+            Self::SettingsSetAside => Text::new(
+                "网关按配置文件运行。请核对场景状态和在控制台上接入的设备，重新设置；也可改正被隔离的文件，放回原处后重启。",
+                "The configuration's own files rule. Look through the scenes and the devices that were connected on the console and set them again; or mend what was set aside, put it back under its old name and restart.",
             ),
         }
     }
@@ -129,8 +148,10 @@ impl Health {
             | Self::StoreFailed
             | Self::StoreDamaged
             | Self::ModelsMissing
+            | Self::ChannelDown
             | Self::CandidateStopped
-            | Self::BundleWithdrawn => Tier::Community,
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => Tier::Community,
         }
     }
 
@@ -140,29 +161,37 @@ impl Health {
             | Self::DeviceRefused
             | Self::ClockWentBack
             | Self::CandidateStopped => 4,
-            Self::SourceSilent | Self::FeederSilent | Self::BundleWithdrawn => 3,
+            Self::SourceSilent
+            | Self::FeederSilent
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => 3,
             Self::StoreFailed => 1,
-            Self::StoreDamaged | Self::ModelsMissing => 2,
+            Self::StoreDamaged | Self::ModelsMissing | Self::ChannelDown => 2,
         }
     }
 
     /// Whether it happened and is over, and is only told for a while.
     pub(super) fn has_happened(self) -> bool {
         match self {
-            Self::StoreDamaged | Self::CandidateStopped | Self::BundleWithdrawn => true,
+            Self::StoreDamaged
+            | Self::CandidateStopped
+            | Self::BundleWithdrawn
+            | Self::SettingsSetAside => true,
             Self::DeviceSilent
             | Self::SourceSilent
             | Self::FeederSilent
             | Self::DeviceRefused
             | Self::ClockWentBack
             | Self::StoreFailed
-            | Self::ModelsMissing => false,
+            | Self::ModelsMissing
+            | Self::ChannelDown => false,
         }
     }
 
     /// Whether it is about the gateway itself; everything else has a device to go to.
     pub(super) fn is_of_the_gateway(self) -> bool {
-        matches!(self, Self::StoreFailed | Self::ModelsMissing) || self.has_happened()
+        matches!(self, Self::StoreFailed | Self::ModelsMissing | Self::ChannelDown)
+            || self.has_happened()
     }
 
     /// Evidence that is a sentence and nothing else.
@@ -195,6 +224,26 @@ pub(super) fn told_refusals(by_reason: &BTreeMap<&'static str, u64>) -> Text {
         format!("拒收 {total} 条数据：{zh}"),
         format!("{total} frames or readings were refused: {en}"),
     )
+}
+
+/// Which channel, and what is wrong with it; what the other side said may name people, and stays here.
+pub(super) fn told_channel(channel: &str, trouble: Trouble) -> Text {
+    match trouble {
+        Trouble::Unreachable => Text::new(
+            format!("通道 {channel} 已超过 10 分钟无法送达"),
+            format!("the channel `{channel}` has delivered nothing for over 10 min"),
+        ),
+        Trouble::Misconfigured => Text::new(
+            format!("通道 {channel} 的配置有误，或机器人、账号已失效"),
+            format!("the channel `{channel}` is set up wrongly, or its robot or account has ended"),
+        ),
+        Trouble::Refused => Text::new(
+            format!("通道 {channel} 有消息被拒收或已放弃发送"),
+            format!(
+                "the channel `{channel}` does not take messages for somebody; one was given up"
+            ),
+        ),
+    }
 }
 
 /// What was lost, and where what is left of it lies.

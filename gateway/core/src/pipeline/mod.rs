@@ -44,6 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::standing::Trouble;
 use crate::community::Community;
 use crate::community::scene::Status;
 use crate::decode::Decoder;
@@ -103,6 +104,8 @@ pub struct Pipeline {
     went_back: BTreeMap<DeviceIndex, Timestamp>,
     /// The disk is full, and not only the last write failed.
     is_disk_full: bool,
+    /// Channels to people that are down, and what was told of them; `None` from before the start.
+    channels_down: BTreeMap<String, Option<Trouble>>,
     /// Since when it is told what happened to the gateway itself.
     happened: BTreeMap<Health, Timestamp>,
     /// By position of the scene; `None` for scenes without a budget.
@@ -186,6 +189,7 @@ impl Pipeline {
             refusing: BTreeSet::new(),
             went_back: BTreeMap::new(),
             is_disk_full: false,
+            channels_down: BTreeMap::new(),
             happened: BTreeMap::new(),
             book: Book::default(),
             ledger: Ledger::default(),
@@ -250,9 +254,13 @@ impl Pipeline {
             Input::DiskFull { why } => self.handle_disk_full(why, now),
             Input::ModelsMissing { why } => self.handle_models_missing(why, now),
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
+            Input::Channels { down } => self.handle_channels(&down, now),
             Input::Clock(quality) => self.time_quality = quality,
             Input::ClockStepped { by_ms } => self.handle_clock_step(by_ms, now),
             Input::Withdrawn(withdrawn) => self.handle_withdrawn(withdrawn, now),
+            Input::SettingsSetAside { why } => {
+                self.raise_happened(Health::SettingsSetAside, why, now);
+            }
             Input::Config(community) => {
                 self.abandon_writes();
                 self.replace(community, now);

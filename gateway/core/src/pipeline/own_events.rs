@@ -4,12 +4,14 @@
 //! troubles and withdrawn bundles from the shell. What has no end of its own (a damage that happened, a
 //! clock that was set) ends after a while.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::boundary::{Damage, Withdrawn};
 use super::concern::health_concern;
-use super::health::{Health, told_damage, told_refusals, told_span};
+use super::health::{Health, told_channel, told_damage, told_refusals, told_span};
 use super::{Pipeline, TICK};
+use crate::alert::standing::Trouble;
 use crate::community::quantity::Text;
 use crate::event::{Finding, Key};
 use crate::reading::{DeviceIndex, Timestamp};
@@ -120,6 +122,28 @@ impl Pipeline {
         }
     }
 
+    /// One event for each channel to people that is down.
+    pub(super) fn handle_channels(&mut self, down: &BTreeMap<String, Trouble>, now: Timestamp) {
+        let up: Vec<String> = self
+            .channels_down
+            .extract_if(.., |id, _| !down.contains_key(id))
+            .map(|(id, _)| id)
+            .collect();
+        for channel in up {
+            self.drop_health(Health::ChannelDown, &channel);
+        }
+        if self.community.devices.is_empty() {
+            return;
+        }
+        for (channel, trouble) in down {
+            if self.channels_down.insert(channel.clone(), Some(*trouble)) != Some(Some(*trouble)) {
+                let (why, affected) = (told_channel(channel, *trouble), vec![channel.clone()]);
+                let at = DeviceIndex(0);
+                self.raise_health(Health::ChannelDown, channel, at, affected, why, now, now);
+            }
+        }
+    }
+
     /// The store had lost something before this start.
     pub(super) fn raise_damage(&mut self, damage: &Damage, now: Timestamp) {
         self.raise_happened(Health::StoreDamaged, told_damage(damage), now);
@@ -135,7 +159,7 @@ impl Pipeline {
         self.raise_happened(health, why, now);
     }
 
-    fn raise_happened(&mut self, health: Health, why: Text, now: Timestamp) {
+    pub(super) fn raise_happened(&mut self, health: Health, why: Text, now: Timestamp) {
         if self.community.devices.is_empty() {
             return;
         }
@@ -170,7 +194,7 @@ impl Pipeline {
             is_silent: false,
         };
         let community = &self.community;
-        self.book.raise(key, finding, std::collections::BTreeMap::new(), || {
+        self.book.raise(key, finding, BTreeMap::new(), || {
             let mut concern = health_concern(community, at_device, health, now);
             if health.is_of_the_gateway() {
                 concern.data.location = Text::new("网关", "the gateway");

@@ -84,6 +84,9 @@ impl Pipeline {
         if let Some(health) = health.filter(|health| health.has_happened()) {
             self.happened.insert(health, finding.since);
         }
+        if health == Some(Health::ChannelDown) {
+            self.channels_down.insert(key.subject.clone(), None);
+        }
         let Some(index) = self.community.find_device(&finding.device) else { return };
         match health {
             None => {
@@ -120,8 +123,10 @@ impl Pipeline {
                 Health::StoreFailed
                 | Health::StoreDamaged
                 | Health::ModelsMissing
+                | Health::ChannelDown
                 | Health::CandidateStopped
-                | Health::BundleWithdrawn,
+                | Health::BundleWithdrawn
+                | Health::SettingsSetAside,
             ) => {}
         }
     }
@@ -150,7 +155,7 @@ impl Pipeline {
                 // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
                 // The shell says so, or the opposite, at each start.
-                (Some(Health::ModelsMissing), _) => true,
+                (Some(Health::ModelsMissing | Health::ChannelDown), _) => true,
                 (Some(health), _) if health.has_happened() => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {

@@ -307,7 +307,7 @@ impl Pipeline {
             live.data.event = self.mint.id(Kind::Event, number, now);
         }
         self.book.name(&key, &live.data.event, is_told);
-        self.note_raised(&live.data, live.findings(), now);
+        self.note_raised(&live.data, live.findings(), is_told, now);
         if is_told || awaits_yes(&self.community, &live) {
             let state = serde_json::to_vec(&live).ok().map(|json| (state_key(&key), Some(json)));
             self.batch.states.extend(state);
@@ -328,9 +328,11 @@ impl Pipeline {
     /// Makes a record of it for the platform.
     pub(super) fn send(&mut self, transition: Transition, data: EventData, now: Timestamp) {
         let sequence = self.mint.take();
+        // An exercise is in no figure.
+        let word = if data.drill { "drill" } else { transition.word() };
         let record = self.record(sequence, transition, data, now);
         self.batch.records.extend(record);
-        *self.counts.records.entry(transition.word()).or_default() += 1;
+        *self.counts.records.entry(word).or_default() += 1;
     }
 
     /// Scenes on trial, and those that need a person's yes first, are sent to nobody.

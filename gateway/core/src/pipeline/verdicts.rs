@@ -12,6 +12,7 @@ use super::Pipeline;
 use super::boundary::{Output, Ruling, Shift};
 use super::health::Health;
 use crate::community::quantity::Text;
+use crate::community::scene::Status;
 use crate::event::message::{EventData, Review, Transition};
 use crate::event::verdict::{Opinion, Raised, Verdict, Whom, moved};
 use crate::event::{Finding, REPORT};
@@ -183,6 +184,7 @@ impl Pipeline {
         &mut self,
         data: &EventData,
         findings: impl Iterator<Item = &'a Finding>,
+        is_told: bool,
         now: Timestamp,
     ) {
         // An exercise is nobody's mistake.
@@ -192,7 +194,11 @@ impl Pipeline {
         let is_new = self.ledger.get(&data.event).is_none();
         let speakers =
             findings.map(|finding| (finding.device.as_str(), finding.evidence.detector.as_str()));
-        if self.ledger.note(data, speakers, now) {
+        let is_news = self.ledger.note(data, speakers, now);
+        // What was on trial while it lasted stays so, unless the world came to hear of it.
+        let was_pilot = self.ledger.get(&data.event).is_some_and(|raised| raised.is_pilot);
+        let is_pilot = !is_told && (was_pilot || self.status(&data.scene) == Status::Pilot);
+        if self.ledger.mark_pilot(&data.event, is_pilot) || is_news {
             self.keep_raised(&data.event);
         }
         if is_new {
@@ -224,9 +230,9 @@ impl Pipeline {
         }
     }
 
-    /// How often each scene was right lately: first those that are configured, in their order.
+    /// How often each scene was right lately, on trial by what it would have raised: first those that are configured, in their order.
     pub(super) fn records(&self, now: Timestamp) -> Vec<SceneView> {
-        let mut tallies = self.ledger.tallies(now);
+        let mut tallies = self.ledger.tallies(now, |scene| self.status(scene) == Status::Pilot);
         let configured = self.community.scenes.iter().filter_map(|scene| {
             let head = &scene.head;
             Some((head.id.as_str(), head.title.clone(), tallies.remove(head.id.as_str())?))

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::Pipeline;
 use super::boundary::{Output, Write, WriteOrder};
 use crate::command::Refusal;
-use crate::community::writable::{VALUE, Writable};
+use crate::community::quantity::Text;
+use crate::community::writable::{Interlock, VALUE, Writable};
 use crate::community::{Address, Community};
 use crate::decode::Decoded;
 use crate::decode::order::{NoOrder, Order, is_same};
@@ -93,7 +94,7 @@ impl Pipeline {
             return Err(Refusal::NotWritable { device, point });
         };
         self.is_its_turn(index, point, write, writable, now)?;
-        self.interlock(index, write.value, writable, now)?;
+        self.interlock(index, write, writable, now)?;
         let within = writable.within.0;
         let pending = Pending {
             device: index,
@@ -128,35 +129,27 @@ impl Pipeline {
         Ok(())
     }
 
-    /// What must hold before the value is written.
+    /// What must hold before the value is written: at the device itself, and where the community says.
     fn interlock(
         &self,
         index: DeviceIndex,
-        value: f64,
+        write: &Write,
         writable: &Writable,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let Some(text) = &writable.when else { return Ok(()) };
-        let env = Arc::new(cel::Env::stdlib());
-        let rule = Rule::compile(text, &env).map_err(|why| Refusal::Failed { reason: why.0 })?;
-        let answer = rule.test(None, |need| match need.feature {
-            Feature::Value if need.point == VALUE => Some(value),
-            Feature::Value => self.value_now(index, &need.point, now),
-            Feature::Rate | Feature::Mean | Feature::Held => None,
-        });
-        let why = || {
-            let why = writable.why.as_ref();
-            why.map(|why| format!(": {} / {}", why.zh, why.en)).unwrap_or_default()
-        };
-        match answer {
-            Some(true) => Ok(()),
-            Some(false) => {
-                Err(Refusal::Interlocked { reason: format!("`{text}` does not hold{}", why()) })
-            }
-            None => Err(Refusal::Interlocked {
-                reason: format!("whether `{text}` holds is not known now{}", why()),
-            }),
+        if let Some(text) = &writable.when {
+            let own = |name: &str| self.value_now(index, name, now);
+            holds(text, writable.why.as_ref(), write.value, own)?;
         }
+        for Interlock { device, point, of, when, why } in &self.community.interlocks {
+            if (device, point) == (&write.device, &write.point) {
+                holds(when, Some(why), write.value, |name| {
+                    let (device, point) = of.get(name)?.split_once('/')?;
+                    self.value_now(self.community.find_device(device)?, point, now)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// What a point is now: good, and not too old to tell.
@@ -228,6 +221,29 @@ impl Pipeline {
         self.writing.pending.remove(&ticket);
         self.outputs.push_back(Output::Written { ticket, result });
     }
+}
+
+/// Judges a condition over values that may be unknown; then it does not hold.
+fn holds(
+    text: &str,
+    why: Option<&Text>,
+    value: f64,
+    point: impl Fn(&str) -> Option<f64>,
+) -> Result<(), Refusal> {
+    let env = Arc::new(cel::Env::stdlib());
+    let rule = Rule::compile(text, &env).map_err(|why| Refusal::Failed { reason: why.0 })?;
+    let answer = rule.test(None, |need| match need.feature {
+        Feature::Value if need.point == VALUE => Some(value),
+        Feature::Value => point(&need.point),
+        Feature::Rate | Feature::Mean | Feature::Held => None,
+    });
+    let why = why.map(|why| format!(": {} / {}", why.zh, why.en)).unwrap_or_default();
+    let reason = match answer {
+        Some(true) => return Ok(()),
+        Some(false) => format!("`{text}` does not hold{why}"),
+        None => format!("whether `{text}` holds is not known now{why}"),
+    };
+    Err(Refusal::Interlocked { reason })
 }
 
 impl Pending {

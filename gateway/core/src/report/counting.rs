@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::month::Month;
-use super::{handling, whole};
+use super::{Stretch, Trial, handling, whole};
 use crate::community::Community;
 use crate::community::calendar::dates::Offset;
 use crate::community::quantity::Text;
 use crate::community::scene::Category;
 use crate::event::message::{Stage, State};
 use crate::event::summary::Summary;
-use crate::event::verdict::Verdict;
+use crate::event::verdict::{Raised, Tally, Verdict};
 use crate::reading::Timestamp;
 
 /// How many events, and what became of them.
@@ -31,6 +31,9 @@ pub struct Counts {
     /// Events that came back after they were over.
     pub reopened: u32,
     pub dismissed: u32,
+    /// Events that were put aside for a time (ISA-18.2's shelving), and for how long in all.
+    pub shelved: u32,
+    pub shelved_for: Duration,
     /// Not over at the end.
     pub open: u32,
 }
@@ -52,6 +55,10 @@ impl Counts {
             counts.escalated += u32::from(event.escalated > 0);
             counts.reopened += u32::from(event.reopened > 0);
             counts.dismissed += u32::from(event.stage == Stage::Dismissed);
+            if let Some(span) = event.shelved_for(until) {
+                counts.shelved += 1;
+                counts.shelved_for = counts.shelved_for.saturating_add(span);
+            }
             counts.open += u32::from(!is_over(event, until));
         }
         counts
@@ -152,6 +159,21 @@ pub(super) fn scenes(
         }
     }
     rows(events, before, |e| &e.scene, &known, until)
+}
+
+/// What scenes on trial would have raised; what other scenes raised stands in the journal.
+pub(super) fn trials(raised: &[Raised], community: &Community, stretch: &Stretch) -> Vec<Trial> {
+    let mut groups: BTreeMap<&str, (Text, Tally)> = BTreeMap::new();
+    for raised in raised.iter().filter(|raised| raised.is_pilot && stretch.holds(raised.opened)) {
+        let known = community.scenes.iter().find(|scene| scene.head.id == raised.scene);
+        let title = known.map_or(&raised.title, |scene| &scene.head.title);
+        let (_, tally) = groups
+            .entry(&raised.scene)
+            .or_insert_with(|| (whole(title, &raised.scene), Tally::default()));
+        tally.count(raised.verdict());
+    }
+    let found = super::most(groups, |(_, tally)| tally.events, usize::MAX);
+    found.into_iter().map(|(_, (title, tally))| Trial { title, tally }).collect()
 }
 
 fn rows(

@@ -28,8 +28,9 @@ use month::Month;
 use crate::community::Community;
 use crate::community::calendar::dates::Offset;
 use crate::community::quantity::Text;
-use crate::community::scene::{Category, Status};
+use crate::community::scene::Category;
 use crate::event::summary::Summary;
+use crate::event::verdict::{Raised, Tally};
 use crate::reading::Timestamp;
 
 /// What a report is made from.
@@ -42,6 +43,8 @@ pub struct Grounds<'a> {
     pub events: &'a [Summary],
     /// Events that opened while the clock showed a year before [`month::FIRST_YEAR`].
     pub undated: &'a [Summary],
+    /// The last events that were raised, for those of scenes on trial among them.
+    pub raised: &'a [Raised],
     /// The oldest that the journal holds.
     pub known_since: Option<Timestamp>,
 }
@@ -75,7 +78,16 @@ pub struct Report {
     pub sources: Vec<Source>,
     /// The devices that fell silent most.
     pub silent: Vec<Silent>,
+    /// What scenes on trial would have raised, most first.
+    pub trials: Vec<Trial>,
     pub advice: Vec<Advice>,
+}
+
+/// A scene on trial, and how right it would have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    pub title: Text,
+    pub tally: Tally,
 }
 
 /// The part of the month that is reported.
@@ -96,7 +108,7 @@ pub struct Stretch {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
     pub drills: u32,
-    /// Of scenes on trial.
+    /// Alerts that scenes on trial would have raised; the journal holds none of them.
     pub pilots: u32,
     /// Opened before the clock was set, and something was done about them in this month.
     pub undated: u32,
@@ -127,7 +139,9 @@ impl Report {
     pub fn of(month: Month, grounds: &Grounds<'_>, now: Timestamp) -> Self {
         let community = grounds.community;
         let stretch = Stretch::of(month, community, grounds.known_since, now);
+        let trials = counting::trials(grounds.raised, community, &stretch);
         let mut left_out = LeftOut {
+            pilots: trials.iter().map(|trial| trial.tally.events).sum(),
             undated: count(grounds.undated.iter().filter(|e| was_touched(e, &stretch))),
             ..LeftOut::default()
         };
@@ -136,10 +150,8 @@ impl Report {
             .iter()
             .filter(|e| stretch.holds(e.opened))
             .filter(|e| {
-                let is_pilot = is_pilot(community, &e.scene);
                 left_out.drills += u32::from(e.drill);
-                left_out.pilots += u32::from(is_pilot && !e.drill);
-                !e.drill && !is_pilot
+                !e.drill
             })
             .collect();
         let before = before(month, grounds, &stretch);
@@ -165,6 +177,7 @@ impl Report {
             causes: causes::causes(&events, community),
             sources: causes::sources(&events, community),
             silent: causes::silent(&events, community, stretch.to),
+            trials,
             advice: Vec::new(),
             stretch,
         };
@@ -184,18 +197,10 @@ fn before<'a>(month: Month, grounds: &Grounds<'a>, stretch: &Stretch) -> Before<
     let begins = month.before().map_or(stretch.from, |before| before.begins(stretch.offset));
     let passed =
         if stretch.is_over { stretch.from } else { begins + stretch.to.since(stretch.from) };
-    let counts = |e: &&Summary| {
-        (begins..stretch.from).contains(&e.opened)
-            && !e.drill
-            && !is_pilot(grounds.community, &e.scene)
-    };
+    let counts = |e: &&Summary| (begins..stretch.from).contains(&e.opened) && !e.drill;
     let all: Vec<&Summary> = grounds.events.iter().filter(counts).collect();
     let same = all.iter().copied().filter(|e| e.opened < passed).collect();
     Before { all, same }
-}
-
-fn is_pilot(community: &Community, scene: &str) -> bool {
-    community.scenes.iter().any(|s| s.head.id == scene && s.head.status == Status::Pilot)
 }
 
 fn was_touched(event: &Summary, stretch: &Stretch) -> bool {

@@ -7,7 +7,7 @@ use super::*;
 use crate::community::scene::Tier;
 use crate::community::tests::community;
 use crate::event::message::{Stage, State};
-use crate::event::verdict::Verdict;
+use crate::event::verdict::{Said, Verdict};
 
 const NOVEMBER: &str = "2026-11";
 /// Long after it.
@@ -52,6 +52,9 @@ fn event(opened: &str) -> Summary {
         closed: None,
         escalated: 0,
         reopened: 0,
+        shelved: 0,
+        shelved_ms: 0,
+        shelved_since: None,
         detector: "high".into(),
     }
 }
@@ -69,8 +72,14 @@ fn report(events: &[Summary]) -> Report {
 
 fn report_at(events: &[Summary], now: &str) -> Report {
     let place = place();
-    let grounds =
-        Grounds { community: &place, limits: limits(), events, undated: &[], known_since: None };
+    let grounds = Grounds {
+        community: &place,
+        limits: limits(),
+        events,
+        undated: &[],
+        raised: &[],
+        known_since: None,
+    };
     Report::of(NOVEMBER.parse().unwrap(), &grounds, at(now))
 }
 
@@ -101,41 +110,95 @@ fn a_month_without_events_has_figures_and_nothing_to_change() {
     assert_eq!((report.scenes.len(), report.causes.len(), report.advice), (0, 0, vec![]));
 }
 
+/// The core's place with a scene on trial, `trial`.
+fn place_with_trial() -> Community {
+    let mut place = place();
+    let trial = r#"
+        [scene]
+        id = "trial"
+        title = { zh = "试", en = "Trial" }
+        category = "safety"
+        status = "pilot"
+        advice = { zh = "看", en = "look" }
+    "#;
+    place.scenes.push(std::sync::Arc::new(toml::from_str(trial).unwrap()));
+    place
+}
+
+/// What a scene would have raised, or raised.
+fn raised(scene: &str, opened: &str, is_pilot: bool, verdict: Option<Verdict>) -> Raised {
+    let opened = at(opened);
+    let said = |verdict| Said { verdict, by: "Li".into(), note: String::new(), at: opened };
+    Raised {
+        event: format!("r{}", opened.0),
+        scene: scene.into(),
+        title: Text::new("旧名", "Old name"),
+        why: Text::default(),
+        area: "east".into(),
+        device: "t1".into(),
+        level: 3,
+        opened,
+        over: None,
+        speakers: std::collections::BTreeSet::new(),
+        said: verdict.map(said),
+        is_pilot,
+    }
+}
+
 #[test]
 fn drills_and_pilots_are_counted_apart() {
-    let mut place = place();
-    place.scenes.push(std::sync::Arc::new(
-        toml::from_str(
-            r#"
-            [scene]
-            id = "trial"
-            title = { zh = "试", en = "trial" }
-            category = "safety"
-            status = "pilot"
-            advice = { zh = "看", en = "look" }
-            "#,
-        )
-        .unwrap(),
-    ));
+    let place = place_with_trial();
     let drill = Summary { drill: true, ..event("2026-11-02T10:00:00+08:00") };
-    let pilot = Summary { scene: "trial".into(), ..event("2026-11-03T10:00:00+08:00") };
-    let events = [drill, pilot, event("2026-11-04T10:00:00+08:00")];
+    let drill_before = Summary { drill: true, ..event("2026-10-02T10:00:00+08:00") };
+    // It was live then: people were told of it and saw to it.
+    let told = Summary { scene: "trial".into(), ..event("2026-11-03T10:00:00+08:00") };
+    let events = [drill, drill_before, told, event("2026-11-04T10:00:00+08:00")];
     let undated = [
         Summary { handled: Some(at("2026-11-05T10:00:00+08:00")), ..event("1970-01-01T00:01:00Z") },
         event("1970-01-01T00:02:00Z"),
+    ];
+    let raised = [
+        raised("trial", "2026-11-06T10:00:00+08:00", true, Some(Verdict::Real)),
+        raised("trial", "2026-11-07T10:00:00+08:00", true, Some(Verdict::FalseAlarm)),
+        raised("trial", "2026-10-07T10:00:00+08:00", true, None),
+        raised("trial", "2026-11-03T10:00:00+08:00", false, None),
     ];
     let grounds = Grounds {
         community: &place,
         limits: limits(),
         events: &events,
         undated: &undated,
+        raised: &raised,
         known_since: None,
     };
 
     let report = Report::of(NOVEMBER.parse().unwrap(), &grounds, at(LATER));
 
-    assert_eq!(report.left_out, LeftOut { drills: 1, pilots: 1, undated: 1 });
-    assert_eq!(report.total.events, 1);
+    assert_eq!(report.left_out, LeftOut { drills: 1, pilots: 2, undated: 1 });
+    let tally = Tally { events: 2, real: 1, false_alarms: 1, planned: 0 };
+    assert_eq!(report.trials, [Trial { title: Text::new("试", "Trial"), tally }]);
+    assert_eq!((report.total.events, report.pace.events, report.carried), (2, 2, 0));
+    let of = |rows: &[Row]| rows.iter().map(|row| row.counts.events).sum::<u32>();
+    assert_eq!((of(&report.areas), of(&report.scenes)), (2, 2));
+    assert_eq!(report.days.iter().flatten().sum::<u32>(), 2);
+    assert_eq!(report.before.map(|before| before.events), Some(0));
+}
+
+#[test]
+fn what_was_put_aside_is_counted_with_its_time() {
+    let opened = "2026-11-29T10:00:00+08:00";
+    let hour = 3_600_000;
+    let once = Summary { shelved: 1, shelved_ms: hour, ..event(opened) };
+    let again = Summary {
+        shelved: 2,
+        shelved_ms: hour,
+        shelved_since: Some(at("2026-11-30T22:00:00+08:00")),
+        ..event(opened)
+    };
+
+    let total = report(&[once, again, event(opened)]).total;
+
+    assert_eq!((total.shelved, total.shelved_for), (2, Duration::from_hours(4)), "to its end");
 }
 
 #[test]
@@ -162,6 +225,7 @@ fn without_records_of_the_month_before_nothing_is_compared() {
         limits: limits(),
         events: &events,
         undated: &[],
+        raised: &[],
         known_since: Some(since),
     };
 
@@ -324,6 +388,7 @@ fn no_summary_whatever_breaks_a_report() {
             limits: limits(),
             events: &events,
             undated: &events,
+            raised: &[],
             known_since: Some(Timestamp(now)),
         };
         let report = Report::of(NOVEMBER.parse().unwrap(), &grounds, Timestamp(now));

@@ -1,6 +1,7 @@
 //! A local stand-in for a vendor, and whether what it is asked is what the vendor publishes.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -8,12 +9,14 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::alert::Outcome;
+use gatehouse_core::alert::pace::Pace;
+use gatehouse_core::reading::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{config, file};
-use crate::alert::channel::{Links, Message, send};
+use crate::alert::channel::{Links, Message, limits, send};
 use crate::alert::sample::message;
 
 /// What a vendor was asked.
@@ -29,6 +32,13 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// As all three vendors want it: posted, JSON in UTF-8, and said so.
+    fn is_json_by_post(&self) {
+        assert_eq!((self.method.as_str(), self.path.as_str()), ("POST", "/hook"));
+        assert_eq!(self.header("content-type"), "application/json; charset=utf-8");
+        assert!(std::str::from_utf8(&self.body).is_ok());
     }
 
     fn header(&self, name: &str) -> &str {
@@ -79,7 +89,7 @@ impl Vendor {
         format!("http://{}{path}", self.address)
     }
 
-    fn answers(&self, status: u16, answer: Value) {
+    pub(super) fn answers(&self, status: u16, answer: Value) {
         *self.answer.lock().unwrap() = (status, answer);
     }
 
@@ -156,7 +166,7 @@ async fn wecom_gets_markdown_of_4096_bytes_at_most_and_its_links_whole() {
         let asked = vendor.next().await;
         assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/hook"));
         assert_eq!(asked.query, "key=k");
-        assert!(asked.header("content-type").starts_with("application/json"));
+        asked.is_json_by_post();
         let body = asked.json();
         assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
         assert_eq!(body["msgtype"], "markdown");
@@ -165,6 +175,13 @@ async fn wecom_gets_markdown_of_4096_bytes_at_most_and_its_links_whole() {
         assert!(content.starts_with("**<font color=\"warning\">"), "{content}");
         assert!(content.ends_with("[See more](https://box/events/01EVENT)"), "{content}");
         assert!(content.contains("[Acknowledge](https://box/a/ACK)"), "{content}");
+        assert_eq!(body["markdown"].as_object().unwrap().len(), 1, "{body}");
+        for (at, _) in content.match_indices("<font") {
+            let colour = ["info", "comment", "warning"];
+            assert!(
+                colour.iter().any(|c| content[at..].starts_with(&format!("<font color=\"{c}\">")))
+            );
+        }
     }
 }
 
@@ -176,6 +193,7 @@ async fn dingtalk_gets_a_card_with_buttons_and_the_signature_in_the_query() {
         assert_eq!(by(&vendor, robot, &message).await, Outcome::Sent);
 
         let asked = vendor.next().await;
+        asked.is_json_by_post();
         assert_eq!(
             (asked.query("key"), asked.query("timestamp")),
             ("k".into(), "1772337600123".into())
@@ -195,6 +213,9 @@ async fn dingtalk_gets_a_card_with_buttons_and_the_signature_in_the_query() {
             .collect();
         assert_eq!(buttons[0], ("Acknowledge", "https://box/a/ACK"));
         assert_eq!(buttons[1], ("False alarm", "https://box/a/FALSE"));
+        assert_eq!(buttons[2], ("See more", "https://box/events/01EVENT"));
+        assert!(["0", "1"].contains(&card["btnOrientation"].as_str().unwrap()));
+        assert_eq!((body.as_object().unwrap().len(), card.as_object().unwrap().len()), (2, 4));
     }
     let mut bare = message();
     bare.links = Links::default();
@@ -212,8 +233,11 @@ async fn feishu_gets_a_card_with_buttons_and_the_signature_in_the_body() {
         assert_eq!(by(&vendor, robot, &message).await, Outcome::Sent);
 
         let asked = vendor.next().await;
+        asked.is_json_by_post();
+        assert_eq!(asked.query, "key=k", "the signature stands in the body");
         assert!(asked.body.len() <= 20_000, "{} bytes", asked.body.len());
         let body = asked.json();
+        assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
         assert_eq!(body["timestamp"], "1772337600");
         assert_eq!(body["sign"], signature("1772337600\nSEC0ffee", ""));
         assert_eq!(body["msg_type"], "interactive");
@@ -248,7 +272,17 @@ async fn what_vendors_answer_is_taken_for_what_it_means() {
         (dingtalk, 200, json!({ "errcode": 130_101, "errmsg": "send too fast" }), LATER),
         (dingtalk, 200, json!({ "errcode": 300_001, "errmsg": "token is not exist" }), MENDED),
         (dingtalk, 200, json!({ "errcode": 310_000, "errmsg": "sign not match" }), MENDED),
-        (feishu, 200, json!({ "code": 9_499, "msg": "too many request" }), LATER),
+        (wecom, 200, json!({ "errcode": 93008, "errmsg": "not in group" }), MENDED),
+        (dingtalk, 200, json!({ "errcode": 410_100, "errmsg": "speed limit" }), LATER),
+        (dingtalk, 200, json!({ "errcode": 300_005, "errmsg": "token is not exist" }), MENDED),
+        (dingtalk, 200, json!({ "errcode": 400_102, "errmsg": "robot is stopped" }), MENDED),
+        (dingtalk, 200, json!({ "errcode": 460_101, "errmsg": "exceed 20000 bytes" }), UNFIT),
+        (feishu, 400, json!({ "code": 9_499, "msg": "too many request" }), LATER),
+        (feishu, 400, json!({ "code": 9_499, "msg": "Bad Request", "data": {} }), UNFIT),
+        (feishu, 429, json!({ "code": 99_991_400, "msg": "request trigger" }), LATER),
+        (feishu, 200, json!({ "code": 19_007, "msg": "Bot Not Enabled" }), MENDED),
+        (feishu, 200, json!({ "code": 19_022, "msg": "Ip Not Allowed" }), MENDED),
+        (feishu, 200, json!({ "code": 19_024, "msg": "Key Words Not Found" }), MENDED),
         (feishu, 200, json!({ "code": 11_232, "msg": "frequency limited" }), LATER),
         (feishu, 200, json!({ "code": 19_001, "msg": "token invalid" }), MENDED),
         (feishu, 200, json!({ "code": 19_021, "msg": "sign match fail" }), MENDED),
@@ -258,6 +292,15 @@ async fn what_vendors_answer_is_taken_for_what_it_means() {
         let outcome = by(&vendor, robot, &message()).await;
         assert_eq!(outcome.word(), expected, "{answer}: {outcome:?}");
         assert!(!format!("{outcome:?}").contains("key=k"), "the address is a secret: {outcome:?}");
+    }
+    for (robot, answer, minutes) in [
+        (wecom, json!({ "errcode": 45009 }), 1),
+        (dingtalk, json!({ "errcode": 130_101 }), 10),
+        (feishu, json!({ "code": 11_232 }), 1),
+    ] {
+        vendor.answers(200, answer);
+        let Outcome::Later { after, .. } = by(&vendor, robot, &message()).await else { panic!() };
+        assert_eq!(after, Some(Duration::from_mins(minutes)), "{robot}");
     }
 }
 
@@ -270,6 +313,8 @@ async fn a_webhook_gets_json_with_a_signature_over_the_time_and_the_body() {
     let asked = vendor.next().await;
     let (time, body) = (asked.header("x-gatehouse-timestamp"), asked.body.clone());
     assert_eq!(time, "1772337600");
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/sms"));
+    assert_eq!(asked.header("content-type"), "application/json; charset=utf-8");
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"SEC0ffee");
     let given = asked.header("x-gatehouse-signature").strip_prefix("sha256=").unwrap();
     let given: Vec<u8> = (0..given.len() / 2)
@@ -295,6 +340,9 @@ async fn any_provider_of_text_messages_fits_by_its_template() {
     assert_eq!(by(&vendor, &json, &quoted).await, Outcome::Sent);
     let asked = vendor.next().await;
     assert_eq!(asked.header("authorization"), "Bearer SEC0ffee");
+    assert_eq!(asked.header("content-type"), "application/json; charset=utf-8");
+    let text = asked.json()["text"].as_str().unwrap().chars().count();
+    assert!(text <= 200, "{text} letters");
     let text = asked.json()["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("a \"fire\" {secret} \\. take an extinguisher"), "{text}");
     assert!(text.ends_with("https://box/events/01EVENT No. gw-7"), "{text}");
@@ -308,6 +356,9 @@ async fn any_provider_of_text_messages_fits_by_its_template() {
     assert_eq!(by(&vendor, form, &message()).await, Outcome::Sent);
     let asked = vendor.next().await;
     assert_eq!(asked.header("content-type"), "application/x-www-form-urlencoded");
+    let form = String::from_utf8(asked.body.to_vec()).unwrap();
+    let text = form.strip_prefix("p=13800000000&t=").unwrap();
+    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{form}");
     let get = "sms = { url = \"URL?p={phone}&t={text}\" }";
     assert_eq!(by(&vendor, get, &message()).await, Outcome::Sent);
     let asked = vendor.next().await;
@@ -346,4 +397,31 @@ async fn a_secret_that_cannot_be_read_is_told_and_what_it_is_for() {
     let outcome = by(&vendor, "wecom = { url-file = \"DIR/none\" }", &message()).await;
     let Outcome::Misconfigured { why } = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("none` cannot be read: No such file"), "{why}");
+}
+
+/// What each channel sends in the worst minutes, on its own limits and simulated time.
+#[test]
+fn no_robot_is_asked_more_often_than_its_vendor_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let robots = ["wecom", "dingtalk", "feishu"];
+    let channels =
+        robots.map(|id| format!("[[channel]]\nid = \"{id}\"\n{id} = {{ url-file = \"u\" }}\n"));
+    let config = config(folder.path(), &channels.concat());
+    for (channel, allowed) in
+        config.channels.iter().zip([&[(20, 60)][..], &[(20, 60)], &[(100, 60), (5, 1)]])
+    {
+        let mut pace = Pace::new(limits(channel));
+        let (mut now, mut sent) = (Timestamp(0), Vec::new());
+        for _ in 0..500 {
+            now = pace.next(now);
+            pace.sent(now);
+            sent.push(now);
+        }
+        for (many, seconds) in allowed {
+            for (first, next) in sent.iter().zip(&sent[*many..]) {
+                let span = next.since(*first);
+                assert!(span > Duration::from_secs(*seconds), "{}: {many} in {span:?}", channel.id);
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::check::{Over, load_all};
+use super::check::{Faults, Over, load_all};
 use super::{INVALID, check};
 use crate::bundle::head::Head;
 use crate::bundle::installed::{Installed, Layer, Terms};
@@ -120,12 +120,8 @@ fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json:
     Ok(match &args.action {
         Action::Install { file, shadow, older } => {
             let terms = Terms { beside: *shadow, may_be_older: *older };
-            let judge = |layer: &Layer| {
-                judge(&args.config, Some(layer))?;
-                if *shadow { judge_beside(&args.config, layer) } else { Ok(()) }
-            };
             let refused = || format!("{} is refused; nothing has changed", file.display());
-            let layer = installed.install(file, &trust, terms, judge).with_context(refused)?;
+            let layer = install(&args.config, config, file, terms).with_context(refused)?;
             let place = if *shadow { "candidate" } else { "installed" };
             serde_json::json!({
                 place: layer.title, "signed-by": layer.signer, "folder": layer.folder, "note": then
@@ -141,6 +137,40 @@ fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json:
     })
 }
 
+/// Puts the configuration with this bundle through all that `check` does, and installs it.
+fn install(
+    folder: &Path,
+    config: &GatewayConfig,
+    file: &Path,
+    terms: Terms,
+) -> Result<Layer, BundleError> {
+    let trust = Trust::read(&config.bundles.trusted_keys)?;
+    Installed::below(&config.store.path).install(file, &trust, terms, |layer| {
+        judge(folder, Some(layer))?;
+        if terms.beside { judge_beside(folder, layer) } else { Ok(()) }
+    })
+}
+
+/// The same for a gateway that runs: never an older one, and `take_back` when it cannot be loaded.
+pub(super) fn install_running(folder: &Path, file: &Path, shadow: bool) -> anyhow::Result<Layer> {
+    let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
+    let terms = Terms { beside: shadow, may_be_older: false };
+    Ok(install(folder, &gateway.config, file, terms)?)
+}
+
+/// Undoes [`install_running`].
+pub(super) fn take_back(folder: &Path, shadow: bool) -> anyhow::Result<()> {
+    let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
+    let trust = Trust::read(&gateway.config.bundles.trusted_keys)?;
+    let installed = Installed::below(&gateway.config.store.path);
+    if shadow {
+        installed.drop_candidate()?;
+    } else {
+        installed.go_back(&trust, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
 /// Goes back from a promoted bundle that broke its budget; gives the name of what is back.
 pub(super) fn withdraw(folder: &Path, id: &str) -> anyhow::Result<String> {
     let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
@@ -152,20 +182,24 @@ pub(super) fn withdraw(folder: &Path, id: &str) -> anyhow::Result<String> {
 
 /// A candidate must read the same devices as the configuration that runs.
 fn judge_beside(folder: &Path, candidate: &Layer) -> Result<(), BundleError> {
-    let read = |over| check::load_with(folder, over).map_err(|faults| faults.print());
-    let faults = |()| BundleError::Refused("the configuration has the faults above".to_owned());
-    let live = read(Over::Installed).map_err(faults)?;
-    let beside = read(Over::This(Some(candidate))).map_err(faults)?;
+    let read = |over| check::load_with(folder, over).map_err(|faults| would_have(&faults));
+    let live = read(Over::Installed)?;
+    let beside = read(Over::This(Some(candidate)))?;
     let why = misfit(&live.built.community, &beside.built.community);
     why.map_or(Ok(()), |why| Err(BundleError::Refused(why)))
 }
 
 /// The configuration as it would be.
 pub(super) fn judge(folder: &Path, layer: Option<&Layer>) -> Result<(), BundleError> {
-    load_all(folder, Over::This(layer)).map(drop).map_err(|faults| {
-        faults.print();
-        BundleError::Refused("the configuration would have the faults above".to_owned())
-    })
+    load_all(folder, Over::This(layer)).map(drop).map_err(|faults| would_have(&faults))
+}
+
+fn would_have(faults: &Faults) -> BundleError {
+    let faults = faults.plain();
+    BundleError::Refused(format!(
+        "the configuration would have these faults:\n{}",
+        faults.trim_end()
+    ))
 }
 
 fn verify(

@@ -1,4 +1,4 @@
-//! What is wrong with `[alerts]` and `[[channel]]`, and with those who name a channel.
+//! What is wrong with `[alerts]`, `[[channel]]` and `[[bays-webhook]]`, and with those who name a channel.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,14 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig) {
         check_name(document, &format!("{path}.id"), &channel.id);
         check_unique(document, &format!("{path}.id"), &channel.id, &mut ids);
         check_channel(document, &path, channel);
+    }
+    for (position, hook) in config.bays_webhooks.iter().enumerate() {
+        let path = format!("bays-webhook.{position}");
+        check_url(document, &format!("{path}.url"), &hook.url);
+        check_secret(document, &format!("{path}.secret-file"), &hook.secret_file, false);
+        if let Some(file) = &hook.ca_file {
+            check_secret(document, &format!("{path}.ca-file"), file, false);
+        }
     }
 }
 
@@ -186,8 +194,23 @@ fn check_relay(
         return;
     };
     let points = || device.device_type.points.iter().map(|point| point.name.as_str());
-    if points().all(|point| point != relay.point) {
+    let path = format!("{path}.point");
+    let Some(point) = device.device_type.points.iter().find(|point| point.name == relay.point)
+    else {
         let message = format!("the device `{}` has no point `{}`", relay.device, relay.point);
-        gateway.fault(&format!("{path}.point"), message, nearest(&relay.point, points()));
+        gateway.fault(&path, message, nearest(&relay.point, points()));
+        return;
+    };
+    let takes = |value: f64| {
+        point.writable.as_ref().is_some_and(|w| w.range.0 <= value && value <= w.range.1)
+    };
+    if !(takes(0.0) && takes(1.0)) {
+        let message = format!(
+            "the point `{}` of `{}` cannot be switched: its device type does not declare it \
+             `writable` with 0 and 1 in its range",
+            relay.point, relay.device
+        );
+        let others = device.device_type.points.iter().filter(|point| point.writable.is_some());
+        gateway.fault(&path, message, nearest(&relay.point, others.map(|p| p.name.as_str())));
     }
 }

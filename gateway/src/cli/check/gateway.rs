@@ -17,6 +17,7 @@ use crate::config::{
 use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::tls::Credentials;
+use crate::web;
 
 use super::channels;
 
@@ -39,6 +40,11 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
     for (_, path) in config.channels.iter_mut().flat_map(ChannelConfig::files) {
         *path = folder.join(&*path);
     }
+    for hook in &mut config.bays_webhooks {
+        for path in [Some(&mut hook.secret_file), hook.ca_file.as_mut()].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
     let ConsoleConfig {
         enabled: _,
         listen: _,
@@ -50,7 +56,8 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
     } = &mut config.console;
     let files = [token_file, cert_file, key_file].into_iter().flatten();
     let command_keys = config.uplink.iter_mut().flat_map(|uplink| &mut uplink.command_keys);
-    for path in files.chain(&mut config.bundles.trusted_keys).chain(command_keys) {
+    let bundles = config.bundles.trusted_keys.iter_mut().chain(&mut config.bundles.ca_file);
+    for path in files.chain(bundles).chain(command_keys) {
         *path = folder.join(&*path);
     }
 }
@@ -115,6 +122,11 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
             let path = format!("bundles.trusted-keys.{position}");
             document.fault(&path, error.to_string(), Some(help.to_owned()));
         }
+    }
+    if let Some(authorities) = &config.bundles.ca_file
+        && let Err(why) = web::roots(Some(authorities))
+    {
+        document.fault("bundles.ca-file", why, None);
     }
     if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
         document.fault("console.token-file", error.to_string(), None);

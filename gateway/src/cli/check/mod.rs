@@ -3,6 +3,7 @@
 //! `run`, `replay` and `demo` load their configuration through [`load`] too, so what they accept is
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
+pub mod aside;
 mod channels;
 mod gateway;
 mod overlay;
@@ -147,7 +148,7 @@ pub struct Changed {
 /// Reads and checks a configuration folder with this scene in the place of the one of its id. Its
 /// stories may tell of what it was before, so that they are no faults.
 pub fn load_changed(folder: &Path, scene: &Path) -> Result<Changed, Faults> {
-    let changes = Changes { scene: Some(scene), overlay: None };
+    let changes = Changes { scene: Some(scene), ..Changes::default() };
     let loaded = load_parts(folder, Over::Installed, changes)?;
     let name = scene.display().to_string();
     let id = loaded.texts.get(&name).and_then(|text| reader::scene_id(text)).unwrap_or_default();
@@ -163,6 +164,8 @@ struct Changes<'c> {
     scene: Option<&'c Path>,
     /// What was made on the console.
     overlay: Option<&'c Path>,
+    /// Of what people made or set there, what is not looked at.
+    without: &'c [PathBuf],
 }
 
 fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loaded, Faults> {
@@ -191,9 +194,11 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     let mut device_types =
         reader.layered(&folder.join("device-types"), over("device-types").as_deref());
     let made = config.as_ref().map(|config| workshop::below(&config.store.path));
-    let made = changes.overlay.map(Path::to_owned).or(made).unwrap_or_default();
-    device_types.extend(reader.added(&made.join(workshop::DEVICE_TYPES)));
-    let (community, seam) = overlay::with_devices(&mut reader, community, &made);
+    let made = changes.overlay.map(Path::to_owned).or(made);
+    let made = made.filter(|made| !changes.without.contains(made));
+    let types = made.as_ref().map(|made| reader.added(&made.join(workshop::DEVICE_TYPES)));
+    device_types.extend(types.into_iter().flatten());
+    let (community, seam) = overlay::with_devices(&mut reader, community, made.as_deref());
     let mut scenes = reader.layered(&folder.join("scenes"), over("scenes").as_deref());
     if let Some(file) = changes.scene.and_then(|path| reader.file(path)) {
         let id = reader::scene_id(&file.text);
@@ -208,7 +213,9 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
     let sources = document.as_ref().zip(config.as_ref());
     let mut origins = Origins::of_files(&device_types, &scenes);
-    let set = config.as_ref().and_then(|config| reader.overlay(&config.store.path));
+    let store = config.as_ref().map(|config| config.store.path.as_path());
+    let store = store.filter(|store| !changes.without.contains(&crate::overlay::path(store)));
+    let set = store.and_then(|store| reader.overlay(store));
     let set = set.map(|file| Document::read::<Overlay>(&file.name, &file.text));
     let (set, overlay) = set.unzip();
     origins.overlay = overlay.flatten().unwrap_or_default();

@@ -22,10 +22,10 @@ pub(super) struct Seam {
 pub(super) fn with_devices(
     reader: &mut Reader,
     community: Option<File>,
-    overlay: &Path,
+    overlay: Option<&Path>,
 ) -> (Option<File>, Seam) {
-    let path = overlay.join(workshop::DEVICES);
-    let devices = path.is_file().then(|| reader.file(&path)).flatten();
+    let path = overlay.map(|overlay| overlay.join(workshop::DEVICES));
+    let devices = path.filter(|path| path.is_file()).and_then(|path| reader.file(&path));
     let (Some(mut file), Some(devices)) = (community.clone(), devices) else {
         return (community, Seam::default());
     };
@@ -53,7 +53,7 @@ impl Seam {
 pub fn judge(folder: &Path) -> Judge {
     let folder = folder.to_owned();
     Box::new(move |overlay| {
-        let changes = Changes { scene: None, overlay: Some(overlay) };
+        let changes = Changes { overlay: Some(overlay), ..Changes::default() };
         let loaded = load_parts(&folder, Over::Installed, changes).and_then(complete);
         loaded.map(|_sound| ()).map_err(|faults| faults.told())
     })

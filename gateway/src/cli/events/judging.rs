@@ -1,18 +1,17 @@
 //! `gatehouse events verdict` and `precision`: what events were worth.
 //!
 //! A verdict goes to the gateway that runs, which writes it into the journal as a message of its own.
-//! So precision can be counted from the journal alone. Scenes on trial leave nothing there: the console
-//! shows theirs.
+//! So precision is counted from the journal; but for scenes on trial, which leave nothing there: what they
+//! would have raised is counted from what the store remembers of the last events, in a row of its own.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use gatehouse_core::event::message::Message;
 use gatehouse_core::event::verdict::{self, Opinion, RECORD, Tally};
 use gatehouse_core::reading::Timestamp;
 
-use super::{language, pick, readable};
+use super::{language, pick};
 use crate::journal::ask::Journal;
 
 #[derive(Debug, clap::Args)]
@@ -83,44 +82,44 @@ pub(super) fn precision(
     now: Timestamp,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    // An event's newest message knows the last that was said of it.
-    let mut newest: BTreeMap<String, (String, Option<verdict::Verdict>)> = BTreeMap::new();
-    for entry in journal.lines()? {
-        let Some(Message { subject, data, .. }) = readable(&entry?) else { continue };
-        // An exercise is nobody's mistake.
-        if data.drill {
-            continue;
+    let is_wanted = |scene: &str| wanted.scene.as_ref().is_none_or(|wanted| wanted == scene);
+    // By scene, and whether it was on trial: what it would have raised is no event.
+    let mut tallies: BTreeMap<(String, bool), Tally> = BTreeMap::new();
+    let mut count = |scene: &str, is_pilot, said| {
+        if is_wanted(scene) {
+            tallies.entry((scene.to_owned(), is_pilot)).or_default().count(said);
         }
-        let is_wanted = wanted.scene.as_ref().is_none_or(|scene| *scene == data.scene);
-        let is_recent = data.detected.parse().is_ok_and(|at: Timestamp| now.since(at) <= RECORD);
-        if is_wanted && is_recent {
-            let said = data.review.verdict.as_deref();
-            let said = verdict::Verdict::ALL.into_iter().find(|known| Some(known.word()) == said);
-            newest.insert(subject, (data.scene, said));
-        }
+    };
+    let since = now - RECORD;
+    // An exercise is nobody's mistake.
+    let events = journal.summaries(since, Timestamp(i64::MAX))?;
+    for event in events.iter().filter(|event| !event.drill) {
+        count(&event.scene, false, event.verdict);
     }
-    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    for (scene, said) in newest.into_values() {
-        tallies.entry(scene).or_default().count(said);
+    let raised = journal.raised()?;
+    for raised in raised.iter().filter(|raised| raised.is_pilot && raised.opened >= since) {
+        count(&raised.scene, true, raised.verdict());
     }
     if !wanted.json {
         let [scene, right] = ["scene", "right"];
-        writeln!(out, "{scene:20} {right:>6}  events  real  false  planned  unjudged")?;
+        writeln!(out, "{scene:28} {right:>6}  events  real  false  planned  unjudged")?;
     }
-    for (scene, tally) in tallies {
+    for ((scene, is_pilot), tally) in tallies {
         let Tally { events, real, false_alarms, planned } = tally;
         let (unjudged, precision) = (tally.unjudged(), tally.precision());
         if wanted.json {
             let object = serde_json::json!({
-                "scene": scene, "events": events, "real": real, "false_alarms": false_alarms,
-                "planned": planned, "unjudged": unjudged, "precision": precision,
+                "scene": scene, "pilot": is_pilot, "events": events, "real": real,
+                "false_alarms": false_alarms, "planned": planned, "unjudged": unjudged,
+                "precision": precision,
             });
             writeln!(out, "{object}")?;
         } else {
+            let scene = if is_pilot { format!("{scene} (pilot)") } else { scene };
             let right = precision.map_or("-".to_owned(), |share| format!("{:.0} %", share * 100.0));
             writeln!(
                 out,
-                "{scene:20} {right:>6}  {events:6}  {real:4}  {false_alarms:5}  {planned:7}  {unjudged:8}"
+                "{scene:28} {right:>6}  {events:6}  {real:4}  {false_alarms:5}  {planned:7}  {unjudged:8}"
             )?;
         }
     }

@@ -1,6 +1,7 @@
 //! The journal's commands on a small journal.
 
 use gatehouse_core::event::message::Record;
+use gatehouse_core::event::verdict::{self, Raised, Said};
 use gatehouse_core::pipeline::Batch;
 use tokio::sync::mpsc;
 
@@ -116,9 +117,9 @@ fn precision_counts_the_last_word_on_each_event_of_the_last_90_days() {
     assert_eq!(
         count(None, false, "2026-03-01T00:00:00Z"),
         "\
-scene                 right  events  real  false  planned  unjudged
-air                    67 %       5     2      1        1         1
-bins                      -       1     0      0        0         1
+scene                         right  events  real  false  planned  unjudged
+air                            67 %       5     2      1        1         1
+bins                              -       1     0      0        0         1
 "
     );
     let air = count(Some("air"), true, "2026-03-01T00:00:00Z");
@@ -127,6 +128,60 @@ bins                      -       1     0      0        0         1
     assert_eq!(count(None, true, "2026-06-01T00:00:00Z"), "", "more than 90 days ago");
     let shown = made.said(|journal, out| show(journal, "A", false, out));
     assert!(shown.contains("judged     real, by Li"), "{shown}");
+}
+
+#[test]
+fn precision_leaves_exercises_out_and_counts_pilots_in_a_row_of_their_own() {
+    let mut drill = message("D", "opened", "2026-01-02T00:00:00.000Z", 4, "air", "east");
+    drill.data.drill = true;
+    let raised = |event: &str, is_pilot, verdict| {
+        let said = Said {
+            verdict,
+            by: "Li".into(),
+            note: String::new(),
+            at: "2026-01-02T00:00:00Z".parse().unwrap(),
+        };
+        let raised = Raised {
+            event: event.into(),
+            scene: "air".into(),
+            title: Text::default(),
+            why: Text::default(),
+            area: "east".into(),
+            device: "t1".into(),
+            level: 3,
+            opened: said.at,
+            over: None,
+            speakers: std::collections::BTreeSet::new(),
+            said: Some(said),
+            is_pilot,
+        };
+        (format!("raised/{event}"), serde_json::to_vec(&raised).ok())
+    };
+    let states = vec![
+        raised("P", true, verdict::Verdict::FalseAlarm),
+        raised("A", false, verdict::Verdict::Real),
+    ];
+    let told = message("A", "opened", "2026-01-02T00:00:00.000Z", 3, "air", "east");
+    let made = Made::holding(&[told, drill], states, |json| json);
+    let count = |json, now: &str| {
+        let wanted = judging::Precision { scene: None, json };
+        made.said(|journal, out| judging::precision(journal, &wanted, now.parse().unwrap(), out))
+    };
+
+    assert_eq!(
+        count(false, "2026-03-01T00:00:00Z"),
+        "\
+scene                         right  events  real  false  planned  unjudged
+air                               -       1     0      0        0         1
+air (pilot)                     0 %       1     0      1        0         0
+"
+    );
+    let rows: Vec<serde_json::Value> = count(true, "2026-03-01T00:00:00Z")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((&rows[0]["pilot"], &rows[1]["pilot"]), (&false.into(), &true.into()));
+    assert_eq!(count(true, "2026-06-01T00:00:00Z"), "", "more than 90 days ago");
 }
 
 #[test]
@@ -148,7 +203,7 @@ fn without_a_gateway_that_runs_a_verdict_teaches_nobody() {
 #[test]
 fn one_record_that_cannot_be_read_hides_no_other() {
     let opened = |event| message(event, "opened", "2026-01-01T00:01:00.000Z", 3, "air", "east");
-    let made = Made::holding(&[opened("A"), opened("B")], |mut json| {
+    let made = Made::holding(&[opened("A"), opened("B")], Vec::new(), |mut json| {
         if json["subject"] == "A" {
             json["data"]["cause"]["threshold"] = serde_json::Value::Null;
         }
@@ -183,12 +238,14 @@ impl Made {
     }
 
     fn of(messages: &[Message]) -> Self {
-        Self::holding(messages, |json| json)
+        Self::holding(messages, Vec::new(), |json| json)
     }
 
-    /// As [`Made::of`], with each message's JSON changed on its way to the disk.
+    /// As [`Made::of`], with what the pipeline remembers, and each message's JSON changed on its way to the
+    /// disk.
     fn holding(
         messages: &[Message],
+        states: Vec<(String, Option<Vec<u8>>)>,
         written: impl Fn(serde_json::Value) -> serde_json::Value,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -204,7 +261,7 @@ impl Made {
         });
         let records: Vec<Record> = records.collect();
         let written = records.iter().map(|r| r.json.clone()).collect();
-        sender.send(Batch { number: 1, records, ..Batch::default() });
+        sender.send(Batch { number: 1, records, states, ..Batch::default() });
         reports.blocking_recv().unwrap();
         drop(sender);
         writer.join().unwrap();

@@ -53,6 +53,7 @@ fn nobody() -> Community {
         township: "t".into(),
         calendar: None,
         plan_size: None,
+        interlocks: Vec::new(),
         duties: Duties::default(),
         gateway: "g".into(),
         areas: Vec::new(),

@@ -1,5 +1,6 @@
 //! The readings around an event as a drawing: one point over time, with what would have been normal as a
-//! band and the moment from which it counted as a line.
+//! band and the moment from which it counted as a line. Where the readings are gone, the mean of each
+//! quarter of an hour is drawn, on a strip from its least to its greatest reading, and told as a table.
 //!
 //! SVG made here: no script is needed, and no style stands in it. The numbers at its sides are text beside
 //! the drawing, so that it may be stretched to any width.
@@ -9,14 +10,15 @@ use std::fmt::Write as _;
 use gatehouse_core::community::quantity::{Language, printed_unit};
 use gatehouse_core::event::message::{Contribution, EventData};
 use gatehouse_core::reading::Timestamp;
-use gatehouse_core::statistics::window::Window;
 use maud::{Markup, html};
 
 use crate::console::Snapshot;
+use crate::console::chart::{Day, means, runs, strip};
 use crate::console::figures::{quantity, range, value};
 use crate::console::inbox::row::local;
 use crate::console::page::translated;
 use crate::console::words::event::EventWords;
+use crate::lookout::Around;
 
 const WIDE: f64 = 1_000.0;
 const HIGH: f64 = 240.0;
@@ -49,15 +51,14 @@ impl Axes {
 /// `None` when there is nothing to draw.
 pub(super) fn draw(
     snapshot: &Snapshot,
-    window: &Window,
+    around: &Around,
     part: &Contribution,
     data: &EventData,
     language: Language,
 ) -> Option<Markup> {
     let words = EventWords::of(language);
-    let point = window.points.iter().position(|name| *name == part.point)?;
-    let readings: Vec<Reading> =
-        window.rows.iter().filter_map(|(at, values)| Some((*at, *values.get(point)?))).collect();
+    let measured = Measured::of(around, &part.point)?;
+    let readings = measured.readings();
     let axes = axes(&readings, part.expected)?;
     let unit = printed_unit(&part.unit);
     let title = point_title(snapshot, part, language);
@@ -99,15 +100,90 @@ pub(super) fn draw(
                         @let x = format!("{:.1}", axes.x(since));
                         line .since x1=(x) x2=(x) y1="0" y2="240" {}
                     }
-                    path .run d=(path(&readings, &axes)) {}
+                    (run(&measured, &axes))
                 }
             }
             div .times aria-hidden="true" {
                 span { (local(snapshot, axes.from)) }
                 span { (local(snapshot, axes.to)) }
             }
+            @if let Measured::Quarters(quarters) = &measured {
+                p .soft { (words.only_quarters) }
+                (table(snapshot, quarters, &title, words))
+            }
         }
     })
+}
+
+/// What is known of one point.
+enum Measured<'a> {
+    Readings(Vec<Reading>),
+    Quarters(&'a Day),
+}
+
+impl<'a> Measured<'a> {
+    fn of(around: &'a Around, point: &str) -> Option<Self> {
+        match around {
+            Around::Readings(window) => {
+                let point = window.points.iter().position(|name| name == point)?;
+                let rows = window.rows.iter();
+                let readings = rows.filter_map(|(at, values)| Some((*at, *values.get(point)?)));
+                Some(Self::Readings(readings.collect()))
+            }
+            Around::Quarters { points, .. } => Some(Self::Quarters(points.get(point)?)),
+        }
+    }
+
+    /// What the axes must hold.
+    fn readings(&self) -> Vec<Reading> {
+        match self {
+            Self::Readings(readings) => readings.clone(),
+            Self::Quarters(quarters) => {
+                let good = quarters.iter().filter(|(_, quarter)| quarter.good > 0);
+                good.flat_map(|(at, of)| [(at.start(), of.min), (at.end(), of.max)]).collect()
+            }
+        }
+    }
+}
+
+fn run(measured: &Measured<'_>, axes: &Axes) -> Markup {
+    match measured {
+        Measured::Readings(readings) => html! { path .run d=(path(readings, axes)) {} },
+        Measured::Quarters(quarters) => {
+            let (x, y) = (|at| axes.x(at), |value| axes.y(value));
+            html! {
+                @for run in runs(quarters) {
+                    polygon .strip points=(strip(&run, &x, &y)) {}
+                    polyline .run points=(means(&run, &x, &y)) {}
+                }
+            }
+        }
+    }
+}
+
+/// The quarters for those who do not see the drawing.
+fn table(snapshot: &Snapshot, quarters: &Day, title: &str, words: &EventWords) -> Markup {
+    let name = format!("{title}: {}", words.quarters);
+    html! {
+        details {
+            summary { (words.quarters) }
+            div .scroll tabindex="0" role="group" aria-label=(name) {
+                table .figures {
+                    thead { tr { @for head in words.quarter { th scope="col" { (head) } } } }
+                    tbody {
+                        @for (at, of) in quarters.iter().filter(|(_, of)| of.good > 0) {
+                            tr {
+                                th scope="row" { (local(snapshot, at.start())) }
+                                @for number in [of.mean(), of.min, of.max] {
+                                    td .number { (value(number)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn point_title(snapshot: &Snapshot, part: &Contribution, language: Language) -> String {
@@ -186,6 +262,8 @@ fn thinned(readings: &[Reading], axes: &Axes) -> Vec<Reading> {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_core::statistics::quarter::{Quarter, Statistic};
+
     use super::*;
 
     fn readings(values: &[f64]) -> Vec<Reading> {
@@ -220,5 +298,29 @@ mod tests {
         }
         let flat = axes(&readings(&[5.0, 5.0]), (None, None)).unwrap();
         assert!(flat.low < 5.0 && flat.high > 5.0);
+    }
+
+    #[test]
+    fn where_readings_are_gone_the_quarters_are_drawn_from_their_least_to_their_greatest() {
+        let mut quarter = Statistic::default();
+        for value in [2.0, 4.0, 9.0] {
+            quarter.push(value);
+        }
+        let (first, gap) = (Quarter(100), Quarter(103));
+        let mut silent = Statistic::default();
+        silent.push_bad();
+        let quarters = [(first, quarter), (Quarter(101), silent), (gap, quarter)].into();
+        let points = [("pm2_5".to_owned(), quarters)].into();
+        let around = Around::Quarters { device: "d".into(), points };
+
+        let measured = Measured::of(&around, "pm2_5").unwrap();
+        let readings = measured.readings();
+        let axes = axes(&readings, (None, None)).unwrap();
+        let drawn = run(&measured, &axes).0;
+
+        assert_eq!((axes.from, axes.to), (first.start(), gap.end()));
+        assert_eq!(span(&readings), Some((2.0, 9.0)));
+        assert_eq!(drawn.matches("class=\"strip\"").count(), 2, "a gap is a gap: {drawn}");
+        assert!(Measured::of(&around, "noise").is_none());
     }
 }

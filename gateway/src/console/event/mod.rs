@@ -17,7 +17,6 @@ use axum::response::{IntoResponse, Response};
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::event::message::{Contribution, EventData, Message};
 use gatehouse_core::event::summary::Summary;
-use gatehouse_core::statistics::window::Window;
 use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -35,6 +34,7 @@ use super::words::Words;
 use super::words::event::EventWords;
 use super::{Console, Snapshot, events};
 use crate::accounts::{Principal, Right};
+use crate::lookout::Around;
 use crate::store::{Filter, Place, Store, StoreError};
 
 /// Similar events of the past that are shown.
@@ -55,7 +55,7 @@ struct Shown {
     open: Option<EventView>,
     history: Vec<Message>,
     similar: Vec<Summary>,
-    windows: Vec<Window>,
+    around: Vec<Around>,
 }
 
 /// `GET /events/{id}`.
@@ -80,10 +80,12 @@ pub(super) async fn page(
         return Failure::NoEvent.answer(&reader);
     };
     let since = shown.data.started.parse().unwrap_or(snapshot.now);
+    let ended = || shown.history.last()?.time.parse().ok();
+    let until = if shown.open.is_some() { None } else { ended() }.unwrap_or(snapshot.now);
     let devices: BTreeSet<String> =
         measured(&shown.data).into_iter().map(|part| part.device.clone()).collect();
     for device in devices {
-        shown.windows.extend(console.sources.lookout.around(&device, since).await);
+        shown.around.extend(console.sources.lookout.around(&device, since, until).await);
     }
     let notice = told.notice.parse().ok().and_then(|number| console.notices.take(number));
     let language = reader.language;
@@ -122,7 +124,7 @@ fn past(store: &Store, id: &str, open: Option<EventView>) -> Result<Option<Shown
     let before = line.map(|line| Place { opened: line.opened, event: line.event });
     let mut similar = store.past(&filter, before.as_ref(), SIMILAR)?.events;
     similar.sort_by_key(|other| other.device != data.device);
-    Ok(Some(Shown { data, open, history, similar, windows: Vec::new() }))
+    Ok(Some(Shown { data, open, history, similar, around: Vec::new() }))
 }
 
 fn whole(
@@ -266,8 +268,8 @@ fn charts(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
     let drawn: Vec<Markup> = measured(data)
         .into_iter()
         .filter_map(|part| {
-            let window = shown.windows.iter().find(|window| window.device == part.device)?;
-            chart::draw(snapshot, window, part, data, language)
+            let around = shown.around.iter().find(|around| around.device() == part.device)?;
+            chart::draw(snapshot, around, part, data, language)
         })
         .collect();
     html! {

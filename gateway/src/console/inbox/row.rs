@@ -19,7 +19,7 @@ use crate::console::{Snapshot, judging, terms};
 pub(super) fn open(snapshot: &Snapshot, event: &EventView, language: Language) -> Markup {
     let words = Words::of(language);
     let data = &event.data;
-    let (numeral, level) = words.level(data.level);
+    let (_, level) = words.level(data.level);
     let title = translated(&data.title, language);
     let area = area_title(&snapshot.community, &data.area, language);
     let json = serde_json::to_vec(data).unwrap_or_default();
@@ -28,7 +28,7 @@ pub(super) fn open(snapshot: &Snapshot, event: &EventView, language: Language) -
     html! {
         li .card.{ "level-" (data.level.clamp(1, 4)) } data-key=(data.event) data-level=(data.level)
             data-rev=(format!("{:x}", fingerprint(&json)))
-            data-say={ (numeral) " " (level) ": " (title) ", " (area) } {
+            data-say={ (level) ": " (title) ", " (area) } {
             article aria-labelledby=(title_id) {
                 p .head {
                     (badge(data.level, language))

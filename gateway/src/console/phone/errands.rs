@@ -67,7 +67,7 @@ pub(super) async fn page(
     let body = html! {
         (notices::shown(notice.as_ref(), language))
         @if visitor.person.is_none() {
-            p .soft { (words.nobody) }
+            p .panel { (words.nobody) }
         } @else if all.is_empty() {
             p .calm { (words.none) }
         }

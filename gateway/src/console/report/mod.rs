@@ -83,7 +83,7 @@ pub(super) async fn show(
             Ok(pdf) => {
                 let name = format!("inline; filename=\"gatehouse-{month}.pdf\"");
                 let kind = "application/pdf".to_owned();
-                ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], pdf)
+                ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], pdf.to_vec())
                     .into_response()
             }
             Err(error) => failed(&error, &reader),

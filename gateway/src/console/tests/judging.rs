@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatehouse_core::community::quantity::Text;
+use gatehouse_core::community::scene::Status;
 use gatehouse_core::event::verdict::{Raised, Said, Tally, Verdict};
 use gatehouse_core::view::SceneView;
 
@@ -24,9 +25,10 @@ fn judged() -> View {
         over: Some(at),
         speakers: BTreeSet::new(),
         said: Some(Said { verdict: Verdict::FalseAlarm, by: "Li".into(), note: String::new(), at }),
+        is_pilot: false,
     }];
     view.scenes = vec![SceneView {
-        status: gatehouse_core::community::scene::Status::Live,
+        status: Status::Live,
         id: "general".into(),
         title: Text::new("异常", "Unusual reading"),
         tally: Tally { events: 9, real: 3, false_alarms: 1, planned: 2 },
@@ -103,5 +105,33 @@ async fn each_scene_has_its_record() {
     let chinese = format!("{}Accept-Language: zh\r\n", served.bearer());
     let page = served.ask("GET", "/", &chinese, "").await.body;
     assert!(page.contains("误报") && page.contains("准确率"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn no_exercise_and_nothing_on_trial_is_an_open_event_in_the_metrics() {
+    let mut view = troubled();
+    for (event, level) in view.events.iter_mut().zip([1, 2]) {
+        event.data.level = level;
+        event.data.drill = level == 1;
+        event.is_pilot = level == 2;
+    }
+    let tally = Tally { events: 3, real: 1, false_alarms: 0, planned: 0 };
+    let scene =
+        |id: &str, status| SceneView { id: id.into(), title: Text::default(), status, tally };
+    view.scenes = vec![scene("air", Status::Live), scene("bins", Status::Pilot)];
+    let served = serve_view(view).await;
+
+    let metrics = served.get("/metrics").await.body;
+
+    for line in [
+        "gatehouse_events_open{level=\"1\"} 0",
+        "gatehouse_events_open{level=\"2\"} 0",
+        "gatehouse_scene_verdicts{scene=\"air\",verdict=\"real\"} 1",
+        "gatehouse_pilot_verdicts{scene=\"bins\",verdict=\"none\"} 2",
+    ] {
+        assert!(metrics.lines().any(|l| l == line), "{line} in:\n{metrics}");
+    }
+    assert!(!metrics.contains("gatehouse_scene_verdicts{scene=\"bins\""), "{metrics}");
     served.end().await;
 }

@@ -87,3 +87,18 @@ async fn a_pdf_is_handed_out_without_changing_the_language_of_the_pages() {
     assert!(bytes[end + 4..].starts_with(b"%PDF-"));
     served.end().await;
 }
+
+#[tokio::test]
+async fn a_report_that_was_made_a_moment_ago_is_not_made_again() {
+    let served = serve_view(quiet()).await;
+    let first = served.get("/reports/2026-01").await.body;
+    assert!(first.contains("there was no event"), "{first}");
+
+    journal(&served);
+
+    let again = served.get("/reports/2026-01").await.body;
+    assert!(again.contains("there was no event"), "{again}");
+    let chinese = served.get("/reports/2026-01?lang=zh").await.body;
+    assert!(chinese.contains("共发生事件 3 起"), "another paper: {chinese}");
+    served.end().await;
+}

@@ -73,7 +73,8 @@ static EN: PhoneWords = PhoneWords {
     opened: "Thank you. Taken down as a new event: ",
     see: "See the event",
     none: "Nothing is waiting for you.",
-    nobody: "No person in community.toml has this account, so nobody can be sent by it.",
+    nobody: "This account belongs to nobody on duty, so nothing can be sent to it. Whoever looks after \
+             community.toml adds `account` to that person.",
     note: "Note (no names)",
     no_picture: "Words only: pictures are taken once they can be masked.",
     seen: "Seen, I see to it",
@@ -119,7 +120,7 @@ static ZH: PhoneWords = PhoneWords {
     opened: "谢谢，已登记为新事件：",
     see: "查看事件",
     none: "目前没有派给您的任务。",
-    nobody: "community.toml 中没有人员使用此账号，因此无法向其派单。",
+    nobody: "此账号未对应任何值班人员，因此无法向其派单。请维护人员在 community.toml 中为该人员填写 `account`。",
     note: "说明（勿写姓名）",
     no_picture: "只收文字：照片须能自动遮挡后才接收。",
     seen: "已知悉，马上处理",

@@ -93,6 +93,33 @@ fn an_event_has_one_line_that_tells_its_whole_life() {
 }
 
 #[test]
+fn an_event_that_is_put_aside_counts_how_often_and_how_long_whatever_takes_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(folder.path());
+    let until = |minute: Option<i64>| {
+        move |m: &mut Message| {
+            m.data.handling.shelved_until = minute.map(|minute| at(minute).rfc3339());
+        }
+    };
+    bench.put(vec![
+        told(1, "a", "opened", 5, |_| {}),
+        told(2, "a", "shelved", 10, until(Some(60))),
+        told(3, "a", "shelved", 20, until(Some(90))),
+        told(4, "a", "unshelved", 40, until(None)),
+        told(5, "a", "shelved", 50, until(Some(90))),
+        told(6, "a", "closed", 55, until(None)),
+        told(7, "b", "opened", 6, |_| {}),
+        told(8, "b", "shelved", 10, until(Some(60))),
+    ]);
+
+    let all = bench.store.summaries(at(0), at(60)).unwrap();
+
+    let minutes = |minutes| Some(std::time::Duration::from_mins(minutes));
+    assert_eq!((all[0].shelved, all[0].shelved_for(at(999))), (2, minutes(35)));
+    assert_eq!((all[1].shelved, all[1].shelved_for(at(30))), (1, minutes(20)), "and it lasts");
+}
+
+#[test]
 fn a_list_goes_back_in_time_page_by_page_and_shows_what_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::open(folder.path());

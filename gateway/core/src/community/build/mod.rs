@@ -8,13 +8,15 @@
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //! 4. [`site`]: areas, devices and their addresses
 //!    (with [`plan`]: where they are drawn),
-//! 5. [`calendar`]: days that contradict each other, and who asks for what is not there,
-//! 6. [`people`]: teams, shifts and times that name what there is,
-//! 7. [`simulation`]: what the simulator plays.
+//! 5. [`interlocks`]: what must hold elsewhere before something is written,
+//! 6. [`calendar`]: days that contradict each other, and who asks for what is not there,
+//! 7. [`people`]: teams, shifts and times that name what there is,
+//! 8. [`simulation`]: what the simulator plays.
 
 mod calendar;
 mod device_types;
 mod examples;
+mod interlocks;
 mod people;
 mod plan;
 mod range;
@@ -134,6 +136,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let mut devices = Vec::new();
     if let Some(site) = &site {
         devices = site::check(&mut site_document, site, &types, around.sources.as_deref());
+        interlocks::check(&mut site_document, site, &types);
         people::check(&mut site_document, site);
         if let Some(simulation) = &site.simulation {
             simulation::check(&mut site_document, simulation, site, &types, &scene_ids);
@@ -167,6 +170,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
             sources: around.sources.clone().unwrap_or_default(),
             device_types: types.values.into_values().cloned().collect(),
             devices,
+            interlocks: site.interlocks,
             scenes: scenes.into_iter().map(Arc::new).collect(),
             models: around.models.clone().unwrap_or_default(),
         }),

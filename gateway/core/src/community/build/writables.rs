@@ -23,7 +23,10 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
         }
         check_wire(document, &path, device_type, point, writable);
         check_limits(document, &path, device_type, point, writable);
-        check_when(document, &path, device_type, writable);
+        if let Some(text) = &writable.when {
+            let names = device_type.points.iter().map(|point| point.name.as_str()).collect();
+            check_when(document, &format!("{path}.when"), text, names);
+        }
         let is_shown = |example: &Example| example.write.contains_key(&point.name);
         if !device_type.examples.iter().any(is_shown) && !document.is_doubtful("example") {
             let message =
@@ -126,14 +129,11 @@ fn check_limits(
 }
 
 /// The interlock looks at values, and at nothing that has to be learnt first.
-fn check_when(document: &mut Document, path: &str, device_type: &DeviceType, writable: &Writable) {
-    let Some(text) = &writable.when else { return };
-    let path = format!("{path}.when");
-    let names = device_type.points.iter().map(|point| point.name.as_str());
-    let names: BTreeSet<&str> = names.chain([VALUE]).collect();
+pub(super) fn check_when(document: &mut Document, path: &str, text: &str, names: BTreeSet<&str>) {
+    let names: BTreeSet<&str> = names.into_iter().chain([VALUE]).collect();
     if let Err(faults) = check_detector(text, &names) {
         for fault in faults {
-            document.fault_inside(&path, fault.inside, fault.message, fault.help);
+            document.fault_inside(path, fault.inside, fault.message, fault.help);
         }
         return;
     }
@@ -142,7 +142,7 @@ fn check_when(document: &mut Document, path: &str, device_type: &DeviceType, wri
     let is_plain = rule.needs().iter().all(|need| need.feature == Feature::Value);
     if !is_plain || rule.asks_calendar() {
         let message = "an interlock looks at the points as they are now, and at `value`";
-        document.fault(&path, message, None);
+        document.fault(path, message, None);
     }
 }
 

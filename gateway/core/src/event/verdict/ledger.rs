@@ -60,6 +60,7 @@ impl Ledger {
             over: None,
             speakers: BTreeSet::new(),
             said: None,
+            is_pilot: false,
         });
         let before = (raised.level, raised.over, raised.speakers.len());
         raised.level = data.level;
@@ -71,6 +72,12 @@ impl Ledger {
             }
         }
         before != (raised.level, raised.over, raised.speakers.len())
+    }
+
+    /// Whether an event is one that nobody was told of, since its scene is on trial; true when that is news.
+    pub fn mark_pilot(&mut self, event: &str, is_pilot: bool) -> bool {
+        let marked = self.events.get_mut(event).map(|raised| &mut raised.is_pilot);
+        marked.is_some_and(|marked| std::mem::replace(marked, is_pilot) != is_pilot)
     }
 
     /// Takes down what somebody says; `None` when nobody knows the event.
@@ -137,11 +144,18 @@ impl Ledger {
         lessons
     }
 
-    /// How often each scene was right lately.
-    pub fn tallies(&self, now: Timestamp) -> BTreeMap<&str, Tally> {
+    /// How often each scene was right lately, by its events or by those it would have raised.
+    pub fn tallies(
+        &self,
+        now: Timestamp,
+        is_pilot: impl Fn(&str) -> bool,
+    ) -> BTreeMap<&str, Tally> {
         let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
-        for raised in self.events.values().filter(|raised| now.since(raised.opened) <= RECORD) {
-            tallies.entry(&raised.scene).or_default().count(raised.verdict());
+        let is_recent = |raised: &&Raised| now.since(raised.opened) <= RECORD;
+        for raised in self.events.values().filter(is_recent) {
+            if raised.is_pilot == is_pilot(&raised.scene) {
+                tallies.entry(&raised.scene).or_default().count(raised.verdict());
+            }
         }
         tallies
     }

@@ -26,6 +26,7 @@ fn raised(id: usize, device: &str, opened: Timestamp) -> Raised {
         over: None,
         speakers: [(device.to_owned(), "forecast".to_owned())].into(),
         said: None,
+        is_pilot: false,
     }
 }
 
@@ -92,15 +93,15 @@ fn planned_work_is_neither_false_nor_real() {
     for (id, verdict) in Verdict::ALL.into_iter().enumerate() {
         ledger.judge(&opinion(id, Some(verdict)), at(1));
     }
-    let tally = ledger.tallies(at(2))["odd"];
+    let tally = ledger.tallies(at(2), live)["odd"];
 
     assert_eq!(tally, Tally { events: 4, real: 1, false_alarms: 1, planned: 1 });
     assert_eq!((tally.unjudged(), tally.precision()), (1, Some(0.5)));
     ledger.judge(&opinion(0, None), at(2));
     ledger.judge(&opinion(1, None), at(2));
     assert_eq!(ledger.lessons(at(2)).len(), 0);
-    assert_eq!(ledger.tallies(at(2))["odd"].precision(), None);
-    assert_eq!(ledger.tallies(at(91)).len(), 0, "it is about the last 90 days");
+    assert_eq!(ledger.tallies(at(2), live)["odd"].precision(), None);
+    assert_eq!(ledger.tallies(at(91), live).len(), 0, "it is about the last 90 days");
 }
 
 #[test]
@@ -155,9 +156,26 @@ proptest! {
         }
 
         prop_assert_eq!(all.lessons(at(day)), last.lessons(at(day)));
-        prop_assert_eq!(all.tallies(at(day)), last.tallies(at(day)));
+        prop_assert_eq!(all.tallies(at(day), live), last.tallies(at(day), live));
         for lesson in all.lessons(at(day)).values() {
             prop_assert!((LOWEST..=HIGHEST).contains(&lesson.shift));
         }
     }
+}
+
+/// No scene is on trial.
+fn live(_: &str) -> bool {
+    false
+}
+
+#[test]
+fn what_a_scene_on_trial_would_have_raised_is_counted_apart() {
+    let mut ledger = ledger(3);
+    let event = ledger.newest()[0].event.clone();
+
+    assert!(ledger.mark_pilot(&event, true), "that is news");
+    assert!(!ledger.mark_pilot(&event, true) && !ledger.mark_pilot("e-none", true));
+
+    assert_eq!(ledger.tallies(at(2), live)["odd"].events, 2);
+    assert_eq!(ledger.tallies(at(2), |_| true)["odd"].events, 1);
 }

@@ -122,7 +122,10 @@ fn an_exercise_goes_through_the_whole_loop_and_counts_nowhere() {
         assert!(night.messages().iter().all(|message| message.data.drill));
         let dismiss = Deed::Dismiss { as_: Verdict::FalseAlarm };
         night.act_on(&event, dismiss, Side::Box).unwrap();
-        assert!(night.pipeline.view(night.now).scenes.is_empty(), "no figures");
+        let view = night.pipeline.view(night.now);
+        assert!(view.scenes.is_empty(), "no figures");
+        let counted: Vec<_> = view.counts.records.keys().copied().collect();
+        assert_eq!(counted, ["drill"]);
     }
 }
 

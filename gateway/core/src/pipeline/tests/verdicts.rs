@@ -272,6 +272,25 @@ fn a_scene_on_trial_learns_and_nobody_outside_hears_of_it() {
 }
 
 #[test]
+fn what_was_raised_on_trial_is_no_event_of_the_scene_that_became_live() {
+    let trial = ODD.replace("id = \"odd\"", "id = \"odd\"\n status = \"pilot\"");
+    let mut night = Night::new(watched(&[&trial]));
+    night.both(0..700, &[600]);
+    let tally = |night: &Night| {
+        let view = night.pipeline.view(night.now);
+        view.scenes.first().map_or(0, |scene| scene.tally.events)
+    };
+    assert_eq!(tally(&night), 2, "would-be alerts count");
+
+    night.handle(Input::Config(Arc::new(watched(&[ODD]))));
+    let mut restarted = Night::resumed(watched(&[ODD]), night.restored(), night.now);
+
+    assert_eq!((tally(&night), tally(&restarted)), (0, 0));
+    restarted.handle(Input::Config(Arc::new(watched(&[&trial]))));
+    assert_eq!(tally(&restarted), 2, "and they are remembered");
+}
+
+#[test]
 fn a_clock_that_is_set_forward_makes_no_verdict_older() {
     let mut night = Night::new(watched(&[ODD]));
     night.both(0..700, &[600]);

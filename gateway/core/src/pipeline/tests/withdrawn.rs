@@ -1,6 +1,7 @@
 //! Models that do not load and bundles that broke their budget are told as the gateway's own events.
 
 use super::*;
+use crate::alert::standing::Trouble;
 use crate::community::quantity::Text;
 use crate::pipeline::Withdrawn;
 
@@ -32,6 +33,20 @@ fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_
 }
 
 #[test]
+fn settings_that_were_set_aside_are_told_for_a_day() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+    let why = Text::new("第 3 行", "line 3");
+    night.talk(60, 20.0).handle(Input::SettingsSetAside { why });
+    let told = night.messages();
+    let told: Vec<_> = told.iter().map(|m| (m.data.scene.as_str(), m.data.level)).collect();
+    assert_eq!(told, [("settings-set-aside", 3)]);
+
+    night.talk(25 * 3_600, 20.0);
+
+    assert!(night.transcript.contains("cleared 3 Settings of the console were set aside"));
+}
+
+#[test]
 fn models_that_did_not_load_are_told_over_restarts_until_they_do() {
     let missing = |why: Option<&str>| Input::ModelsMissing { why: why.map(|w| Text::new(w, w)) };
     let mut night = Night::new(Night::with_scenes(&[]));
@@ -48,4 +63,32 @@ fn models_that_did_not_load_are_told_over_restarts_until_they_do() {
     assert_eq!(after.transcript, "");
     after.handle(missing(None)).talk(60, 20.0);
     assert!(after.transcript.contains("cleared 2 Models did not load"), "{}", after.transcript);
+}
+
+#[test]
+fn each_channel_that_is_down_is_one_event_over_restarts_until_it_delivers() {
+    let channels = |down: &[(&str, Trouble)]| Input::Channels {
+        down: down.iter().map(|(id, trouble)| ((*id).to_owned(), *trouble)).collect(),
+    };
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0).handle(channels(&[("sms", Trouble::Unreachable)])).talk(60, 20.0);
+    let both = [("mail", Trouble::Refused), ("sms", Trouble::Unreachable)];
+    night.handle(channels(&both)).talk(60, 20.0).handle(channels(&both)).talk(3_600, 20.0);
+    let told = night.messages();
+    let heads: Vec<_> = told
+        .iter()
+        .map(|m| (m.data.scene.as_str(), m.data.level, m.data.affected.as_slice()))
+        .collect();
+    let of = |channel: &str| vec!["gw".to_owned(), channel.to_owned()];
+    let (sms, mail) = (of("sms"), of("mail"));
+    assert_eq!(heads, [("channel-down", 2, &*sms), ("channel-down", 2, &*mail)]);
+    assert!(told[0].data.cause.why.en.contains("`sms` has delivered nothing"));
+
+    let mut after = Night::resumed(Night::with_scenes(&[]), night.restored(), night.now);
+    after.handle(channels(&both)).talk(3_600, 20.0);
+    assert_eq!(after.transcript, "", "told before");
+    after.handle(channels(&both[..1])).talk(60, 20.0);
+    assert_eq!(after.transcript.matches("cleared 2 Alert channel down").count(), 1);
+    after.handle(channels(&[])).talk(60, 20.0);
+    assert_eq!(after.transcript.matches("cleared 2 Alert channel down").count(), 2);
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::community::device_type::DeviceType;
+use crate::community::quantity::Text;
+use crate::community::writable::Interlock;
 use crate::decode::order::Order;
 use crate::pipeline::Write;
 
@@ -117,6 +119,34 @@ fn an_interlock_that_does_not_hold_or_cannot_tell_lets_nothing_through() {
     assert!(is_locked(night.handle(write(4, 0.0))), "that was a while ago");
 
     night.frame(0, r#"{"open": 1, "loop": 0}"#).handle(write(5, 0.0));
+    assert_eq!(night.orders.len(), 1);
+}
+
+#[test]
+fn an_interlock_of_the_community_looks_at_any_device_and_says_why() {
+    let mut community = night().pipeline.community.as_ref().clone();
+    community.interlocks = vec![Interlock {
+        device: "t1".into(),
+        point: "open".into(),
+        of: [("heat".to_owned(), "t2/temperature".to_owned())].into(),
+        when: "heat < 60.0 || value == 0.0".into(),
+        why: Text::new("着火", "there is a fire"),
+    }];
+    let mut night = Night::new(community);
+    let reason = |night: &mut Night| match refused(night) {
+        Refusal::Interlocked { reason } => reason,
+        other => panic!("{other:?}"),
+    };
+
+    night.frame(0, r#"{"open": 0, "loop": 0}"#).handle(write(1, 1.0));
+    assert!(reason(&mut night).contains("is not known now"), "the other one has said nothing");
+    night.frame(1, r#"{"t": 70}"#).handle(write(2, 1.0));
+    let expected = "`heat < 60.0 || value == 0.0` does not hold: 着火 / there is a fire";
+    assert_eq!(reason(&mut night), expected);
+    night.frame(0, r#"{"open": 1, "loop": 1}"#).handle(write(3, 0.0));
+    assert!(reason(&mut night).starts_with("`loop_taken"), "the device's own one counts too");
+
+    night.frame(1, r#"{"t": 20}"#).handle(write(4, 1.0));
     assert_eq!(night.orders.len(), 1);
 }
 

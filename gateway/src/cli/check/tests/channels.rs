@@ -97,3 +97,20 @@ fn a_channel_that_a_person_names_must_be_there_and_have_its_address() {
     let nowhere = told(sms, &format!("{person}channel = \"sms\"\n"));
     assert!(nowhere.concat().contains("the channel `sms` needs an `address`"), "{nowhere:#?}");
 }
+
+#[test]
+fn a_siren_is_a_point_that_can_be_switched() {
+    let broker = "[[broker]]\nid = \"b\"\nurl = \"mqtt://127.0.0.1:1883\"\n";
+    let bin = "[[device]]\nid = \"bin-1\"\ntype = \"bin\"\narea = \"east\"\n";
+    let told = |point: &str| {
+        let relay = format!("relay = {{ device = \"bin-1\", point = \"{point}\" }}");
+        told(&format!("{broker}[[channel]]\nid = \"c\"\n{relay}\n"), bin).concat()
+    };
+
+    let missing = told("temperatur");
+    assert!(missing.contains("has no point `temperatur`"), "{missing}");
+    assert!(missing.contains("did you mean `temperature`?"), "{missing}");
+    let read_only = told("temperature");
+    assert!(read_only.contains("does not declare it `writable`"), "{read_only}");
+    assert!(read_only.contains("\"line\":9"), "{read_only}");
+}

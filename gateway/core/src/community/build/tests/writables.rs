@@ -74,3 +74,31 @@ fn input_registers_and_bits_are_only_read() {
         assert!(told.iter().any(|told| told.contains(expected)), "{writable}: {told:#?}");
     }
 }
+
+#[test]
+fn an_interlock_of_the_community_names_what_there_is() {
+    let with = |interlock: &str| Files {
+        community: file("community.toml", &format!("{SITE}\n{interlock}")),
+        ..lid_with(WRITABLE, EXAMPLE)
+    };
+    let whole = "[[interlock]]\ndevice = \"door\"\npoint = \"open\"\nof = { level = \"sump/level\" }\n\
+                 when = \"level < 2.0 || value == 0.0\"\nwhy = { zh = \"水\", en = \"water\" }\n";
+    let built = build(&with(whole), &around()).unwrap();
+    assert_eq!(built.community.interlocks[0].of["level"], "sump/level");
+
+    for (found, replaced, expected) in [
+        ("\"door\"", "\"dor\"", "there is no device `dor` (did you mean `door`?)"),
+        ("\"open\"", "\"opn\"", "`door` has no point `opn` (did you mean `open`?)"),
+        ("sump/level", "sump/levle", "`sump` has no point `levle` (did you mean `level`?)"),
+        ("sump/level", "pump/level", "there is no device `pump` (did you mean `sump`?)"),
+        ("sump/level", "level", "`level` is no `device/point`"),
+        ("{ level =", "{ value =", "`value` is what is to be written"),
+        ("level < 2.0", "levle < 2.0", "has a point `levle` (did you mean `level`?)"),
+        ("level < 2.0", "rate.level < 2.0", "as they are now"),
+        ("\"door\"\npoint = \"open\"", "\"sump\"\npoint = \"level\"", "is not writable"),
+        ("when =", "unless =", "unknown key `unless`"),
+    ] {
+        let told = told(&with(&changed(whole, found, replaced)));
+        assert!(told.iter().any(|told| told.contains(expected)), "{replaced}: {told:#?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! `bundle.install`: fetched over HTTPS from Python's server, and in effect while the gateway runs; or
+//! refused, and what was active goes on.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+use super::things::ODD;
+use super::town::{Town, kind};
+use crate::peers::{command, gatehouse, lines, python, start, workspace};
+
+/// A town, and where its bundles lie.
+struct Market {
+    town: Town,
+    folder: PathBuf,
+    address: String,
+    asked: u32,
+    _server: Child,
+}
+
+impl Market {
+    async fn start() -> Self {
+        let town = Town::start().await;
+        let folder = town.path("market");
+        fs::create_dir(&folder).unwrap();
+        let (certificate, key) = town.authority.sign("market", &["localhost"]);
+        let mut server = start(
+            command(python())
+                .arg(workspace().join("tests/peers/files.py"))
+                .args([&folder, &certificate, &key])
+                .stdout(Stdio::piped()),
+        );
+        let mut said = lines(server.stdout.take().unwrap());
+        let ready = said.next_line().await.unwrap().expect("the server has ended");
+        let address = format!("https://localhost:{}", ready.strip_prefix("ready ").unwrap());
+        Self { town, folder, address, asked: 0, _server: server }
+    }
+
+    /// A bundle with this scene; gives its name and its SHA-256.
+    fn makes(&self, signer: &str, version: &str, scene: &str) -> (String, String) {
+        let source = self.town.path(&format!("source-{signer}-{version}"));
+        fs::create_dir_all(source.join("scenes")).unwrap();
+        fs::write(source.join("scenes/odd.toml"), scene).unwrap();
+        let about = format!("name = \"site\"\nversion = \"{version}\"\n");
+        fs::write(source.join("bundle.toml"), about).unwrap();
+        let name = format!("{signer}-{version}.bundle");
+        let out = self.folder.join(&name);
+        let key = self.town.path(signer);
+        let mut sign = Command::new(gatehouse());
+        sign.args(["bundle", "sign", "--key"]).arg(key).arg(source).arg("--out").arg(&out);
+        assert!(sign.stdout(Stdio::null()).status().unwrap().success());
+        let sum = Command::new("sha256sum").arg(&out).output().unwrap().stdout;
+        let sum = String::from_utf8(sum).unwrap();
+        (name, sum.split(' ').next().unwrap().to_owned())
+    }
+
+    async fn signed(&mut self, name: &str, sha256: &str) -> String {
+        self.asked += 1;
+        let url = format!("{}/{name}", self.address);
+        let args = json!({ "url": url, "sha256": sha256 });
+        let id = format!("bundle-{}", self.asked);
+        self.town.sign(&Town::command(&id, "bundle.install", &args)).await
+    }
+
+    async fn installs(&mut self, name: &str, sha256: &str) -> Value {
+        let signed = self.signed(name, sha256).await;
+        self.town.ask(&signed).await
+    }
+
+    /// The bundle that the gateway says is active.
+    async fn active(&mut self) -> Value {
+        self.asked += 1;
+        let id = format!("r-{}", self.asked);
+        let signed = self.town.sign(&Town::command(&id, "gateway.report", &json!({}))).await;
+        self.town.publish(&signed).await;
+        self.town.answer(&id, 1).await["result"]["bundle"].clone()
+    }
+
+    /// What an event of the scene is called.
+    async fn title(&mut self, plug: &str) -> Value {
+        self.town.say(&format!("tele/{plug}/STATE"), r#"{"t": 99}"#).await;
+        loop {
+            let message: Value = serde_json::from_slice(&self.town.events.next().await).unwrap();
+            if message["data"]["scene"] == "odd" {
+                return message["data"]["title"]["en"].clone();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_is_fetched_installed_and_in_effect_while_the_gateway_runs() {
+    let mut market = Market::start().await;
+    let (name, sha256) = market.makes("vendor", "1.0", &ODD.replace("\"odd\" }", "\"ours\" }"));
+    let signed = market.signed(&name, &sha256).await;
+
+    let reply = market.town.ask(&signed).await;
+
+    let result = json!({ "active": "site 1.0", "signed_by": "vendor.pub" });
+    assert_eq!((&reply["ok"], &reply["result"]), (&json!(true), &result), "{reply}");
+    assert_eq!(market.active().await, "site 1.0");
+    assert_eq!(market.title("plug").await, "ours");
+    assert_eq!(market.town.ask(&signed).await, reply, "the same answer, and not the same work");
+
+    let (older, of_older) = market.makes("vendor", "0.9", ODD);
+    let (forged, of_forged) = market.makes("forger", "2.0", ODD);
+    let (broken, of_broken) = market.makes("vendor", "3.0", &ODD.replace("advice", "advise"));
+    fs::write(market.folder.join("noise"), "no bundle").unwrap();
+    let noise = "0".repeat(64);
+    for (name, sha256, expected, reason) in [
+        (&older, &of_older, "not-installed", "site 0.9 is older than site 1.0"),
+        (&forged, &of_forged, "not-installed", "which is not among `[bundles] trusted-keys`"),
+        (&broken, &of_broken, "not-installed", "unknown key `advise`"),
+        (&older, &of_forged, "wrong-hash", ""),
+        (&"noise".to_owned(), &noise, "wrong-hash", ""),
+        (&"nothing".to_owned(), &of_older, "not-fetched", "HTTP 404"),
+        (&"away".to_owned(), &of_older, "not-fetched", "elsewhere"),
+    ] {
+        let reply = market.installs(name, sha256).await;
+        assert_eq!(kind(&reply), expected, "{name} {reply}");
+        assert!(reply["message"].as_str().unwrap().contains(reason), "{name} {reply}");
+        assert_eq!(market.active().await, "site 1.0", "{name}");
+    }
+    assert_eq!(market.title("plug-2").await, "ours", "what was active goes on");
+
+    let plain = json!({ "url": "http://township.example/b", "sha256": sha256 });
+    let plain = Town::command("plain", "bundle.install", &plain);
+    let plain = market.town.sign(&plain).await;
+    assert_eq!(kind(&market.town.ask(&plain).await), "malformed");
+    assert_eq!(market.active().await, "site 1.0");
+    let told = market.town.program(&["audit", "list", "--config", ".", "--action", "bundle."]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 9, "{told}");
+    assert!(lines[0].contains(&sha256) && lines[0].contains("platform:"), "{told}");
+    market.town.stop().await;
+}
+
+#[tokio::test]
+async fn what_never_ends_keeps_nobody_waiting_and_what_a_power_cut_ends_is_interrupted() {
+    let mut market = Market::start().await;
+    let nothing = "0".repeat(64);
+    let slow = market.signed("slow", &nothing).await;
+    market.town.publish(&slow).await;
+    assert_eq!(market.active().await, Value::Null, "other commands go on");
+    assert_eq!(kind(&market.installs("endless", &nothing).await), "busy");
+
+    market.town.kill();
+    market.town.run();
+    let reply = market.town.answer("bundle-1", 1).await;
+    assert_eq!(kind(&reply), "interrupted", "{reply}");
+    assert_eq!(market.active().await, Value::Null);
+    market.town.publish(&slow).await;
+    assert_eq!(market.town.answer("bundle-1", 1).await, reply, "it is not begun a second time");
+
+    let endless = market.signed("endless", &nothing).await;
+    let id = format!("bundle-{}", market.asked);
+    market.town.publish(&endless).await;
+    let reply = market.town.answer(&id, 6).await;
+    assert_eq!(kind(&reply), "not-fetched", "{reply}");
+    assert!(reply["message"].as_str().unwrap().contains("longer than"), "{reply}");
+    let left = fs::read_dir(market.town.path("data/bundles")).unwrap().count();
+    assert_eq!(left, 0, "nothing is left on the disk");
+    market.town.stop().await;
+}
