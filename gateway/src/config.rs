@@ -3,6 +3,8 @@
 //! The doc comments are the reference (`gatehouse schema config`). Secrets are file paths or
 //! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
 
+pub mod camera;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
