@@ -26,7 +26,7 @@ mounts = {
     "/broken": f"( {demux} ! {bytes_} ! breakmydata probability=0.0002 skip=40000 seed=7 ! {PAY} )",
     # A tenth of the pictures is missing, and nothing tells so.
     "/gaps": f"( {demux} ! {bytes_} ! identity drop-probability=0.1 ! {PAY} )",
-    "/jpeg": "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1 "
+    "/jpeg": "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 "
     "! jpegenc ! rtpjpegpay name=pay0 pt=26 )",
     "/vp8": "( videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96 )",
 }
