@@ -16,6 +16,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::config::{AlertsConfig, ChannelConfig};
+use camera::CameraConfig;
 
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct GatewayConfig {
     /// Modbus lines: a pair of wires, or a TCP endpoint.
     #[serde(rename = "line", default)]
     pub lines: Vec<LineConfig>,
+    /// Cameras, whose pictures never leave the memory of this box.
+    #[serde(rename = "camera", default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<CameraConfig>,
     #[serde(default)]
     pub store: StoreConfig,
     /// Left out: events stay in the journal and on the console.

@@ -3,9 +3,11 @@
 //! `run`, `replay` and `demo` load their configuration through [`load`] too, so what they accept is
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
+mod cameras;
 mod channels;
 mod gateway;
 mod overlay;
+mod pictures;
 mod reader;
 mod report;
 #[cfg(test)]
@@ -205,18 +207,25 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));
     // Where the folder itself is wrong, no scene can be blamed.
     let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
-    let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
+    let pictures = pictures::installed(&models);
+    let specs = config.as_ref().filter(|_| !is_told);
+    let specs = specs.and_then(|_| reader.models(&models, &pictures));
     let sources = document.as_ref().zip(config.as_ref());
     let mut origins = Origins::of_files(&device_types, &scenes);
     let set = config.as_ref().and_then(|config| reader.overlay(&config.store.path));
     let set = set.map(|file| Document::read::<Overlay>(&file.name, &file.text));
-    let (set, overlay) = set.unzip();
+    let (mut set, overlay) = set.unzip();
     origins.overlay = overlay.flatten().unwrap_or_default();
+    if let Some(document) = &mut set {
+        origins.overlay.check(document);
+    }
     let around = Surroundings {
         township: config.as_ref().map_or_else(String::new, |c| c.gateway.township.clone()),
         gateway: config.as_ref().map_or_else(String::new, |c| c.gateway.id.clone()),
         sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
+        pictures: (!is_told).then_some(pictures),
+        drawings: origins.overlay.drawings(),
         statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };
     let mut faults = document.as_ref().map_or_else(Vec::new, |document| document.faults().to_vec());
@@ -388,6 +397,7 @@ struct Found {
     areas: usize,
     brokers: usize,
     lines: usize,
+    cameras: usize,
 }
 
 impl Found {
@@ -402,6 +412,7 @@ impl Found {
             areas: community.areas.len(),
             brokers: loaded.config.brokers.len(),
             lines: loaded.config.lines.len(),
+            cameras: loaded.config.cameras.len(),
         }
     }
 }
@@ -411,7 +422,7 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} ({}), {} ({}), {} in {}, {}, {}",
+            "{} ({}), {} ({}), {} in {}, {}, {}, {}",
             counted(self.device_types, "device type"),
             holding(self.examples, "example"),
             counted(self.scenes, "scene"),
@@ -420,6 +431,7 @@ impl fmt::Display for Found {
             counted(self.areas, "area"),
             counted(self.brokers, "broker"),
             counted(self.lines, "line"),
+            counted(self.cameras, "camera"),
         )
     }
 }
