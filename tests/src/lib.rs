@@ -11,6 +11,8 @@ mod architecture;
 #[cfg(test)]
 mod backtest;
 #[cfg(test)]
+mod cameras;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod console;
