@@ -71,9 +71,6 @@ async fn a_server_that_dies_is_found_again_and_one_that_is_dead_costs_the_other_
 
         server.kill().await;
         site.is_down().await;
-        while site.slots.shed(CameraIndex(0)) == 0 && site.counted.is_empty() {
-            tokio::task::yield_now().await;
-        }
         let _again = Server::rtsp(port, &[]).await;
         site.is_up().await;
         site.shot().await;

@@ -62,14 +62,22 @@ pub(super) struct Eye {
     state: Mutex<State>,
 }
 
+/// What was told of the camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Health {
+    Unknown,
+    Up,
+    Down(Why),
+}
+
 #[derive(Debug)]
 struct State {
     due: Option<Instant>,
     retry: Retry,
     /// A picture has come since the last connection.
     has_shown: bool,
-    is_up: Option<bool>,
-    /// The last change of `is_up`, until there is room to tell it.
+    health: Health,
+    /// The last change of it, until there is room to tell it.
     report: Option<Input>,
     counts: BTreeMap<&'static str, u64>,
     told: Option<Instant>,
@@ -88,7 +96,7 @@ impl Eye {
             due: None,
             retry: Retry::new(RETRY.0, RETRY.1),
             has_shown: false,
-            is_up: None,
+            health: Health::Unknown,
             report: None,
             counts: BTreeMap::new(),
             told: None,
@@ -127,8 +135,8 @@ impl Eye {
             state.has_shown = true;
             state.retry.connected();
         }
-        if state.is_up != Some(true) {
-            state.is_up = Some(true);
+        if state.health != Health::Up {
+            state.health = Health::Up;
             state.report = Some(Input::Source { source: self.source, down: None });
             tracing::info!(camera = &*self.name, "pictures come");
         }
@@ -154,14 +162,15 @@ impl Eye {
         *state.counts.entry(trouble.why.kind()).or_default() += 1;
         state.has_shown = false;
         let pause = state.retry.pause();
-        if state.is_up == Some(false) {
+        let health = Health::Down(trouble.why.clone());
+        if state.health == health {
             tracing::debug!(%trouble, ?pause, "still no pictures");
         } else {
             tracing::warn!(%trouble, ?pause, "no pictures");
+            state.health = health;
+            let down = Some(trouble.why.to_string());
+            state.report = Some(Input::Source { source: self.source, down });
         }
-        let down = Some(trouble.why.to_string());
-        state.is_up = Some(false);
-        state.report = Some(Input::Source { source: self.source, down });
         self.tell(&mut state);
         pause
     }
