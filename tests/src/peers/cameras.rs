@@ -99,6 +99,7 @@ pub(crate) fn mjpeg(port: u16, jpeg: &Path) -> Child {
             .args(["-nostdin", "-loglevel", "error", "-re", "-loop", "1", "-framerate", "10", "-i"])
             .arg(jpeg)
             .args(["-c:v", "copy", "-f", "mpjpeg", "-listen", "1"])
+            .args(["-content_type", "multipart/x-mixed-replace;boundary=ffmpeg"])
             .arg(format!("http://127.0.0.1:{port}/")),
     )
 }
