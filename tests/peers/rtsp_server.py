@@ -23,7 +23,7 @@ bytes_ = "video/x-h264,stream-format=byte-stream,alignment=au"
 mounts = {
     "/street": f"( {demux} ! {PAY} )",
     # Bytes in the middle of a picture are other ones, now and then.
-    "/broken": f"( {demux} ! {bytes_} ! breakmydata probability=0.0002 skip=40000 seed=7 ! {PAY} )",
+    "/broken": f"( {demux} ! {bytes_} ! breakmydata probability=0.000005 skip=150000 seed=7 ! {PAY} )",
     # A tenth of the pictures is missing, and nothing tells so.
     "/gaps": f"( {demux} ! {bytes_} ! identity drop-probability=0.1 ! {PAY} )",
     "/jpeg": "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 "

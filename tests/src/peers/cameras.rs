@@ -36,7 +36,7 @@ pub(crate) async fn filmed() -> Vec<Means> {
     let told = command("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-i"])
         .arg(recording())
-        .args(["-vf", &format!("scale={across}:{down}:flags=area")])
+        .args(["-vf", &format!("format=rgb24,scale={across}:{down}:flags=area")])
         .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
         .output()
         .await

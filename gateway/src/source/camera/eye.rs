@@ -4,6 +4,7 @@
 //! Shared by the camera's task and its thread. Nothing here waits.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -181,22 +182,21 @@ impl Eye {
 
     /// Waits on a thread of its own; false when it is time to go.
     pub(super) fn rest(&self, pause: Duration) -> bool {
-        let slept = self.stop().run_until_cancelled_owned(tokio::time::sleep(pause));
+        let stop = self.stop();
+        // A sleep has to be made within the runtime.
+        let slept = async { stop.run_until_cancelled(tokio::time::sleep(pause)).await };
         self.runtime.block_on(slept).is_some()
     }
 
     /// Waits; false when it is time to go.
     pub(super) async fn pause(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
+        self.stop().run_until_cancelled_owned(tokio::time::sleep(pause)).await.is_some()
+    }
+
+    /// Tells what there was no room or no time for, as long as it is polled.
+    pub(super) async fn keep_telling(&self) -> Infallible {
         loop {
-            let rest = until.saturating_duration_since(Instant::now());
-            if rest.is_zero() {
-                return !self.around.stop.is_cancelled();
-            }
-            let sleep = tokio::time::sleep(rest.min(TELL_EVERY));
-            if self.stop().run_until_cancelled_owned(sleep).await.is_none() {
-                return false;
-            }
+            tokio::time::sleep(TELL_EVERY).await;
             self.tell(&mut self.lock());
         }
     }

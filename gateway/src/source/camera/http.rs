@@ -189,7 +189,14 @@ fn explained(error: &ureq::Error) -> Why {
         ureq::Error::Io(error) if error.to_string().contains("certificate") => {
             Why::Certificate(crate::tls::explain(&error.to_string()))
         }
-        other => Why::Unreachable(shortened(&crate::tls::explain(&other.to_string()))),
+        other => {
+            let text = other.to_string();
+            if text.contains("too many headers") {
+                Why::EndlessHeader
+            } else {
+                Why::Unreachable(shortened(&crate::tls::explain(&text)))
+            }
+        }
     }
 }
 

@@ -120,7 +120,15 @@ impl Camera {
         tokio::task::spawn_local(self.run())
     }
 
-    async fn run(mut self) {
+    async fn run(self) {
+        let eye = Arc::clone(&self.eye);
+        tokio::select! {
+            () = self.watch() => {}
+            never = eye.keep_telling() => match never {},
+        }
+    }
+
+    async fn watch(mut self) {
         let eye = Arc::clone(&self.eye);
         loop {
             let end = AssertUnwindSafe(self.once()).catch_unwind().await;
