@@ -3,6 +3,8 @@
 //! The doc comments are the reference (`gatehouse schema config`). Secrets are file paths or
 //! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
 
+pub mod camera;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::config::{AlertsConfig, ChannelConfig, WebhookConfig};
+use camera::CameraConfig;
 
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +29,9 @@ pub struct GatewayConfig {
     /// Modbus lines: a pair of wires, or a TCP endpoint.
     #[serde(rename = "line", default)]
     pub lines: Vec<LineConfig>,
+    /// Cameras, whose pictures never leave the memory of this box.
+    #[serde(rename = "camera", default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<CameraConfig>,
     #[serde(default)]
     pub store: StoreConfig,
     /// Left out: events stay in the journal and on the console.

@@ -1,4 +1,4 @@
-//! Settings that people made on the console or by `gatehouse scenes`: `settings.toml` in the store's
+//! Settings that people made on the console or by `gatehouse scenes`, and what they drew on pictures: `settings.toml` in the store's
 //! folder. It lies over the configuration and the installed bundle, at the start and at each reload.
 //!
 //! Replaced as a whole, so that a power cut leaves the old one or the new one. What is set to what the
@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use gatehouse_core::community::camera::{Drawing, Tripwire, Zone};
+use gatehouse_core::community::document::Document;
 use gatehouse_core::community::scene::Status;
 use gatehouse_core::reading::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,12 +25,52 @@ const HEAD: &str = "# Settings made on the console or by `gatehouse scenes`; the
 const LONGEST_NAME: usize = 80;
 
 /// `settings.toml`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Overlay {
     /// By the scene's id.
     #[serde(rename = "scene", skip_serializing_if = "BTreeMap::is_empty")]
     pub scenes: BTreeMap<String, SceneSetting>,
+    /// What was drawn on the picture, by the device's id; instead of all that the configuration draws.
+    #[serde(rename = "device", skip_serializing_if = "BTreeMap::is_empty")]
+    pub devices: BTreeMap<String, DeviceSetting>,
+}
+
+impl Overlay {
+    /// What was drawn, by device; only what is sound.
+    pub fn drawings(&self) -> BTreeMap<String, Drawing> {
+        let drawings = self.devices.iter().map(|(id, set)| (id.clone(), set.drawing()));
+        drawings.filter(|(_, drawing)| drawing.faults().is_empty()).collect()
+    }
+
+    /// Tells what is wrong with what was drawn.
+    pub fn check(&self, document: &mut Document) {
+        for (id, set) in &self.devices {
+            for (below, message, help) in set.drawing().faults() {
+                document.fault(&format!("device.{id}.{below}"), message, help);
+            }
+        }
+    }
+}
+
+/// `[device.<id>]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeviceSetting {
+    /// Who drew it.
+    pub by: String,
+    /// When; RFC 3339.
+    pub at: String,
+    #[serde(rename = "zone", default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
+    #[serde(rename = "tripwire", default, skip_serializing_if = "Vec::is_empty")]
+    pub tripwires: Vec<Tripwire>,
+}
+
+impl DeviceSetting {
+    fn drawing(&self) -> Drawing {
+        Drawing { zones: self.zones.clone(), tripwires: self.tripwires.clone() }
+    }
 }
 
 /// `[scene.<id>]`.
@@ -87,6 +129,51 @@ pub fn text(store: &Path) -> io::Result<Option<String>> {
 /// # Errors
 /// The overlay cannot be read or written.
 pub fn set_status(store: &Path, wish: Wish<'_>) -> Result<(), NotSet> {
+    change(store, |overlay| {
+        let Wish { scene, written, status, by, at } = wish;
+        if status == written {
+            overlay.scenes.remove(scene);
+        } else {
+            let setting = SceneSetting { status, by: name(by), at: at.rfc3339() };
+            overlay.scenes.insert(scene.to_owned(), setting);
+        }
+    })
+}
+
+/// What the configuration draws for a device, and what somebody drew instead.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn<'d> {
+    pub device: &'d str,
+    /// What its file says.
+    pub written: &'d Drawing,
+    pub drawing: &'d Drawing,
+    pub by: &'d str,
+    pub at: Timestamp,
+}
+
+/// Sets what is drawn on the picture for a device. Waits for the disk. [`Drawing::faults`] must have found
+/// none.
+///
+/// # Errors
+/// The overlay cannot be read or written.
+pub fn set_drawing(store: &Path, drawn: Drawn<'_>) -> Result<(), NotSet> {
+    change(store, |overlay| {
+        let Drawn { device, written, drawing, by, at } = drawn;
+        if drawing == written {
+            overlay.devices.remove(device);
+        } else {
+            let Drawing { zones, tripwires } = drawing.clone();
+            let setting = DeviceSetting { by: name(by), at: at.rfc3339(), zones, tripwires };
+            overlay.devices.insert(device.to_owned(), setting);
+        }
+    })
+}
+
+fn name(by: &str) -> String {
+    by.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+}
+
+fn change(store: &Path, make: impl FnOnce(&mut Overlay)) -> Result<(), NotSet> {
     let path = path(store);
     let unwritable = |source| NotSet::Unwritable { path: path.clone(), source };
     fs::create_dir_all(store).map_err(unwritable)?;
@@ -97,14 +184,7 @@ pub fn set_status(store: &Path, wish: Wish<'_>) -> Result<(), NotSet> {
         path: path.clone(),
         reason: error.message().to_owned(),
     })?;
-    let Wish { scene, written, status, by, at } = wish;
-    if status == written {
-        overlay.scenes.remove(scene);
-    } else {
-        let by = by.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
-        let setting = SceneSetting { status, by, at: at.rfc3339() };
-        overlay.scenes.insert(scene.to_owned(), setting);
-    }
+    make(&mut overlay);
     let body = toml::to_string(&overlay).map_err(|error| unwritable(io::Error::other(error)))?;
     replace::file(&path, format!("{HEAD}{body}").as_bytes()).map_err(unwritable)
 }
@@ -134,6 +214,23 @@ mod tests {
         assert_eq!(both.scenes["air"].status, Status::Live);
         assert_eq!(both.scenes["air"].by, "li");
         assert_eq!(read(store.path()).scenes.into_keys().collect::<Vec<_>>(), ["bin"]);
+    }
+
+    #[test]
+    fn what_was_drawn_is_kept_until_it_is_what_the_file_draws_anyway() {
+        let store = tempfile::tempdir().unwrap();
+        let corners = vec![[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]];
+        let zones = vec![Zone { name: "lane".into(), corners }];
+        let (written, drawing) = (Drawing::default(), Drawing { zones, tripwires: Vec::new() });
+        let set = |drawing| {
+            let drawn =
+                Drawn { device: "c", written: &written, drawing, by: "li", at: Timestamp(0) };
+            set_drawing(store.path(), drawn).unwrap();
+            read(store.path()).drawings()
+        };
+
+        assert_eq!(set(&drawing), BTreeMap::from([("c".to_owned(), drawing.clone())]));
+        assert_eq!(set(&written), BTreeMap::new());
     }
 
     #[test]

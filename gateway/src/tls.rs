@@ -134,7 +134,7 @@ fn is_exposed(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
 }
 
-fn password(path: &Path) -> Result<String, AccessError> {
+pub(crate) fn password(path: &Path) -> Result<String, AccessError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| AccessError::Unreadable { path: path.to_owned(), error })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())

@@ -121,7 +121,7 @@ const NOT_FOR_THE_CORE: [&str; 13] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
@@ -132,6 +132,10 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("tokio_serial", &["source/modbus"]),
     ("krilla", &["report"]),
     ("skrifa", &["report"]),
+    ("retina", &["source/camera/rtsp"]),
+    ("openh264", &["source/camera/h264"]),
+    ("roxmltree", &["source/camera"]),
+    ("http_auth", &["source/camera/http"]),
 ];
 
 /// Every source, and what no source may name.

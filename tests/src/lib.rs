@@ -17,6 +17,8 @@ mod backtest;
 #[cfg(test)]
 mod bays;
 #[cfg(test)]
+mod cameras;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod console;

@@ -3,7 +3,8 @@
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
 //! looks at the console, axe-core at what it shows, schemathesis at its interface for scripts, poppler and qpdf
 //! read the reports, pymodbus is the Modbus server, jwcrypto signs commands, aiosmtpd is the mail server.
-//! Debian's packages bring all but what npm and Python bring, which live in an environment of their own below
+//! GStreamer, Apache and ffmpeg are cameras, ipycam is one that speaks ONVIF, and OpenCV's documentation has the
+//! street that they show. Debian's packages bring all but what npm and Python bring, which live in an environment of their own below
 //! the target folder.
 
 use std::fs;
@@ -15,7 +16,9 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 
 /// Programs that the tests start, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
+    ("apache2", "apache2-bin"),
+    ("ffmpeg", "ffmpeg"),
     ("curl", "curl"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -23,6 +26,23 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("pdftotext", "poppler-utils"),
     ("qpdf", "qpdf"),
 ];
+
+/// GStreamer's RTSP server is a library, which Debian's own Python calls.
+const RTSP_SERVER: [&str; 5] = [
+    "python3-gi",
+    "gir1.2-gst-rtsp-server-1.0",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-bad",
+];
+
+/// Whether they are here.
+const RTSP_CHECK: &str = "import gi; gi.require_version('GstRtspServer', '1.0'); \
+    from gi.repository import Gst, GstRtspServer; Gst.init(None); \
+    assert all(map(Gst.ElementFactory.find, ['qtdemux', 'h264parse', 'rtph264pay', 'jpegenc', 'vp8enc']))";
+
+/// A street with people on it, and the package that brings it.
+const FOOTAGE: (&str, &str) = ("./usr/share/doc/opencv-doc/examples/data/vtest.avi", "opencv-doc");
 
 /// Names of the browser. Ubuntu has no package of it, so the test that wants one does without.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -41,6 +61,9 @@ const PYTHON_PACKAGES: [&str; 6] = [
 /// every machine; the test that compares the engines does without.
 const ONNXRUNTIME: &str = "onnxruntime==1.24.4";
 
+/// A camera that speaks ONVIF. Of what it needs to draw pictures the tests need nothing.
+const ONVIF_CAMERA: &str = "ipycam==1.3.0";
+
 /// Finds what keeps people from reading a page; run inside the browser.
 const AXE: &str = "axe-core@4.14.1";
 
@@ -54,6 +77,10 @@ pub(crate) fn everything() -> Result<PathBuf> {
         .filter(|(program, _)| step::find(program).is_none())
         .map(|(_, package)| package)
         .collect();
+    let has_rtsp_server = step::succeeds(Command::new("/usr/bin/python3").args(["-c", RTSP_CHECK]));
+    if !has_rtsp_server {
+        missing.extend(RTSP_SERVER);
+    }
     let venv = step::target().join("test-venv");
     let has_venv = holds(&venv, &PYTHON_PACKAGES);
     if !has_venv && python().is_none() {
@@ -72,7 +99,37 @@ pub(crate) fn everything() -> Result<PathBuf> {
     }
     onnxruntime(&venv);
     axe(&venv);
+    if !holds(&venv, &[ONVIF_CAMERA]) {
+        pip(&venv, &["--no-deps", ONVIF_CAMERA])?;
+    }
+    footage(&venv)?;
     Ok(venv)
+}
+
+/// What the cameras of the tests show, below the same folder: the street as H.264 with pictures that refer
+/// forward, and as single JPEGs.
+fn footage(venv: &Path) -> Result<()> {
+    let folder = venv.join("footage");
+    let done = folder.join("street.mp4");
+    if done.exists() {
+        eprintln!("xtask: {} is here", done.display());
+        return Ok(());
+    }
+    fs::create_dir_all(folder.join("jpeg"))?;
+    let (path, package) = FOOTAGE;
+    step::run(Command::new("apt-get").args(["download", "-q", package]).current_dir(&folder))?;
+    let unpack = format!("dpkg-deb --fsys-tarfile {package}_*.deb | tar -xO {path} > street.avi");
+    step::run(Command::new("sh").args(["-c", &unpack]).current_dir(&folder))?;
+    let begin = ["-nostdin", "-loglevel", "error", "-y", "-i", "street.avi"];
+    let jpeg = ["-frames:v", "10", "-q:v", "3", "jpeg/%02d.jpg"];
+    step::run(Command::new("ffmpeg").args(begin).args(jpeg).current_dir(&folder))?;
+    let h264 =
+        ["-t", "30", "-an", "-c:v", "libx264", "-preset", "veryfast", "-g", "20", "-bf", "2"];
+    let end = ["-pix_fmt", "yuv420p", "-f", "mp4", "unfinished"];
+    step::run(Command::new("ffmpeg").args(begin).args(h264).args(end).current_dir(&folder))?;
+    // Last: a preparation that was stopped is not taken for a finished one.
+    fs::rename(folder.join("unfinished"), done)?;
+    step::run(Command::new("sh").args(["-c", "rm -f *.deb street.avi"]).current_dir(&folder))
 }
 
 /// Beside the Python, below the same folder.

@@ -94,7 +94,7 @@ pub enum TimeQuality {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceIndex(pub usize);
 
-/// Position of a broker or line in [`crate::community::Community::sources`].
+/// Position of a broker, line or camera in [`crate::community::Community::sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceIndex(pub usize);
 

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod audit;
 pub mod backtest;
 pub mod bundle;
+pub mod cameras;
 pub mod check;
 pub mod command;
 pub mod demo;
@@ -54,6 +55,7 @@ pub enum Command {
     Audit(audit::Args),
     Draft(draft::Args),
     Modbus(modbus::Args),
+    Cameras(cameras::Args),
 }
 
 impl Command {
@@ -77,7 +79,8 @@ impl Command {
             | Self::User(_)
             | Self::Audit(_)
             | Self::Draft(_)
-            | Self::Modbus(_) => false,
+            | Self::Modbus(_)
+            | Self::Cameras(_) => false,
         }
     }
 }
@@ -103,5 +106,6 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(args),
         Command::Draft(args) => draft::run(&args),
         Command::Modbus(args) => modbus::run(args).await,
+        Command::Cameras(args) => cameras::run(args).await,
     }
 }

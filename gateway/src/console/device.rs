@@ -143,7 +143,7 @@ fn address(address: &Address, language: Language) -> String {
     match address {
         Address::Topic(topic) => topic.clone(),
         Address::Unit(unit) => format!("{} {unit}", SiteWords::of(language).unit),
-        Address::Replay => String::new(),
+        Address::Camera(_) | Address::Replay => String::new(),
     }
 }
 

@@ -75,7 +75,11 @@ impl Ground {
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
             let (writer, orders) = mpsc::channel(WRITES);
-            writers.push((source.kind != SourceKind::Replay).then_some(writer));
+            let is_written = match source.kind {
+                SourceKind::Broker | SourceKind::Line => true,
+                SourceKind::Camera | SourceKind::Replay => false,
+            };
+            writers.push(is_written.then_some(writer));
             let settler = match source.kind {
                 SourceKind::Broker => {
                     let broker = config.brokers.iter().find(|b| b.id == source.id);
@@ -104,7 +108,7 @@ impl Ground {
                     )) as Pin<Box<dyn Future<Output = ()>>>);
                     None
                 }
-                SourceKind::Replay => None,
+                SourceKind::Camera | SourceKind::Replay => None,
             };
             settlers.push(settler);
         }
@@ -157,7 +161,7 @@ fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, Strin
         .filter(|(_, device)| device.source == source)
         .filter_map(|(index, device)| match &device.address {
             Address::Topic(topic) => Some((DeviceIndex(index), topic.clone())),
-            Address::Unit(_) | Address::Replay => None,
+            Address::Unit(_) | Address::Camera(_) | Address::Replay => None,
         })
         .collect()
 }
@@ -172,7 +176,7 @@ fn units(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, u8, Ar
             Address::Unit(unit) => {
                 Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
             }
-            Address::Topic(_) | Address::Replay => None,
+            Address::Topic(_) | Address::Camera(_) | Address::Replay => None,
         })
         .collect()
 }

@@ -32,7 +32,7 @@ pub fn natural_rate(world: &World) -> f64 {
         .iter()
         .filter_map(|unit| match &unit.wire {
             Wire::Mqtt { every, .. } => Some(1.0 / every.as_secs_f64()),
-            Wire::Modbus { .. } => None,
+            Wire::Modbus { .. } | Wire::Camera { .. } => None,
         })
         .sum()
 }
@@ -159,7 +159,7 @@ impl<'a> Voice<'a> {
                 let every = every.unwrap_or(Duration::MAX).max(Duration::from_millis(1));
                 Some(Self { unit, topic, every, count: 0 })
             }
-            Wire::Modbus { .. } => None,
+            Wire::Modbus { .. } | Wire::Camera { .. } => None,
         }
     }
 

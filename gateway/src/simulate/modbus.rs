@@ -40,7 +40,7 @@ async fn serve(listener: TcpListener, line: &str, play: Play) -> std::io::Result
     let units = play.world.units.iter().enumerate();
     let units = units.filter_map(|(position, unit)| match &unit.wire {
         Wire::Modbus { line: on, unit } if on == line => Some((*unit, position)),
-        Wire::Modbus { .. } | Wire::Mqtt { .. } => None,
+        Wire::Modbus { .. } | Wire::Mqtt { .. } | Wire::Camera { .. } => None,
     });
     let line = Arc::new(Line { units: units.collect(), play: play.clone() });
 

@@ -50,6 +50,8 @@ pub enum Wire {
     Mqtt { topic: String, every: Duration },
     /// Answers on this line under this unit id.
     Modbus { line: String, unit: u8 },
+    /// Is seen through a camera, this often.
+    Camera { every: Duration },
 }
 
 /// What a device says when it is its turn.
@@ -122,6 +124,7 @@ impl World {
             let wire = match device_type.head.via {
                 Via::Mqtt => Wire::Mqtt { topic: topic(site, entry), every },
                 Via::Modbus => line(entry)?,
+                Via::Camera => Wire::Camera { every },
                 Via::Replay => continue,
             };
             let of_device = |a: &&Anomaly| a.device == entry.id;
@@ -167,7 +170,7 @@ impl World {
     pub fn lines(&self) -> BTreeSet<&str> {
         let lines = self.units.iter().filter_map(|unit| match &unit.wire {
             Wire::Modbus { line, .. } => Some(line.as_str()),
-            Wire::Mqtt { .. } => None,
+            Wire::Mqtt { .. } | Wire::Camera { .. } => None,
         });
         lines.collect()
     }

@@ -1,5 +1,6 @@
 //! Other people's programs, started for a test and killed at its end.
 
+pub(crate) mod cameras;
 pub(crate) mod certificates;
 pub(crate) mod chromium;
 pub(crate) mod commander;

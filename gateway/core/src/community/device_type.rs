@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::camera::{Looking, See, Way};
 use super::quantity::{Period, Text};
 use super::writable::Writable;
 
@@ -21,6 +22,9 @@ pub struct DeviceType {
     /// How to poll it; required when `via = "modbus"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modbus: Option<Modbus>,
+    /// What looks at the picture; required when `via = "camera"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Looking>,
     /// The values that it measures.
     #[serde(rename = "point", default)]
     pub points: Vec<Point>,
@@ -39,7 +43,8 @@ impl DeviceType {
     pub fn silent_after(&self) -> Duration {
         let declared = self.head.silent_after.map(|p| p.0);
         let polled = self.modbus.as_ref().map(|m| m.every.0 * 5);
-        declared.or(polled).unwrap_or(Duration::from_mins(15))
+        let seen = self.camera.as_ref().map(Looking::silent_after);
+        declared.or(polled).or(seen).unwrap_or(Duration::from_mins(15))
     }
 }
 
@@ -54,7 +59,7 @@ pub struct Head {
     /// The wire that it speaks on.
     pub via: Via,
     /// Silent for longer than this: the device itself becomes a finding. Five polls for Modbus,
-    /// 15 min otherwise, when left out.
+    /// ten looks and at least a minute for a camera, 15 min otherwise, when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_after: Option<Period>,
     /// Top-level JSON fields of a frame that an event carries along, such as a message counter.
@@ -74,6 +79,8 @@ pub struct Head {
 pub enum Via {
     Mqtt,
     Modbus,
+    /// Looks at the pictures of a camera.
+    Camera,
     /// Recorded data only.
     Replay,
 }
@@ -175,8 +182,8 @@ pub struct Point {
     /// The very same value for this long: `stuck`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_after: Option<Period>,
-    /// A value older than this is no value: `stale`. Three times the polling period, or 15 min,
-    /// when left out.
+    /// A value older than this is no value: `stale`. Three times the polling period, as
+    /// `silent-after` for a camera, or 15 min, when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Period>,
     /// Raw values that mean "no data", before scaling: `[-200]`, `[65535]`. NaN always does.
@@ -197,7 +204,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Where a point stands in a frame: one of `json`, `byte`, `word`.
+/// Where a point stands in a frame, or what it sees: one of `json`, `byte`, `word`, `see`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct At {
@@ -223,6 +230,21 @@ pub struct At {
     /// One bit, 0 the lowest; or a field, `[lowest, highest]`, as an unsigned number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits: Option<Bits>,
+    /// Camera: what is asked of the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub see: Option<See>,
+    /// Camera: the model's labels that count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Camera: a zone of the device, by name; its first one, or the whole picture, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Camera, for `crossings`: a tripwire of the device, by name; its first one when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripwire: Option<String>,
+    /// Camera, for `crossings`: one way; both ways when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
 }
 
 /// How bytes are read as a number.
@@ -278,6 +300,9 @@ pub struct Example {
     /// Modbus: the words of other tables from `start` on, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<Function, Vec<u16>>,
+    /// Camera: what was seen, by point; a point that is left out had no data.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, f64>,
     /// A point and the value that is written to it. What goes out is then `words` (or `tables`, for a
     /// coil) or `payload`, and the example expects nothing else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,13 +4,14 @@
 //! nobody here opens a file. The rooms:
 //!
 //! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
-//! 2. [`device_type`] ([`writable`]), [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
+//! 2. [`device_type`] ([`writable`], [`camera`]), [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
 //! 5. [`build`]: cross-checks the files and resolves names to positions.
 
 pub mod build;
 pub mod calendar;
+pub mod camera;
 pub mod device_type;
 pub mod document;
 pub mod expectation;
@@ -62,7 +63,7 @@ pub struct Community {
     pub models: Vec<ModelSpec>,
 }
 
-/// A broker or a Modbus line, as far as the core cares.
+/// A broker, a Modbus line or a camera, as far as the core cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub id: String,
@@ -73,6 +74,7 @@ pub struct Source {
 pub enum SourceKind {
     Broker,
     Line,
+    Camera,
     Replay,
 }
 
@@ -94,12 +96,14 @@ pub struct Device {
 }
 
 /// Where a device is found on its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Address {
     /// An MQTT topic filter.
     Topic(String),
     /// A Modbus unit id.
     Unit(u8),
+    /// What it looks at through a camera.
+    Camera(Box<camera::Sight>),
     /// Recorded data.
     Replay,
 }
@@ -129,7 +133,8 @@ impl Community {
     pub fn stale_after(device_type: &DeviceType, point: usize) -> Duration {
         let declared = device_type.points[point].stale.map(|p| p.0);
         let polled = device_type.modbus.as_ref().map(|m| m.every.0 * 3);
-        declared.or(polled).unwrap_or(Duration::from_mins(15))
+        let seen = device_type.camera.as_ref().map(|camera| camera.silent_after());
+        declared.or(polled).or(seen).unwrap_or(Duration::from_mins(15))
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::calendar::dates::DayTime;
+use super::camera::{Drawing, Tripwire, Zone};
 use super::frequency::Frequency;
 use super::people::{Duties, Escalation, Person, Shift, Team};
 use super::quantity::{Period, Text};
@@ -130,6 +131,22 @@ pub struct DeviceEntry {
     /// Modbus: the unit id (slave address).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<u8>,
+    /// Camera: a camera of `gateway.toml`, by id. Several devices may look through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// Camera: the parts of the picture that it looks at; the whole picture when left out.
+    #[serde(rename = "zone", default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
+    /// Camera: the lines at which it counts who crosses.
+    #[serde(rename = "tripwire", default, skip_serializing_if = "Vec::is_empty")]
+    pub tripwires: Vec<Tripwire>,
+}
+
+impl DeviceEntry {
+    /// What its file draws on the picture.
+    pub fn drawing(&self) -> Drawing {
+        Drawing { zones: self.zones.clone(), tripwires: self.tripwires.clone() }
+    }
 }
 
 /// `[simulation]`: how the simulated devices behave, and what goes wrong when.

@@ -120,6 +120,7 @@ impl Draft {
                 ..head(&self.sample)
             },
             modbus: modbus(&self.sample, self.every),
+            camera: None,
             points,
             examples: Vec::new(),
         }
@@ -146,6 +147,7 @@ fn reading(sample: &Sample, places: impl IntoIterator<Item = At>) -> DeviceType 
     DeviceType {
         head: head(sample),
         modbus: modbus(sample, EVERY),
+        camera: None,
         points: places.into_iter().map(point).collect(),
         examples: Vec::new(),
     }

@@ -10,6 +10,7 @@ use gatehouse_core::community::{Source, SourceKind};
 
 use crate::alert::config::ChannelConfig;
 use crate::bundle::keys;
+use crate::config::camera::CameraAccess;
 use crate::config::{
     Access, BrokerConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
     UplinkConfig,
@@ -19,7 +20,7 @@ use crate::console::token::Token;
 use crate::tls::Credentials;
 use crate::web;
 
-use super::channels;
+use super::{cameras, channels};
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -34,6 +35,12 @@ pub(super) fn resolve(config: &mut GatewayConfig, folder: &Path) {
     for access in brokers.chain(config.uplink.iter_mut().map(|uplink| &mut uplink.access)) {
         let Access { user: _, password_file, ca_file, cert_file, key_file } = access;
         for path in [password_file, ca_file, cert_file, key_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+    for camera in &mut config.cameras {
+        let CameraAccess { user: _, password_file, ca_file } = &mut camera.access;
+        for path in [password_file, ca_file].into_iter().flatten() {
             *path = folder.join(&*path);
         }
     }
@@ -79,6 +86,7 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
         check_unique(document, &format!("{path}.id"), &line.id, &mut ids);
         check_line(document, &path, line);
     }
+    cameras::check(document, config, &mut ids);
     check_endpoints(document, config);
     check_models(document, config, folder);
     channels::check(document, config);
@@ -142,14 +150,16 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     }
 }
 
-/// Brokers and lines, in the order that [`gatehouse_core::reading::SourceIndex`] counts them; `None`
+/// Brokers, lines and cameras, in the order that [`gatehouse_core::reading::SourceIndex`] counts them; `None`
 /// when some id is told as wrong already, so that nobody misses it a second time.
 pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec<Source>> {
     let source = |id: &String, kind| Source { id: id.clone(), kind };
     let brokers = config.brokers.iter().map(|broker| source(&broker.id, SourceKind::Broker));
     let lines = config.lines.iter().map(|line| source(&line.id, SourceKind::Line));
     let is_sure = |list: &&str| !document.has_doubtful(list, "id");
-    ["broker", "line"].iter().all(is_sure).then(|| brokers.chain(lines).collect())
+    let cameras = config.cameras.iter().map(|camera| source(&camera.id, SourceKind::Camera));
+    let all = brokers.chain(lines).chain(cameras);
+    ["broker", "line", "camera"].iter().all(is_sure).then(|| all.collect())
 }
 
 /// Names become levels of topics.
@@ -169,7 +179,7 @@ pub(super) fn check_unique<'c>(
 ) {
     let (line, _) = document.line_and_column(path);
     if let Some(first) = ids.get(id) {
-        let help = "give each broker and each line an id of its own".to_owned();
+        let help = "give each broker, line and camera an id of its own".to_owned();
         document.fault(path, format!("`{id}` is taken already, in line {first}"), Some(help));
     } else {
         ids.insert(id, line);
@@ -274,7 +284,7 @@ fn check_access(
     }
 }
 
-fn check_file(document: &mut Document, path: &str, file: &PathBuf) {
+pub(super) fn check_file(document: &mut Document, path: &str, file: &PathBuf) {
     if let Err(error) = std::fs::File::open(file) {
         let message = format!("`{}` cannot be read: {error}", file.display());
         document.fault(path, message, None);

@@ -4,9 +4,11 @@
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
 pub mod aside;
+mod cameras;
 mod channels;
 mod gateway;
 mod overlay;
+mod pictures;
 mod reader;
 mod report;
 #[cfg(test)]
@@ -210,20 +212,27 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));
     // Where the folder itself is wrong, no scene can be blamed.
     let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
-    let specs = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
+    let pictures = pictures::installed(&models);
+    let specs = config.as_ref().filter(|_| !is_told);
+    let specs = specs.and_then(|_| reader.models(&models, &pictures));
     let sources = document.as_ref().zip(config.as_ref());
     let mut origins = Origins::of_files(&device_types, &scenes);
     let store = config.as_ref().map(|config| config.store.path.as_path());
     let store = store.filter(|store| !changes.without.contains(&crate::overlay::path(store)));
     let set = store.and_then(|store| reader.overlay(store));
     let set = set.map(|file| Document::read::<Overlay>(&file.name, &file.text));
-    let (set, overlay) = set.unzip();
+    let (mut set, overlay) = set.unzip();
     origins.overlay = overlay.flatten().unwrap_or_default();
+    if let Some(document) = &mut set {
+        origins.overlay.check(document);
+    }
     let around = Surroundings {
         township: config.as_ref().map_or_else(String::new, |c| c.gateway.township.clone()),
         gateway: config.as_ref().map_or_else(String::new, |c| c.gateway.id.clone()),
         sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
+        pictures: (!is_told).then_some(pictures),
+        drawings: origins.overlay.drawings(),
         statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };
     let mut faults = document.as_ref().map_or_else(Vec::new, |document| document.faults().to_vec());
@@ -395,6 +404,7 @@ struct Found {
     areas: usize,
     brokers: usize,
     lines: usize,
+    cameras: usize,
 }
 
 impl Found {
@@ -409,6 +419,7 @@ impl Found {
             areas: community.areas.len(),
             brokers: loaded.config.brokers.len(),
             lines: loaded.config.lines.len(),
+            cameras: loaded.config.cameras.len(),
         }
     }
 }
@@ -418,7 +429,7 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} ({}), {} ({}), {} in {}, {}, {}",
+            "{} ({}), {} ({}), {} in {}, {}, {}, {}",
             counted(self.device_types, "device type"),
             holding(self.examples, "example"),
             counted(self.scenes, "scene"),
@@ -427,6 +438,7 @@ impl fmt::Display for Found {
             counted(self.areas, "area"),
             counted(self.brokers, "broker"),
             counted(self.lines, "line"),
+            counted(self.cameras, "camera"),
         )
     }
 }

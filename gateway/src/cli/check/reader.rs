@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::community::ModelSpec;
-use gatehouse_core::community::build::File;
+use gatehouse_core::community::build::{File, PictureModel};
 use gatehouse_core::community::fault::Fault;
 
 use super::{Faults, LAYOUT};
@@ -110,9 +110,14 @@ impl Reader {
         files.iter().filter_map(|path| self.file(path)).collect()
     }
 
-    /// The installed models; `None` when one of them cannot be read, so that it is told once.
-    pub(super) fn models(&mut self, shelves: &Shelves) -> Option<Vec<ModelSpec>> {
-        let names = shelves.names();
+    /// The installed models but those of pictures; `None` when one of them cannot be read, so that it is told once.
+    pub(super) fn models(
+        &mut self,
+        shelves: &Shelves,
+        pictures: &[PictureModel],
+    ) -> Option<Vec<ModelSpec>> {
+        let mut names = shelves.names();
+        names.retain(|name| pictures.iter().all(|picture| picture.name != *name));
         let mut specs = Vec::new();
         for name in &names {
             match load_specs(shelves, [name]) {

@@ -86,7 +86,7 @@ fn every_contradiction_in_gateway_toml_is_told_with_its_place() {
         (
             "id = \"pumps\"",
             "id = \"sensors\"",
-            "8:6 `sensors` is taken already, in line 5 (give each broker and each line an id of its own)",
+            "8:6 `sensors` is taken already, in line 5 (give each broker, line and camera an id of its own)",
         ),
         (
             "tcp = \"127.0.0.1:5020\"",

@@ -73,6 +73,9 @@ impl Bench {
             topic: some("topic").filter(|_| !self.is_modbus),
             line: some("line").filter(|_| self.is_modbus),
             unit: fields.number("unit").filter(|_| self.is_modbus),
+            camera: None,
+            zones: Vec::new(),
+            tripwires: Vec::new(),
         }
     }
 }

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::End;
-use super::routes::Routes;
+use super::routes::{Routes, matches};
 use super::settle::Shared;
+use crate::source::Pictures;
 
 /// How long the socket may wait for room in the pipeline; well below what the broker's keep-alive
 /// forgives.
@@ -30,6 +31,8 @@ pub(super) struct Intake {
     source: SourceIndex,
     max_payload: usize,
     routes: Routes,
+    /// Cameras that publish here.
+    pictures: Vec<Pictures>,
     ledger: Shared,
     /// `None` after "stop".
     inputs: Option<mpsc::Sender<Input>>,
@@ -55,6 +58,7 @@ impl Intake {
             source,
             max_payload,
             routes,
+            pictures: Vec::new(),
             ledger,
             inputs: Some(inputs),
             dropped: BTreeMap::new(),
@@ -63,6 +67,12 @@ impl Intake {
             is_up: None,
             is_stalled: false,
         }
+    }
+
+    /// Takes pictures for these cameras, too.
+    pub(super) fn show(&mut self, pictures: Vec<Pictures>) {
+        self.routes.listen(pictures.iter().map(|camera| camera.topic.clone()));
+        self.pictures = pictures;
     }
 
     /// What to subscribe to.
@@ -82,6 +92,10 @@ impl Intake {
             return Ok(());
         };
         let needs_ack = publish.qos != QoS::AtMostOnce;
+        if self.pictures.iter().any(|camera| matches(&publish.topic, &camera.topic)) {
+            self.hand_over(publish, needs_ack);
+            return Ok(());
+        }
         let devices = self.routes.find(&publish.topic);
         let refusal = match devices.first() {
             None => Some("unknown-topic"),
@@ -130,6 +144,26 @@ impl Intake {
             }
         }
         Ok(())
+    }
+
+    /// Hands a picture to its cameras. It is acknowledged at once: the next one will do as well.
+    fn hand_over(&mut self, publish: Publish, needs_ack: bool) {
+        if needs_ack {
+            self.ledger.lock().enter(publish.pkid, 0);
+        }
+        let mut reasons = Vec::new();
+        for camera in self.pictures.iter().filter(|c| matches(&publish.topic, &c.topic)) {
+            if publish.retain {
+                reasons.push("retained");
+            } else if publish.payload.len() > camera.most_bytes {
+                reasons.push("too-long");
+            } else {
+                (camera.take)(publish.payload.to_vec());
+            }
+        }
+        for reason in reasons {
+            self.count(reason, None);
+        }
     }
 
     pub(super) fn count(&mut self, reason: &'static str, device: Option<DeviceIndex>) {

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BrokerConfig, Identity};
 use crate::retry::Retry;
+use crate::source::Pictures;
 use crate::tls::{AccessError, Credentials, warn_if_exposed};
 use connection::End;
 use intake::Intake;
@@ -109,6 +110,13 @@ impl Listener {
     #[must_use]
     pub fn writing(self, orders: mpsc::Receiver<WriteOrder>) -> Self {
         Self { orders, ..self }
+    }
+
+    /// With the cameras that publish their pictures there.
+    #[must_use]
+    pub fn showing(mut self, pictures: Vec<Pictures>) -> Self {
+        self.intake.show(pictures);
+        self
     }
 
     async fn run(mut self) {

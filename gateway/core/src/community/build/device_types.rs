@@ -34,12 +34,12 @@ fn check_head(document: &mut Document, device_type: &DeviceType) {
             "a device type via `modbus` needs a section `[modbus]`",
             Some("add `[modbus]` with `function`, `start` and `every`".to_owned()),
         ),
-        (Via::Mqtt | Via::Replay, Some(_)) => document.fault(
+        (Via::Mqtt | Via::Camera | Via::Replay, Some(_)) => document.fault(
             "modbus",
             "`[modbus]` is for device types via `modbus`",
             Some("set `via = \"modbus\"`, or remove the section".to_owned()),
         ),
-        (Via::Modbus, Some(_)) | (Via::Mqtt | Via::Replay, None) => {}
+        (Via::Modbus, Some(_)) | (Via::Mqtt | Via::Camera | Via::Replay, None) => {}
     }
     if head.via != Via::Mqtt {
         for (key, is_set) in [("echo", !head.echo.is_empty()), ("time", head.time.is_some())] {
@@ -121,23 +121,30 @@ fn check_place(document: &mut Document, path: &str, device_type: &DeviceType, po
     let at = &point.at;
     let words = format!("{path}.words");
     let path = format!("{path}.at");
-    let places =
-        [("json", at.json.is_some()), ("byte", at.byte.is_some()), ("word", at.word.is_some())];
+    let places = [
+        ("json", at.json.is_some()),
+        ("byte", at.byte.is_some()),
+        ("word", at.word.is_some()),
+        ("see", at.see.is_some()),
+    ];
     let set: Vec<&str> = places.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect();
     let expected = match device_type.head.via {
         Via::Mqtt => "`json` or `byte`",
         Via::Modbus => "`word`",
+        Via::Camera => "`see`",
         Via::Replay => "nothing, as in `at = {}`",
     };
     let fits = match device_type.head.via {
         Via::Mqtt => matches!(set.as_slice(), ["json" | "byte"]),
         Via::Modbus => matches!(set.as_slice(), ["word"]),
+        Via::Camera => matches!(set.as_slice(), ["see"]),
         Via::Replay => set.is_empty(),
     };
     if !fits && !document.is_mended("device-type.via") {
         let via = match device_type.head.via {
             Via::Mqtt => "mqtt",
             Via::Modbus => "modbus",
+            Via::Camera => "camera",
             Via::Replay => "replay",
         };
         let found =
@@ -160,7 +167,8 @@ fn check_place(document: &mut Document, path: &str, device_type: &DeviceType, po
             }
         }
     }
-    if !point.words.is_empty() && at.json.is_none() && device_type.head.via != Via::Replay {
+    let has_texts = matches!(device_type.head.via, Via::Mqtt | Via::Modbus);
+    if !point.words.is_empty() && at.json.is_none() && has_texts {
         document.fault(&words, "`words` are for texts, so for points at `json`", None);
     }
     if at.byte.is_some_and(|byte| byte > LAST_BYTE) {

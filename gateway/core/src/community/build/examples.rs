@@ -5,7 +5,7 @@ use super::super::document::Document;
 use super::super::fault::nearest;
 use super::writables;
 use crate::decode::{Decoder, Raw};
-use crate::reading::{Block, Body, Quality};
+use crate::reading::{Block, Body, Quality, Timestamp};
 
 /// Differences that a 32-bit float makes are no faults.
 const TOLERANCE: f64 = 1e-6;
@@ -34,6 +34,7 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
             }
         }
         let names = example.expect.keys().map(|name| ("expect", name));
+        let names = names.chain(example.values.keys().map(|name| ("values", name)));
         let are_points_sure = !document.has_doubtful("point", "name");
         for (key, name) in names.chain(example.quality.keys().map(|name| ("quality", name))) {
             if device_type.point(name).is_none() && are_points_sure {
@@ -49,7 +50,8 @@ pub(super) fn check(document: &mut Document, device_type: &DeviceType) {
         let Some(body) = body(document, &path, device_type, example) else { continue };
         // A stand-in is told already; examples would only repeat it.
         let wire = ["modbus", "device-type.via"].map(str::to_owned);
-        let sent = ["words", "tables", "payload", "payload-hex"].map(|key| format!("{path}.{key}"));
+        let sent = ["words", "tables", "payload", "payload-hex", "values"]
+            .map(|key| format!("{path}.{key}"));
         if !wire.iter().chain(&sent).any(|part| document.is_mended(part)) {
             run(document, position, device_type, example, &body);
         }
@@ -67,6 +69,7 @@ fn body(
         ("payload", example.payload.is_some()),
         ("payload-hex", example.payload_hex.is_some()),
         ("words", example.words.is_some() || !example.tables.is_empty()),
+        ("values", !example.values.is_empty()),
     ];
     let given: Vec<&str> =
         given.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect();
@@ -83,10 +86,12 @@ fn body(
             bytes.map(Body::Payload)
         }
         (Via::Modbus, ["words"]) => blocks(device_type, example),
+        (Via::Camera, ["values"]) => Some(seen(device_type, example)),
         (via, _) => {
             let expected = match via {
                 Via::Mqtt => "`payload` or `payload-hex`",
                 Via::Modbus => "`words`",
+                Via::Camera => "`values`",
                 Via::Replay => "nothing: a recording needs no example",
             };
             document.fault(path, format!("an example of this device type has {expected}"), None);
@@ -114,6 +119,12 @@ fn blocks(device_type: &DeviceType, example: &Example) -> Option<Body> {
         count: u16::try_from(words.len()).unwrap_or(u16::MAX),
     };
     Some(Body::Blocks(own.into_iter().chain(&example.tables).map(block).collect()))
+}
+
+/// The numbers as whoever looks gives them.
+fn seen(device_type: &DeviceType, example: &Example) -> Body {
+    let value = |point: &Point| example.values.get(&point.name).copied().unwrap_or(f64::NAN);
+    Body::Values { at: Timestamp(0), values: device_type.points.iter().map(value).collect() }
 }
 
 fn run(

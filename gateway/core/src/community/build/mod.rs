@@ -4,6 +4,7 @@
 //! refers to. A reference into a file that is itself faulty is not a fault of its own.
 //!
 //! 1. [`device_types`]: places, scales and limits of points,
+//!    (with [`cameras`]: what is asked of a picture),
 //! 2. [`examples`]: what a device sent, run through the decoder,
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //! 4. [`site`]: areas, devices and their addresses
@@ -14,6 +15,7 @@
 //! 8. [`simulation`]: what the simulator plays.
 
 mod calendar;
+mod cameras;
 mod device_types;
 mod examples;
 mod interlocks;
@@ -29,6 +31,7 @@ mod writables;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::camera::Drawing;
 use super::device_type::{At, DeviceType, Point};
 use super::document::Document;
 use super::fault::{Fault, nearest};
@@ -64,6 +67,31 @@ pub struct Surroundings {
     pub models: Option<Vec<ModelSpec>>,
     /// What scenes are instead of what their files say, by id; an id that no scene has is left alone.
     pub statuses: BTreeMap<String, Status>,
+    /// The installed models that look at pictures. `None` when they could not be read; references to
+    /// them then go unchecked.
+    pub pictures: Option<Vec<PictureModel>>,
+    /// What was drawn on the console instead of what `community.toml` says, by device; an id that no
+    /// device has is left alone.
+    pub drawings: BTreeMap<String, Drawing>,
+}
+
+/// What must be known of a picture model to write a device type for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PictureModel {
+    pub name: String,
+    pub kind: PictureKind,
+    pub labels: Vec<String>,
+}
+
+/// What a picture model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureKind {
+    /// Things, and where they are.
+    Boxes,
+    /// Which of its labels the picture shows.
+    Class,
+    /// How likely each part of the picture shows what it looks for.
+    Mask,
 }
 
 /// A checked community, and where it was written.
@@ -114,11 +142,16 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let (mut site_document, site) =
         Document::read::<Site>(&files.community.name, &files.community.text);
 
+    let installed = cameras::Installed {
+        numbers: around.models.as_deref(),
+        pictures: around.pictures.as_deref(),
+    };
     unique_ids(&mut device_types, "device-type.id", |device_type| &device_type.head.id);
     unique_ids(&mut scenes, "scene.id", |scene| &scene.head.id);
     for (document, device_type) in &mut device_types {
         if let Some(device_type) = device_type {
             device_types::check(document, device_type);
+            cameras::check_type(document, device_type, installed);
             examples::check(document, device_type);
         }
     }
@@ -135,7 +168,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     let scene_ids = Known::new(&scenes, "scene.id", |scene| &scene.head.id);
     let mut devices = Vec::new();
     if let Some(site) = &site {
-        devices = site::check(&mut site_document, site, &types, around.sources.as_deref());
+        devices = site::check(&mut site_document, site, &types, around);
         interlocks::check(&mut site_document, site, &types);
         people::check(&mut site_document, site);
         if let Some(simulation) = &site.simulation {

@@ -9,7 +9,7 @@ use super::super::fault::nearest;
 use super::super::quantity::Text;
 use super::super::site::{DeviceEntry, Site};
 use super::super::{Address, Device, Source, SourceKind};
-use super::{Known, check_id, plan, unique};
+use super::{Known, Surroundings, cameras, check_id, plan, unique};
 use crate::reading::SourceIndex;
 
 /// Checks the site and resolves its devices; those with faults are left out.
@@ -17,7 +17,7 @@ pub(super) fn check(
     document: &mut Document,
     site: &Site,
     types: &Known<'_, DeviceType>,
-    sources: Option<&[Source]>,
+    around: &Surroundings,
 ) -> Vec<Device> {
     check_id(document, "community.id", &site.community.id);
     if site.areas.is_empty() && !document.is_mended("area") {
@@ -42,7 +42,7 @@ pub(super) fn check(
     let mut devices = Vec::new();
     for (position, entry) in site.devices.iter().enumerate() {
         let path = format!("device.{position}");
-        let device = check_device(document, &path, entry, site, types, sources);
+        let device = check_device(document, &path, entry, site, types, around);
         // A copy that kept its id is told once.
         let is_copy = document.is_doubtful(&format!("{path}.id"));
         if let Some((device, place)) = device.filter(|_| !is_copy) {
@@ -60,7 +60,7 @@ fn check_device(
     entry: &DeviceEntry,
     site: &Site,
     types: &Known<'_, DeviceType>,
-    sources: Option<&[Source]>,
+    around: &Surroundings,
 ) -> Option<(Device, String)> {
     types.check(document, &format!("{path}.type"), "device type", &entry.device_type);
     let area = site.areas.iter().position(|area| area.id == entry.area);
@@ -77,9 +77,15 @@ fn check_device(
         feeder
     });
     let device_type = types.get(&entry.device_type)?;
+    check_keys(document, path, entry, device_type.head.via);
+    let sources = around.sources.as_deref();
     let (source, address) = match device_type.head.via {
         Via::Mqtt => at_broker(document, path, entry, site, sources)?,
         Via::Modbus => on_line(document, path, entry, sources)?,
+        Via::Camera => {
+            let drawings = &around.drawings;
+            cameras::at_camera(document, path, entry, device_type, sources, drawings)?
+        }
         Via::Replay => {
             let message =
                 format!("`{}` is for recordings and cannot be installed", entry.device_type);
@@ -90,7 +96,7 @@ fn check_device(
     let place = match &address {
         Address::Topic(topic) => format!("{} {topic}", source.0),
         Address::Unit(unit) => format!("{} {unit}", source.0),
-        Address::Replay => String::new(),
+        Address::Camera(_) | Address::Replay => String::new(),
     };
     let device = Device {
         id: entry.id.clone(),
@@ -106,6 +112,34 @@ fn check_device(
     Some((device, place))
 }
 
+/// Keys of another wire than the device's.
+fn check_keys(document: &mut Document, path: &str, entry: &DeviceEntry, via: Via) {
+    let keys = [
+        (Via::Mqtt, "broker", entry.broker.is_some()),
+        (Via::Mqtt, "topic", entry.topic.is_some()),
+        (Via::Modbus, "line", entry.line.is_some()),
+        (Via::Modbus, "unit", entry.unit.is_some()),
+        (Via::Camera, "camera", entry.camera.is_some()),
+        (Via::Camera, "zone", !entry.zones.is_empty()),
+        (Via::Camera, "tripwire", !entry.tripwires.is_empty()),
+    ];
+    let words = |via| match via {
+        Via::Mqtt => ("MQTT", "speaks MQTT"),
+        Via::Modbus => ("Modbus", "speaks Modbus"),
+        Via::Camera => ("cameras", "looks through a camera"),
+        Via::Replay => ("recordings", "is for recordings"),
+    };
+    for (of, key, _) in keys.iter().filter(|(of, _, is_set)| *is_set && *of != via) {
+        let message = format!(
+            "`{key}` is for {}, but `{}` {}",
+            words(*of).0,
+            entry.device_type,
+            words(via).1
+        );
+        document.key_fault(&format!("{path}.{key}"), message, None);
+    }
+}
+
 fn at_broker(
     document: &mut Document,
     path: &str,
@@ -113,11 +147,6 @@ fn at_broker(
     site: &Site,
     sources: Option<&[Source]>,
 ) -> Option<(SourceIndex, Address)> {
-    let needless = [("line", entry.line.is_some()), ("unit", entry.unit.is_some())];
-    for (key, _) in needless.iter().filter(|(_, is_set)| *is_set) {
-        let message = format!("`{key}` is for Modbus, but `{}` speaks MQTT", entry.device_type);
-        document.key_fault(&format!("{path}.{key}"), message, None);
-    }
     let topic =
         entry.topic.clone().unwrap_or_else(|| format!("sense/{}/{}", site.community.id, entry.id));
     if let Some(what) = wrong_filter(&topic) {
@@ -149,11 +178,6 @@ fn on_line(
     entry: &DeviceEntry,
     sources: Option<&[Source]>,
 ) -> Option<(SourceIndex, Address)> {
-    let needless = [("broker", entry.broker.is_some()), ("topic", entry.topic.is_some())];
-    for (key, _) in needless.iter().filter(|(_, is_set)| *is_set) {
-        let message = format!("`{key}` is for MQTT, but `{}` speaks Modbus", entry.device_type);
-        document.key_fault(&format!("{path}.{key}"), message, None);
-    }
     for (key, is_set) in [("line", entry.line.is_some()), ("unit", entry.unit.is_some())] {
         if !is_set {
             let message = format!("missing key `{key}`; `{}` speaks Modbus", entry.device_type);
@@ -170,12 +194,12 @@ fn on_line(
     Some((source, Address::Unit(unit?)))
 }
 
-fn of_kind(sources: &[Source], kind: SourceKind) -> Vec<(SourceIndex, &str)> {
+pub(super) fn of_kind(sources: &[Source], kind: SourceKind) -> Vec<(SourceIndex, &str)> {
     let all = sources.iter().enumerate().filter(|(_, source)| source.kind == kind);
     all.map(|(index, source)| (SourceIndex(index), source.id.as_str())).collect()
 }
 
-fn find(
+pub(super) fn find(
     document: &mut Document,
     path: &str,
     what: &str,
@@ -201,7 +225,8 @@ fn check_address(
     let key = match &device.address {
         Address::Topic(_) => "topic",
         Address::Unit(_) => "unit",
-        Address::Replay => return,
+        // Several devices look through one camera.
+        Address::Camera(_) | Address::Replay => return,
     };
     if let Some(other) = taken.get(place) {
         let message = format!("`{other}` has this `{key}` already");

@@ -54,6 +54,10 @@ fn check_wire(
     let (needless, other) = match device_type.head.via {
         Via::Modbus => (&of_mqtt[..], "MQTT"),
         Via::Mqtt => (&of_modbus[..], "Modbus"),
+        Via::Camera => {
+            document.fault(path, "nothing can be written to a camera", None);
+            return;
+        }
         Via::Replay => {
             document.fault(path, "nothing can be written to a recording", None);
             return;

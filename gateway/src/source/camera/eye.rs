@@ -1,0 +1,229 @@
+//! What every kind of camera has in common: when a picture is due, where it goes, and what is told
+//! about the camera.
+//!
+//! Shared by the camera's task and its thread. Nothing here waits.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatehouse_core::pipeline::Input;
+use gatehouse_core::reading::SourceIndex;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::slots::{CameraIndex, Content, Shot, Slots};
+use super::trouble::{Trouble, Why};
+use crate::clock::Clock;
+use crate::retry::Retry;
+
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// Counts are told at most this often.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// Whether the box is so busy that key frames have to do. Set by whoever looks at the pictures.
+#[derive(Debug, Clone, Default)]
+pub struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    pub fn set(&self, is_busy: bool) {
+        self.0.store(is_busy, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What all cameras share.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    pub slots: Arc<Slots>,
+    pub busy: Busy,
+    pub clock: Clock,
+    /// Weak: the engine ends when the sources have hung up, and a camera's thread may hang on a wire.
+    pub inputs: mpsc::WeakSender<Input>,
+    pub stop: CancellationToken,
+}
+
+/// One camera.
+#[derive(Debug)]
+pub(super) struct Eye {
+    pub(super) name: Arc<str>,
+    camera: CameraIndex,
+    source: SourceIndex,
+    /// In the world's time.
+    every: Duration,
+    around: Surroundings,
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+/// What was told of the camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Health {
+    Unknown,
+    Up,
+    Down(Why),
+}
+
+#[derive(Debug)]
+struct State {
+    due: Option<Instant>,
+    retry: Retry,
+    /// A picture has come since the last connection.
+    has_shown: bool,
+    health: Health,
+    /// The last change of it, until there is room to tell it.
+    report: Option<Input>,
+    counts: BTreeMap<&'static str, u64>,
+    told: Option<Instant>,
+}
+
+impl Eye {
+    /// Must be called within the runtime.
+    pub(super) fn new(
+        name: &str,
+        camera: CameraIndex,
+        source: SourceIndex,
+        every: Duration,
+        around: Surroundings,
+    ) -> Self {
+        let state = State {
+            due: None,
+            retry: Retry::new(RETRY.0, RETRY.1),
+            has_shown: false,
+            health: Health::Unknown,
+            report: None,
+            counts: BTreeMap::new(),
+            told: None,
+        };
+        let every = around.clock.real(every);
+        let (runtime, state) = (Handle::current(), Mutex::new(state));
+        Self { name: name.into(), camera, source, every, around, runtime, state }
+    }
+
+    pub(super) fn every(&self) -> Duration {
+        self.every
+    }
+
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.around.stop.clone()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.around.busy.get()
+    }
+
+    /// Whether a picture is wanted now.
+    pub(super) fn is_due(&self) -> bool {
+        self.lock().due.is_none_or(|due| Instant::now() >= due)
+    }
+
+    /// Hands a picture on.
+    pub(super) fn show(&self, content: Content) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        // A tenth early is early enough: a camera that sends at just this rate is not to lose every other.
+        let step = self.every.mul_f64(0.9);
+        let due = state.due.unwrap_or(now) + step;
+        state.due = Some(if due < now { now + step } else { due });
+        if !state.has_shown {
+            state.has_shown = true;
+            state.retry.connected();
+        }
+        if state.health != Health::Up {
+            state.health = Health::Up;
+            state.report = Some(Input::Source { source: self.source, down: None });
+            tracing::info!(camera = &*self.name, "pictures come");
+        }
+        self.tell(&mut state);
+        drop(state);
+        let at = self.around.clock.now();
+        self.around.slots.put(Shot { camera: self.camera, at, content });
+    }
+
+    /// Notes what is wrong with one picture, or a few.
+    pub(super) fn count(&self, why: Why) {
+        let trouble = self.trouble(why);
+        tracing::debug!(%trouble);
+        let mut state = self.lock();
+        *state.counts.entry(trouble.why.kind()).or_default() += 1;
+        self.tell(&mut state);
+    }
+
+    /// Notes that no pictures come, and why; how long to wait before the next attempt.
+    pub(super) fn lost(&self, why: Why) -> Duration {
+        let trouble = self.trouble(why);
+        let mut state = self.lock();
+        *state.counts.entry(trouble.why.kind()).or_default() += 1;
+        state.has_shown = false;
+        let pause = state.retry.pause();
+        let health = Health::Down(trouble.why.clone());
+        if state.health == health {
+            tracing::debug!(%trouble, ?pause, "still no pictures");
+        } else {
+            tracing::warn!(%trouble, ?pause, "no pictures");
+            state.health = health;
+            let down = Some(trouble.why.to_string());
+            state.report = Some(Input::Source { source: self.source, down });
+        }
+        self.tell(&mut state);
+        pause
+    }
+
+    pub(super) fn trouble(&self, why: Why) -> Trouble {
+        Trouble { camera: Arc::clone(&self.name), why }
+    }
+
+    /// Waits on a thread of its own; false when it is time to go.
+    pub(super) fn rest(&self, pause: Duration) -> bool {
+        let stop = self.stop();
+        // A sleep has to be made within the runtime.
+        let slept = async { stop.run_until_cancelled(tokio::time::sleep(pause)).await };
+        self.runtime.block_on(slept).is_some()
+    }
+
+    /// Waits; false when it is time to go.
+    pub(super) async fn pause(&self, pause: Duration) -> bool {
+        self.stop().run_until_cancelled_owned(tokio::time::sleep(pause)).await.is_some()
+    }
+
+    /// Tells what there was no room or no time for, as long as it is polled.
+    pub(super) async fn keep_telling(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            self.tell(&mut self.lock());
+        }
+    }
+
+    /// Tells what changed and what was counted, as far as there is room.
+    fn tell(&self, state: &mut State) {
+        let is_due = state.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if state.report.is_none() && (state.counts.is_empty() || !is_due) {
+            return;
+        }
+        let Some(inputs) = self.around.inputs.upgrade() else { return };
+        if let Some(report) = state.report.take()
+            && let Err(mpsc::error::TrySendError::Full(report)) = inputs.try_send(report)
+        {
+            state.report = Some(report);
+        }
+        if is_due {
+            state.told = Some(Instant::now());
+            let source = self.source;
+            state.counts.retain(|&reason, &mut count| {
+                inputs.try_send(Input::Dropped { source, device: None, reason, count }).is_err()
+            });
+        }
+    }
+
+    /// Whole whatever a panic left: every change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,271 @@
+//! Pictures from cameras, of every kind: what a camera needs to be read, and its coming and going.
+//!
+//! A camera has a task, and a thread where something has to wait or to decode; so one that is dead, slow or
+//! hostile costs the others nothing. Whatever goes wrong ends its connection with a [`Why`], which is told
+//! and counted, and a new one is made after a pause. Its pictures go into its place in [`Slots`], whence the
+//! sight thread takes them. They exist in memory only.
+//!
+//! Rooms: [`rtsp`] ([`gate`], [`h264`]), [`http`] ([`multipart`]), [`published`] (over MQTT, through the broker's
+//! source), [`folder`]; [`onvif`] finds a stream's address, [`discovery`] finds cameras; [`eye`] is what they
+//! share, [`slots`] where pictures wait, [`trouble`] what can be wrong.
+
+mod base64;
+pub mod discovery;
+mod eye;
+mod folder;
+mod gate;
+mod h264;
+mod http;
+mod multipart;
+mod onvif;
+mod published;
+mod rtsp;
+mod slots;
+mod soap;
+mod trouble;
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use gatehouse_core::reading::SourceIndex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use ureq::tls::RootCerts;
+use url::Url;
+
+use super::Pictures;
+use crate::config::Access;
+use crate::config::camera::{CameraConfig, Transport};
+use crate::tls::{AccessError, password, warn_if_exposed};
+use eye::Eye;
+pub use eye::{Busy, Surroundings};
+use http::Web;
+pub use slots::{CameraIndex, Content, Shot, Slots};
+pub use trouble::{Trouble, Why};
+
+/// Bytes of the largest JPEG that is taken.
+const MOST_BYTES: usize = 16 << 20;
+/// Bytes of the largest message with one over MQTT. A third of it is gone with base64.
+const MOST_PUBLISHED: usize = 4 << 20;
+/// After "stop": how long a camera's thread may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Who we are to a camera.
+#[derive(Clone)]
+struct Login {
+    user: String,
+    password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.user)
+    }
+}
+
+/// How to get at the pictures.
+enum Way {
+    Rtsp { url: Url, login: Option<Login>, transport: Transport },
+    Web { url: Url, login: Option<Login>, roots: RootCerts },
+    Onvif { url: Url, login: Option<Login>, transport: Transport },
+    Folder { path: PathBuf, is_loop: bool },
+    Published { json: Option<String>, payloads: mpsc::Receiver<Vec<u8>> },
+}
+
+/// Why a camera cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error("camera `{camera}`: {error}")]
+    Access { camera: Arc<str>, error: AccessError },
+}
+
+/// A camera that only waits to be started.
+pub struct Camera {
+    eye: Arc<Eye>,
+    way: Way,
+}
+
+impl Camera {
+    /// Reads all that is needed, so that nothing is left that could keep it from starting. Must be called
+    /// within the runtime. The second is for the broker's source, when the camera publishes its pictures.
+    ///
+    /// # Errors
+    /// Its address is none, or a file that it names cannot be used.
+    pub fn prepare(
+        config: &CameraConfig,
+        camera: CameraIndex,
+        source: SourceIndex,
+        around: Surroundings,
+    ) -> Result<(Self, Option<Pictures>), NotReady> {
+        let eye = Arc::new(Eye::new(&config.id, camera, source, config.every.0, around));
+        let Some(text) = &config.url else {
+            let (pictures, payloads) = pictures(config, &eye);
+            let way = Way::Published { json: config.json.clone(), payloads };
+            return Ok((Self { eye, way }, Some(pictures)));
+        };
+        let way = way(config, text, &eye)?;
+        Ok((Self { eye, way }, None))
+    }
+
+    /// Starts it, within a `LocalSet` as the other sources. The task ends after a stop, at the latest
+    /// after [`GRACE`].
+    pub fn spawn(self) -> JoinHandle<()> {
+        tokio::task::spawn_local(self.run())
+    }
+
+    async fn run(self) {
+        let eye = Arc::clone(&self.eye);
+        tokio::select! {
+            () = self.watch() => {}
+            never = eye.keep_telling() => match never {},
+        }
+    }
+
+    async fn watch(mut self) {
+        let eye = Arc::clone(&self.eye);
+        loop {
+            let end = AssertUnwindSafe(self.once()).catch_unwind().await;
+            if eye.stop().is_cancelled() {
+                break;
+            }
+            let why = match end {
+                Ok(Ok(())) => break,
+                Ok(Err(why)) => why,
+                Err(_panic) => Why::BrokeDown,
+            };
+            let is_over = matches!(why, Why::Ended(_));
+            let pause = eye.lost(why);
+            if is_over {
+                eye.stop().cancelled_owned().await;
+            }
+            if !eye.pause(pause).await {
+                break;
+            }
+        }
+    }
+
+    /// One connection from its beginning to its end.
+    async fn once(&mut self) -> Result<(), Why> {
+        let eye = &self.eye;
+        match &mut self.way {
+            Way::Rtsp { url, login, transport } => {
+                rtsp::watch(eye, url, login.as_ref(), *transport).await
+            }
+            Way::Web { url, login, roots } => {
+                let web = Web::new(url, login.clone(), roots.clone());
+                let (end, url) = (web.ending(), url.clone());
+                let work = move |eye: &Arc<Eye>| http::watch(eye, web, &url);
+                on_a_thread(eye, end, work).await.map(Option::unwrap_or_default)
+            }
+            Way::Onvif { url, login, transport } => {
+                let (asked, known) = (url.clone(), login.clone());
+                let ask = move |_: &Arc<Eye>| onvif::stream_address(&asked, known);
+                let Some(stream) = on_a_thread(eye, || (), ask).await? else { return Ok(()) };
+                rtsp::watch(eye, &stream, login.as_ref(), *transport).await
+            }
+            Way::Folder { path, is_loop } => {
+                let (path, is_loop) = (path.clone(), *is_loop);
+                let work = move |eye: &Arc<Eye>| folder::watch(eye, &path, is_loop);
+                on_a_thread(eye, || (), work).await.map(Option::unwrap_or_default)
+            }
+            Way::Published { json, payloads } => {
+                published::watch(eye, payloads, json.as_deref()).await
+            }
+        }
+    }
+}
+
+/// Does what waits on a thread of its own; `None` when we were told to stop.
+async fn on_a_thread<T: Send + 'static>(
+    eye: &Arc<Eye>,
+    at_stop: impl FnOnce(),
+    work: impl FnOnce(&Arc<Eye>) -> Result<T, Why> + Send + 'static,
+) -> Result<Option<T>, Why> {
+    let (done, mut told) = oneshot::channel();
+    let theirs = Arc::clone(eye);
+    let thread = std::thread::Builder::new().name(format!("camera {}", eye.name));
+    let begun = thread.spawn(move || drop(done.send(work(&theirs))));
+    begun.map_err(|_| Why::BrokeDown)?;
+    tokio::select! {
+        end = &mut told => end.unwrap_or(Err(Why::BrokeDown)).map(Some),
+        () = eye.stop().cancelled_owned() => {
+            at_stop();
+            if timeout(GRACE, told).await.is_err() {
+                tracing::warn!(camera = &*eye.name, "is left behind in the middle of a question");
+            }
+            Ok(None)
+        }
+    }
+}
+
+fn way(config: &CameraConfig, text: &str, eye: &Eye) -> Result<Way, NotReady> {
+    let wrong = |why| {
+        // The text itself may hold a password.
+        let url = text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned();
+        NotReady::Trouble(eye.trouble(Why::Address { url, why }))
+    };
+    let access = |error| NotReady::Access { camera: Arc::clone(&eye.name), error };
+    let url =
+        Url::parse(text).map_err(|_| wrong("expected one such as `rtsp://10.0.0.8/stream`"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("give name and password in `access` (`user`, `password-file`)"));
+    }
+    let login = login(config).map_err(access)?;
+    if url.scheme() == "file" {
+        let path = url.to_file_path().map_err(|()| wrong("expected `file:///folder`"))?;
+        return Ok(Way::Folder { path, is_loop: url.query() == Some("loop") });
+    }
+    if !url.has_host() {
+        return Err(wrong("it names no host"));
+    }
+    match url.scheme() {
+        "rtsp" => Ok(Way::Rtsp { url, login, transport: config.transport }),
+        "onvif" => Ok(Way::Onvif { url, login, transport: config.transport }),
+        "http" => Ok(Way::Web { url, login, roots: RootCerts::from(Vec::new()) }),
+        "https" => {
+            let roots = http::roots(config.access.ca_file.as_deref()).map_err(access)?;
+            Ok(Way::Web { url, login, roots })
+        }
+        _ => Err(wrong("expected `rtsp`, `http`, `https`, `onvif` or `file` before `://`")),
+    }
+}
+
+fn login(config: &CameraConfig) -> Result<Option<Login>, AccessError> {
+    let access = &config.access;
+    let password = match &access.password_file {
+        Some(path) => password(path)?,
+        None => String::new(),
+    };
+    warn_if_exposed(&Access { password_file: access.password_file.clone(), ..Access::default() });
+    match &access.user {
+        Some(user) => Ok(Some(Login { user: user.clone(), password })),
+        None if access.password_file.is_some() => Err(AccessError::PasswordWithoutUser),
+        None => Ok(None),
+    }
+}
+
+/// The two ends between a broker's source and a camera.
+fn pictures(config: &CameraConfig, eye: &Arc<Eye>) -> (Pictures, mpsc::Receiver<Vec<u8>>) {
+    let (hand_over, payloads) = mpsc::channel(1);
+    let eye = Arc::clone(eye);
+    let take = move |payload| {
+        // What is not due, or comes while the last one is looked into, is not wanted.
+        if eye.is_due() {
+            let _busy = hand_over.try_send(payload);
+        }
+    };
+    let topic = config.topic.clone().unwrap_or_default();
+    (Pictures { topic, most_bytes: MOST_PUBLISHED, take: Box::new(take) }, payloads)
+}
+
+/// Whether it begins as a JPEG does: start of image, and a marker (ITU-T T.81, annex B).
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}

@@ -1,0 +1,161 @@
+//! Cameras of every kind against servers that nobody here wrote, which show a real street.
+
+mod others;
+mod rtsp;
+mod web;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse::clock::Clock;
+use gatehouse::config::camera::{CameraAccess, CameraConfig, Transport};
+use gatehouse::source::Pictures;
+use gatehouse::source::camera::{Busy, Camera, CameraIndex, Content, Shot, Slots, Surroundings};
+use gatehouse_core::community::quantity::Period;
+use gatehouse_core::pipeline::Input;
+use gatehouse_core::reading::SourceIndex;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::peers::PATIENCE;
+
+/// Some cameras, and what stands where the sight thread and the pipeline would be.
+struct Site {
+    slots: Arc<Slots>,
+    busy: Busy,
+    inputs: mpsc::Receiver<Input>,
+    _pipeline: mpsc::Sender<Input>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    /// For the brokers' sources.
+    published: Vec<Pictures>,
+    /// By kind.
+    counted: BTreeMap<&'static str, u64>,
+}
+
+impl Site {
+    /// Within a `LocalSet`.
+    fn start(configs: &[CameraConfig]) -> Self {
+        let slots = Arc::new(Slots::new(configs.len()));
+        let (pipeline, inputs) = mpsc::channel(256);
+        let (busy, stop) = (Busy::default(), CancellationToken::new());
+        let around = Surroundings {
+            slots: Arc::clone(&slots),
+            busy: busy.clone(),
+            clock: Clock::new(1.0),
+            inputs: pipeline.downgrade(),
+            stop: stop.clone(),
+        };
+        let (mut tasks, mut published) = (Vec::new(), Vec::new());
+        for (position, config) in configs.iter().enumerate() {
+            let (camera, source) = (CameraIndex(position), SourceIndex(position));
+            let ready = Camera::prepare(config, camera, source, around.clone());
+            let (camera, pictures) = ready.unwrap();
+            published.extend(pictures);
+            tasks.push(camera.spawn());
+        }
+        let counted = BTreeMap::new();
+        Self { slots, busy, inputs, _pipeline: pipeline, stop, tasks, published, counted }
+    }
+
+    /// The next picture.
+    async fn shot(&self) -> Shot {
+        let slots = Arc::clone(&self.slots);
+        let taken = tokio::task::spawn_blocking(move || slots.take());
+        timeout(PATIENCE, taken).await.expect("a picture comes").unwrap().unwrap()
+    }
+
+    /// The next picture, which has to be a JPEG.
+    async fn jpeg(&self) -> Vec<u8> {
+        match self.shot().await.content {
+            Content::Jpeg(bytes) => bytes,
+            other @ Content::Picture(_) => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether a camera came up (nothing), or went down and why; what comes before is counted.
+    async fn change(&mut self, position: usize) -> Option<String> {
+        loop {
+            match timeout(PATIENCE, self.inputs.recv()).await.expect("a change is told").unwrap() {
+                Input::Source { source, down } if source.0 == position => return down,
+                Input::Dropped { reason, count, .. } => {
+                    *self.counted.entry(reason).or_default() += count;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn is_up(&mut self) {
+        while let Some(_down) = self.change(0).await {}
+    }
+
+    async fn is_down(&mut self) -> String {
+        loop {
+            if let Some(why) = self.change(0).await {
+                return why;
+            }
+        }
+    }
+
+    /// Waits until something was counted by that word.
+    async fn counts(&mut self, kind: &str) {
+        while !self.counted.contains_key(kind) {
+            match timeout(PATIENCE, self.inputs.recv()).await.expect("it is counted").unwrap() {
+                Input::Dropped { reason, count, .. } => {
+                    *self.counted.entry(reason).or_default() += count;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// All cameras end when they are told to.
+    async fn stop(mut self) {
+        self.stop.cancel();
+        for task in self.tasks.drain(..) {
+            timeout(Duration::from_secs(10), task).await.expect("a camera ends in time").unwrap();
+        }
+    }
+}
+
+impl Drop for Site {
+    /// Whoever still waits for a picture is sent home, or the test would never end.
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.slots.close();
+    }
+}
+
+/// Cameras belong to one thread, as in the gateway.
+async fn local<F: Future>(work: F) -> F::Output {
+    LocalSet::new().run_until(work).await
+}
+
+/// A camera that is looked at ten times a second.
+fn camera(url: &str) -> CameraConfig {
+    CameraConfig {
+        id: "lane-cam".into(),
+        url: Some(url.into()),
+        broker: None,
+        topic: None,
+        json: None,
+        transport: Transport::Tcp,
+        every: Period(Duration::from_millis(100)),
+        share: None,
+        access: CameraAccess::default(),
+    }
+}
+
+/// With a name and a password.
+fn with_login(url: &str, folder: &Path, password: &str) -> CameraConfig {
+    let file: PathBuf = folder.join(password.replace(' ', "-"));
+    std::fs::write(&file, password).unwrap();
+    let access =
+        CameraAccess { user: Some("cam".into()), password_file: Some(file), ca_file: None };
+    CameraConfig { access, ..camera(url) }
+}
