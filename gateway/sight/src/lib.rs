@@ -6,5 +6,11 @@
 //!
 //! In the order in which a picture passes:
 
+pub mod boxes;
+pub mod classes;
+pub mod grid;
+pub mod input;
+pub mod jpeg;
+pub mod manifest;
 pub mod picture;
 pub mod seen;
