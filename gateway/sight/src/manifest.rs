@@ -123,6 +123,14 @@ pub struct Output {
     pub shape: Vec<usize>,
 }
 
+/// What kind of thing a model says; see [`Seen`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    Boxes,
+    Class,
+    Mask,
+}
+
 /// `[decode]`, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoder {
@@ -205,6 +213,15 @@ impl Decoder {
         Ok(Self { how: how.0, labels: how.1 })
     }
 
+    /// What kind of thing the model says of a picture.
+    pub fn says(&self) -> Says {
+        match &self.how {
+            How::Yolox(..) | How::FastestDet(..) | How::Rows(..) | How::Ssd(..) => Says::Boxes,
+            How::Classifier(_) => Says::Class,
+            How::Mask(_) => Says::Mask,
+        }
+    }
+
     /// In the order of the classes.
     pub fn labels(&self) -> &[String] {
         &self.labels
@@ -230,7 +247,7 @@ impl Decoder {
 }
 
 /// Reads a table into a type; a fault is where it stands in the text.
-pub(crate) fn typed<T: DeserializeOwned>(table: Spanned<DeValue<'_>>) -> Result<T, Fault> {
+pub fn typed<T: DeserializeOwned>(table: Spanned<DeValue<'_>>) -> Result<T, Fault> {
     let all = table.span();
     T::deserialize(toml::de::ValueDeserializer::from(table))
         .map_err(|e| Fault::new(e.span().unwrap_or(all), e.message()))

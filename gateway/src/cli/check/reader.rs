@@ -9,7 +9,8 @@ use gatehouse_core::community::fault::Fault;
 
 use super::{Faults, LAYOUT};
 use crate::bundle::BundleError;
-use crate::infer::{InferError, Shelves, load_specs};
+use crate::infer::manifest::Spec;
+use crate::infer::{InferError, Shelves, load_spec};
 use crate::overlay;
 
 /// Reads files and keeps what went wrong.
@@ -110,21 +111,23 @@ impl Reader {
         files.iter().filter_map(|path| self.file(path)).collect()
     }
 
-    /// The installed models; `None` when one of them cannot be read, so that it is told once.
+    /// The installed models of series; `None` when one of them cannot be read, so that it is told once.
     pub(super) fn models(&mut self, shelves: &Shelves) -> Option<Vec<ModelSpec>> {
         let names = shelves.names();
-        let mut specs = Vec::new();
+        let (mut specs, mut is_whole) = (Vec::new(), true);
         for name in &names {
-            match load_specs(shelves, [name]) {
-                Ok(spec) => specs.extend(spec),
+            match load_spec(shelves, name) {
+                Ok(Spec::Series(spec)) => specs.push(spec),
+                Ok(Spec::Picture(_)) => {}
                 Err(error) => {
                     let folder = shelves.find(name).unwrap_or_default();
                     let fault = model_fault(&mut self.texts, &folder, error);
                     self.faults.push(fault);
+                    is_whole = false;
                 }
             }
         }
-        (specs.len() == names.len()).then_some(specs)
+        is_whole.then_some(specs)
     }
 
     /// A bundle that cannot be used.
@@ -179,6 +182,8 @@ pub(super) fn model_fault(
         InferError::Rejected { path, reason } => (path, (1, 1), reason, again),
         error @ (InferError::NotInstalled { .. }
         | InferError::Unreadable { .. }
+        | InferError::NotLoaded(_)
+        | InferError::Unanswered { .. }
         | InferError::NoEngine(_)
         | InferError::NoThread(_)) => {
             (folder.to_owned(), (1, 1), format!("{:#}", anyhow::Error::from(error)), again)
