@@ -300,6 +300,3 @@ impl Around<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
