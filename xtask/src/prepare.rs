@@ -41,6 +41,9 @@ const PYTHON_PACKAGES: [&str; 6] = [
 /// every machine; the test that compares the engines does without.
 const ONNXRUNTIME: &str = "onnxruntime==1.24.4";
 
+/// Reads and resizes pictures for the judge of the picture models; as optional as ONNX Runtime.
+const OPENCV: [&str; 2] = ["numpy==2.4.6", "opencv-python-headless==5.0.0.93"];
+
 /// Finds what keeps people from reading a page; run inside the browser.
 const AXE: &str = "axe-core@4.14.1";
 
@@ -71,6 +74,7 @@ pub(crate) fn everything() -> Result<PathBuf> {
         make_venv(&venv)?;
     }
     onnxruntime(&venv);
+    opencv(&venv);
     axe(&venv);
     Ok(venv)
 }
@@ -99,6 +103,14 @@ fn onnxruntime(venv: &Path) {
         eprintln!("xtask: {ONNXRUNTIME} is here");
     } else if let Err(error) = pip(venv, &["--no-deps", ONNXRUNTIME]) {
         eprintln!("xtask: no {ONNXRUNTIME} ({error}); the engines are not compared");
+    }
+}
+
+fn opencv(venv: &Path) {
+    if holds(venv, &OPENCV) {
+        eprintln!("xtask: OpenCV is here");
+    } else if let Err(error) = pip(venv, &OPENCV) {
+        eprintln!("xtask: no OpenCV ({error}); the picture models are not judged");
     }
 }
 
