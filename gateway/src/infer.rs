@@ -4,12 +4,17 @@
 //! it on a thread, so that a slow network never delays a reading. [`manifest`] is `model.toml`;
 //! `engine` is the only place that knows which inference engine runs.
 //!
+//! [`pictures`] is the same for models of pictures, on the thread that looks at them.
+//!
 //! A model is used only after its file had the declared checksum, its tensors the declared shapes, and
 //! its answers to the manifest's test windows the declared values.
 
 mod engine;
 pub mod manifest;
+mod network;
 pub mod noise;
+mod picture_manifest;
+pub mod pictures;
 mod questions;
 mod shelves;
 
@@ -23,8 +28,9 @@ use gatehouse_core::community::ModelSpec;
 use gatehouse_core::pipeline::{Answer, Input, Question};
 use tokio::sync::mpsc::WeakSender;
 
-use engine::Network;
-use manifest::{About, Manifest};
+use manifest::{About, Manifest, Spec};
+use network::Network;
+use pictures::PictureModels;
 use questions::{Questions, Turn};
 pub use shelves::Shelves;
 
@@ -52,6 +58,14 @@ pub enum InferError {
     #[error("{}: {reason}", path.display())]
     Rejected { path: PathBuf, reason: String },
 
+    /// Ask only for models that were opened.
+    #[error("model `{0}` is not loaded")]
+    NotLoaded(String),
+
+    /// Nothing is known of this picture; ask about the next one.
+    #[error("model `{model}` gave no answer: {reason}")]
+    Unanswered { model: String, reason: String },
+
     /// Neither ONNX Runtime nor the built-in engine started.
     #[error("no inference engine could be started: {0}")]
     NoEngine(String),
@@ -65,16 +79,24 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// What the named models look like from outside, from `model.toml` alone.
-pub fn load_specs(
-    shelves: impl Into<Shelves>,
-    names: impl IntoIterator<Item = impl AsRef<str>>,
-) -> Result<Vec<ModelSpec>, InferError> {
-    let shelves = shelves.into();
-    names
-        .into_iter()
-        .map(|name| Manifest::read(&shelves, name.as_ref()).map(|manifest| manifest.spec()))
-        .collect()
+/// What is to be known of a model, from `model.toml` alone.
+pub fn load_spec(shelves: &Shelves, name: &str) -> Result<Spec, InferError> {
+    Manifest::read(shelves, name).map(|manifest| manifest.spec())
+}
+
+/// Loads a model of either kind and puts it to its tests.
+pub fn try_out(
+    shelves: &Shelves,
+    name: &str,
+    onnxruntime: Option<&Path>,
+) -> Result<(), InferError> {
+    match load_spec(shelves, name)? {
+        Spec::Series(_) => Models::open(shelves, [name], onnxruntime).map(drop),
+        Spec::Picture(_) => {
+            let (_, missing) = PictureModels::open(shelves, [name], onnxruntime);
+            missing.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        }
+    }
 }
 
 /// What the manifest of a model says, for people; nothing is loaded.
@@ -138,7 +160,11 @@ impl Models {
 
     /// What the loaded models look like from outside, in the order they were named.
     pub fn specs(&self) -> Vec<ModelSpec> {
-        self.networks.iter().map(|network| network.manifest().spec()).collect()
+        let series = |network: &Network| match network.manifest().spec() {
+            Spec::Series(spec) => Some(spec),
+            Spec::Picture(_) => None,
+        };
+        self.networks.iter().filter_map(series).collect()
     }
 
     /// Answers at once, on the caller's thread.
@@ -146,7 +172,7 @@ impl Models {
         let outputs = self
             .networks
             .iter_mut()
-            .find(|network| network.manifest().content.name == question.model)
+            .find(|network| network.manifest().head.name == question.model)
             .ok_or_else(|| format!("model `{}` is not loaded", question.model))
             .and_then(|network| network.run(&question.features, question.rows));
         Answer { question: question.id, outputs }

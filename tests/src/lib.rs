@@ -51,6 +51,8 @@ mod schema;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod sight;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod visit;

@@ -49,7 +49,7 @@ fn a_million_windows_leave_no_memory_behind() {
     }
 }
 
-fn onnxruntime() -> Option<PathBuf> {
+pub(crate) fn onnxruntime() -> Option<PathBuf> {
     let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
     let lib = python().parent()?.parent()?.join("lib");
     let installed = std::fs::read_dir(lib).into_iter().flatten().flatten().filter_map(|version| {
@@ -60,10 +60,13 @@ fn onnxruntime() -> Option<PathBuf> {
     named.into_iter().chain(installed.map(|file| file.path())).find(|path| path.is_file())
 }
 
+/// The models of series.
 fn installed() -> Vec<String> {
     let listed = run(Path::new("/nonexistent"), &["list"]);
     let models = listed["models"].as_array().unwrap();
-    models.iter().map(|model| model["name"].as_str().unwrap().to_owned()).collect()
+    // A model of pictures has labels; sight.rs compares those.
+    let series = models.iter().filter(|model| model["labels"].is_null());
+    series.map(|model| model["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// What a command says, with this library or, where there is none, with the built-in engine.

@@ -63,6 +63,8 @@ const ONNXRUNTIME: &str = "onnxruntime==1.24.4";
 
 /// A camera that speaks ONVIF. Of what it needs to draw pictures the tests need nothing.
 const ONVIF_CAMERA: &str = "ipycam==1.3.0";
+/// Reads and resizes pictures for the judge of the picture models; as optional as ONNX Runtime.
+const OPENCV: [&str; 2] = ["numpy==2.4.6", "opencv-python-headless==5.0.0.93"];
 
 /// Finds what keeps people from reading a page; run inside the browser.
 const AXE: &str = "axe-core@4.14.1";
@@ -98,6 +100,7 @@ pub(crate) fn everything() -> Result<PathBuf> {
         make_venv(&venv)?;
     }
     onnxruntime(&venv);
+    opencv(&venv);
     axe(&venv);
     if !holds(&venv, &[ONVIF_CAMERA]) {
         pip(&venv, &["--no-deps", ONVIF_CAMERA])?;
@@ -156,6 +159,14 @@ fn onnxruntime(venv: &Path) {
         eprintln!("xtask: {ONNXRUNTIME} is here");
     } else if let Err(error) = pip(venv, &["--no-deps", ONNXRUNTIME]) {
         eprintln!("xtask: no {ONNXRUNTIME} ({error}); the engines are not compared");
+    }
+}
+
+fn opencv(venv: &Path) {
+    if holds(venv, &OPENCV) {
+        eprintln!("xtask: OpenCV is here");
+    } else if let Err(error) = pip(venv, &OPENCV) {
+        eprintln!("xtask: no OpenCV ({error}); the picture models are not judged");
     }
 }
 

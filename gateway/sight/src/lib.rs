@@ -9,6 +9,12 @@
 pub mod load;
 pub mod mask;
 pub mod motion;
+pub mod boxes;
+pub mod classes;
+pub mod grid;
+pub mod input;
+pub mod jpeg;
+pub mod manifest;
 pub mod picture;
 pub mod seen;
 pub mod thumb;

@@ -22,7 +22,8 @@ use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::{
-    Framework, InferenceModelExt, IntoRunnable, Tensor, TractResult, TypedRunnableModel, tvec,
+    Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, Tensor, TractResult,
+    TypedRunnableModel, tvec,
 };
 
 use super::InferError;
@@ -53,126 +54,133 @@ struct Engine {
 
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
 
-/// A network that has answered its own test vectors.
-pub(super) struct Network {
-    manifest: Manifest,
-    runner: Runner,
+/// A network whose file and tensors are what its manifest says.
+pub(super) struct Runner {
+    how: How,
+    /// For each declared answer its place among those of the network.
+    order: Vec<usize>,
 }
 
-enum Runner {
+enum How {
     Session(Session),
     Plan(Arc<TypedRunnableModel>),
 }
 
-impl Network {
-    /// Loads a network and refuses it unless it is exactly what its manifest says.
-    pub(super) fn load(manifest: Manifest, library: Option<&Path>) -> Result<Self, InferError> {
-        let path = manifest.folder.join(&manifest.content.file);
+impl Runner {
+    /// Loads a network. A network with sizes that may vary is loaded for `fixed` alone, when that is given.
+    pub(super) fn load(
+        manifest: &Manifest,
+        fixed: Option<&[usize]>,
+        library: Option<&Path>,
+    ) -> Result<Self, InferError> {
+        let head = &manifest.head;
+        let path = manifest.network();
         let bytes = std::fs::read(&path)
             .map_err(|source| InferError::Unreadable { path: path.clone(), source })?;
         let rejected = |reason| InferError::Rejected { path: path.clone(), reason };
 
         let found = sha256(&bytes);
-        if !found.eq_ignore_ascii_case(manifest.content.sha256.get_ref()) {
+        if !found.eq_ignore_ascii_case(head.sha256.get_ref()) {
             return Err(manifest.tampered(&found));
         }
 
         let engine = engine(library)?;
         let session = open(&engine.environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
-        check_port("input", session.inputs(), &manifest.content.inputs).map_err(rejected)?;
-        check_port("output", session.outputs(), &manifest.content.answers).map_err(rejected)?;
+        let is_fixed = fixed.is_some();
+        check_ports("input", session.inputs(), &head.inputs, is_fixed).map_err(rejected)?;
+        let order = check_ports("output", session.outputs(), &head.answers, is_fixed)
+            .map_err(|reason| InferError::Rejected { path: path.clone(), reason })?;
 
-        let runner = if engine.name == TRACT {
-            Runner::Plan(plan(&bytes).map_err(|e| rejected(first_line(&e)))?)
-        } else {
-            Runner::Session(session)
-        };
-        let mut network = Self { manifest, runner };
-        network.test().map_err(rejected)?;
-        Ok(network)
+        let how =
+            if engine.name == TRACT {
+                let plan = plan(&bytes, fixed);
+                How::Plan(plan.map_err(|e| InferError::Rejected {
+                    path: path.clone(),
+                    reason: first_line(&e),
+                })?)
+            } else {
+                How::Session(session)
+            };
+        Ok(Self { how, order })
     }
 
-    pub(super) fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Answers `rows` windows, or says why not. Anything that is not a finite number is no answer.
-    pub(super) fn run(&mut self, features: &[f32], rows: usize) -> Result<Vec<f32>, String> {
-        let (window, outputs) = (self.manifest.content.window, self.manifest.content.outputs);
-        if rows.checked_mul(window) != Some(features.len()) {
-            let got = features.len();
-            return Err(format!("{got} features for {rows} windows of {window} samples"));
-        }
-        if rows == 0 {
-            return Ok(Vec::new());
-        }
-        let numbers = match &mut self.runner {
-            Runner::Session(session) => {
-                ask_session(session, features, [rows, window], [rows, outputs])
-                    .map_err(|e| first_line(&e))?
-            }
-            Runner::Plan(plan) => {
-                ask_plan(plan, features, rows, window).map_err(|e| first_line(&e))?
+    /// Shows it one tensor, and gives the declared answers; each must have the size that is named.
+    /// Anything that is not a finite number is no answer.
+    pub(super) fn run(
+        &mut self,
+        input: &[f32],
+        shape: &[usize],
+        answers: &[Vec<usize>],
+    ) -> Result<Vec<Vec<f32>>, String> {
+        let numbers = match &mut self.how {
+            How::Session(session) => ask_session(session, input, shape, answers, &self.order)
+                .map_err(|e| first_line(&e))?,
+            How::Plan(plan) => {
+                ask_plan(plan, input, shape, &self.order).map_err(|e| first_line(&e))?
             }
         };
-        if numbers.len() != rows * outputs {
-            let got = numbers.len();
-            return Err(format!("the model gave {got} numbers for {rows} windows of {outputs}"));
-        }
-        if numbers.iter().all(|n| n.is_finite()) {
-            Ok(numbers)
-        } else {
-            Err("the model gave something that is not a number".into())
-        }
-    }
-
-    fn test(&mut self) -> Result<(), String> {
-        let tests = std::mem::take(&mut self.manifest.content.tests);
-        for test in &tests {
-            let why = &test.why;
-            let got = self.run(&test.input, 1).map_err(|e| format!("test `{why}`: {e}"))?;
-            let expected = &test.output;
-            let off = got.iter().zip(expected).any(|(g, e)| (g - e).abs() > test.tolerance);
-            if off {
-                return Err(format!("test `{why}` gave {got:?}, expected {expected:?}"));
+        for (numbers, shape) in numbers.iter().zip(answers) {
+            if numbers.len() != shape.iter().product::<usize>() {
+                let got = numbers.len();
+                return Err(format!("the model gave {got} numbers for an answer of {shape:?}"));
+            }
+            if !numbers.iter().all(|n| n.is_finite()) {
+                return Err("the model gave something that is not a number".into());
             }
         }
-        self.manifest.content.tests = tests;
-        Ok(())
+        Ok(numbers)
     }
 }
 
-/// The answer's room is ours: what ONNX Runtime makes room for by itself, `ort` asks the type of and
+/// The answers' room is ours: what ONNX Runtime makes room for by itself, `ort` asks the type of and
 /// keeps that for ever.
 fn ask_session(
     session: &mut Session,
-    features: &[f32],
-    input: [usize; 2],
-    output: [usize; 2],
-) -> ort::Result<Vec<f32>> {
-    let name = session.outputs()[0].name().to_owned();
-    let room = OrtTensor::from_array((output, vec![0.0_f32; output[0] * output[1]]))?;
-    let options =
-        RunOptions::new()?.with_outputs(OutputSelector::default().preallocate(name, room));
-    let input = TensorRef::from_array_view((input, features))?;
+    input: &[f32],
+    shape: &[usize],
+    answers: &[Vec<usize>],
+    order: &[usize],
+) -> ort::Result<Vec<Vec<f32>>> {
+    let mut selected = OutputSelector::no_default();
+    let mut names = Vec::with_capacity(order.len());
+    for (place, shape) in order.iter().zip(answers) {
+        let name = session.outputs()[*place].name().to_owned();
+        let numbers = vec![0.0_f32; shape.iter().product()];
+        let room = OrtTensor::from_array((shape.as_slice(), numbers))?;
+        selected = selected.with(name.as_str()).preallocate(name.as_str(), room);
+        names.push(name);
+    }
+    let options = RunOptions::new()?.with_outputs(selected);
+    let input = TensorRef::from_array_view((shape, input))?;
     let answers = session.run_with_options(ort::inputs![input], &options)?;
-    let (_, numbers) = answers[0].try_extract_tensor::<f32>()?;
-    Ok(numbers.to_vec())
+    names
+        .iter()
+        .map(|name| Ok(answers[name.as_str()].try_extract_tensor::<f32>()?.1.to_vec()))
+        .collect()
 }
 
-fn plan(mut bytes: &[u8]) -> TractResult<Arc<TypedRunnableModel>> {
-    tract_onnx::onnx().model_for_read(&mut bytes)?.into_optimized()?.into_runnable()
+fn plan(mut bytes: &[u8], fixed: Option<&[usize]>) -> TractResult<Arc<TypedRunnableModel>> {
+    let model = tract_onnx::onnx().model_for_read(&mut bytes)?;
+    let model = match fixed {
+        Some(shape) => {
+            model.with_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape))?
+        }
+        None => model,
+    };
+    model.into_optimized()?.into_runnable()
 }
 
 fn ask_plan(
     plan: &Arc<TypedRunnableModel>,
-    features: &[f32],
-    rows: usize,
-    window: usize,
-) -> TractResult<Vec<f32>> {
-    let input = Tensor::from_shape(&[rows, window], features)?;
+    input: &[f32],
+    shape: &[usize],
+    order: &[usize],
+) -> TractResult<Vec<Vec<f32>>> {
+    let input = Tensor::from_shape(shape, input)?;
     let answers = plan.run(tvec!(input.into()))?;
-    Ok(answers[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+    let numbers =
+        |place: &usize| Ok(answers[*place].to_plain_array_view::<f32>()?.iter().copied().collect());
+    order.iter().map(numbers).collect()
 }
 
 /// `onnxruntime` or `tract`, once something has been loaded.
@@ -258,25 +266,43 @@ fn open(environment: &Environment, bytes: &[u8]) -> ort::Result<Session> {
         .commit_from_memory(bytes)
 }
 
-fn check_port(kind: &str, found: &[Outlet], declared: &[Port]) -> Result<(), String> {
-    let ([found], [declared]) = (found, declared) else {
-        return Err(format!("it has {} {kind}s, expected 1", found.len()));
-    };
-    let name = found.name();
-    if name != declared.name {
-        return Err(format!("its {kind} is `{name}`, but model.toml says `{}`", declared.name));
+/// The place in the network of each declared tensor.
+fn check_ports(
+    kind: &str,
+    found: &[Outlet],
+    declared: &[Port],
+    is_fixed: bool,
+) -> Result<Vec<usize>, String> {
+    if found.len() != declared.len() {
+        let (found, declared) = (found.len(), declared.len());
+        return Err(format!("it has {found} {kind}s, expected {declared}"));
     }
+    declared.iter().map(|declared| check_port(kind, found, declared, is_fixed)).collect()
+}
+
+fn check_port(
+    kind: &str,
+    found: &[Outlet],
+    declared: &Port,
+    is_fixed: bool,
+) -> Result<usize, String> {
+    let name = &declared.name;
+    let place = found.iter().position(|found| found.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = found.iter().map(Outlet::name).collect();
+        format!("its {kind} is `{}`, but model.toml says `{name}`", names.join("`, `"))
+    })?;
+    let found = &found[place];
     if found.dtype().tensor_type() != Some(TensorElementType::Float32) {
         return Err(format!("{kind} `{name}` is {}, expected f32", found.dtype()));
     }
     let shape: &[i64] = found.dtype().tensor_shape().map_or(&[], |shape| shape);
     let fits = shape.len() == declared.shape.len()
         && shape.iter().zip(&declared.shape).all(|(found, declared)| match declared {
-            Dimension::Fixed(size) => found == size,
+            Dimension::Fixed(size) => found == size || (is_fixed && *found < 0),
             Dimension::Any(_) => *found < 0,
         });
     if fits {
-        Ok(())
+        Ok(place)
     } else {
         Err(format!("{kind} `{name}` has the shape {shape:?} (-1: any), model.toml another"))
     }

@@ -13,8 +13,9 @@ const NAME: &str = "forecast";
 fn the_shipped_model_passes_its_own_tests_and_says_what_it_is() {
     let models = Models::open(&shipped(), [NAME], None).unwrap();
 
-    let specs = load_specs(&shipped(), [NAME]).unwrap();
-    assert_eq!(models.specs(), specs);
+    let specs = models.specs();
+    let shelves = Shelves::from(&shipped());
+    assert_eq!(load_spec(&shelves, NAME).unwrap(), Spec::Series(specs[0].clone()));
     assert_eq!((specs[0].window, specs[0].outputs), (35, 9));
     assert!(["tract", "onnxruntime"].contains(&models.engine_name()));
 }
@@ -154,11 +155,11 @@ fn a_model_that_is_not_what_its_manifest_says_is_refused_with_the_reason() {
 
 #[test]
 fn a_misspelt_name_is_told_what_is_installed() {
-    let error = load_specs(&shipped(), ["forcast"]).unwrap_err().to_string();
+    let error = load_spec(&Shelves::from(&shipped()), "forcast").unwrap_err().to_string();
 
     assert!(error.starts_with("there is no model `forcast` in "), "{error}");
     assert!(error.ends_with("installed: forecast, limit-forecast"), "{error}");
-    assert!(load_specs(&shipped(), ["../models/forecast"]).is_err());
+    assert!(load_spec(&Shelves::from(&shipped()), "../models/forecast").is_err());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::bundle::installed::{Installed, Layer, Terms};
 use crate::bundle::keys::{self, Signer, Trust};
 use crate::bundle::{BundleError, pack};
 use crate::config::GatewayConfig;
-use crate::infer::{Models, Shelves};
+use crate::infer::{Shelves, try_out};
 use crate::shadow::misfit;
 use crate::simulate::scratch::Scratch;
 
@@ -217,7 +217,7 @@ fn verify(
     let shelves = Shelves::from(scratch.path().join("models").as_path());
     let models = shelves.names();
     for name in &models {
-        Models::open(&shelves, [name], onnxruntime).with_context(refused)?;
+        try_out(&shelves, name, onnxruntime).with_context(refused)?;
     }
     Ok(serde_json::json!({
         "bundle": head.contents.title(),

@@ -8,7 +8,6 @@ mod cameras;
 mod channels;
 mod gateway;
 mod overlay;
-mod pictures;
 mod reader;
 mod report;
 #[cfg(test)]
@@ -212,9 +211,8 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         .map_or_else(Shelves::default, |config| shelves(config, folder, layer.as_ref()));
     // Where the folder itself is wrong, no scene can be blamed.
     let is_told = document.as_ref().is_none_or(|document| document.is_doubtful("models.path"));
-    let pictures = pictures::installed(&models);
-    let specs = config.as_ref().filter(|_| !is_told);
-    let specs = specs.and_then(|_| reader.models(&models, &pictures));
+    let installed = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
+    let (specs, pictures) = installed.unzip();
     let sources = document.as_ref().zip(config.as_ref());
     let mut origins = Origins::of_files(&device_types, &scenes);
     let store = config.as_ref().map(|config| config.store.path.as_path());
@@ -231,7 +229,7 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         gateway: config.as_ref().map_or_else(String::new, |c| c.gateway.id.clone()),
         sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
-        pictures: (!is_told).then_some(pictures),
+        pictures,
         drawings: origins.overlay.drawings(),
         statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::community::ModelSpec;
-use gatehouse_core::community::build::{File, PictureModel};
+use gatehouse_core::community::build::{File, PictureKind, PictureModel};
 use gatehouse_core::community::fault::Fault;
+use gatehouse_sight::manifest::Says;
 
 use super::{Faults, LAYOUT};
 use crate::bundle::BundleError;
-use crate::infer::{InferError, Shelves, load_specs};
+use crate::infer::manifest::{PictureSpec, Spec};
+use crate::infer::{InferError, Shelves, load_spec};
 use crate::overlay;
 
 /// Reads files and keeps what went wrong.
@@ -110,26 +112,34 @@ impl Reader {
         files.iter().filter_map(|path| self.file(path)).collect()
     }
 
-    /// The installed models but those of pictures; `None` when one of them cannot be read, so that it is told once.
+    /// The installed models, those of series and those of pictures; `None` when one of them cannot be
+    /// read, so that it is told once.
     pub(super) fn models(
         &mut self,
         shelves: &Shelves,
-        pictures: &[PictureModel],
-    ) -> Option<Vec<ModelSpec>> {
-        let mut names = shelves.names();
-        names.retain(|name| pictures.iter().all(|picture| picture.name != *name));
-        let mut specs = Vec::new();
+    ) -> Option<(Vec<ModelSpec>, Vec<PictureModel>)> {
+        let names = shelves.names();
+        let (mut series, mut pictures, mut is_whole) = (Vec::new(), Vec::new(), true);
         for name in &names {
-            match load_specs(shelves, [name]) {
-                Ok(spec) => specs.extend(spec),
+            match load_spec(shelves, name) {
+                Ok(Spec::Series(spec)) => series.push(spec),
+                Ok(Spec::Picture(PictureSpec { name, says, labels, .. })) => {
+                    let kind = match says {
+                        Says::Boxes => PictureKind::Boxes,
+                        Says::Class => PictureKind::Class,
+                        Says::Mask => PictureKind::Mask,
+                    };
+                    pictures.push(PictureModel { name, kind, labels });
+                }
                 Err(error) => {
                     let folder = shelves.find(name).unwrap_or_default();
                     let fault = model_fault(&mut self.texts, &folder, error);
                     self.faults.push(fault);
+                    is_whole = false;
                 }
             }
         }
-        (specs.len() == names.len()).then_some(specs)
+        is_whole.then_some((series, pictures))
     }
 
     /// A bundle that cannot be used.
@@ -184,6 +194,8 @@ pub(super) fn model_fault(
         InferError::Rejected { path, reason } => (path, (1, 1), reason, again),
         error @ (InferError::NotInstalled { .. }
         | InferError::Unreadable { .. }
+        | InferError::NotLoaded(_)
+        | InferError::Unanswered { .. }
         | InferError::NoEngine(_)
         | InferError::NoThread(_)) => {
             (folder.to_owned(), (1, 1), format!("{:#}", anyhow::Error::from(error)), again)

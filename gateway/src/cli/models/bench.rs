@@ -5,14 +5,16 @@
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Told, ask, library};
+use super::{Told, ask, library, look};
 use crate::config::GatewayConfig;
+use crate::infer::manifest::Spec;
 use crate::infer::noise::Noise;
-use crate::infer::{Models, Shelves, engine_name};
+use crate::infer::{Models, Shelves, engine_name, load_spec};
 use crate::resident::resident_bytes;
 
 /// Windows in a question at most, as the pipeline asks.
@@ -24,12 +26,19 @@ pub(super) fn bench(
     config: &GatewayConfig,
     shelves: &Shelves,
     rows: Option<NonZeroUsize>,
+    picture: Option<&Path>,
 ) -> anyhow::Result<Told> {
     let before = resident_bytes();
     let engine = engine_name(library(config))?;
     let mut text = format!("inference runs on {engine}\n");
     let mut figures = Vec::new();
     for name in shelves.names() {
+        if let Spec::Picture(_) = load_spec(shelves, &name)? {
+            let (line, figure) = look::timed(config, shelves, &name, picture, LASTS)?;
+            text += &line;
+            figures.push(figure);
+            continue;
+        }
         let mut models = Models::open(shelves, [&name], library(config))?;
         let loaded = resident_bytes();
         let mut noise = Noise::new(1);
@@ -85,6 +94,6 @@ fn time(
     Ok((times.get(times.len() / 2).copied().unwrap_or_default(), asked))
 }
 
-fn mebibytes(bytes: Option<u64>) -> String {
+pub(super) fn mebibytes(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1_048_576.0))
 }

@@ -2,11 +2,12 @@
 //! runs on this box.
 //!
 //! Only `gateway.toml` is read, for the folders and the engine; a fault in a scene keeps nobody from
-//! looking at the models. [`bench`] takes the times; [`compare`] and [`promote`] are about the candidate
+//! looking at the models. [`bench`] takes the times; [`look`] shows a picture; [`compare`] and [`promote`] are about the candidate
 //! that runs beside them.
 
 mod bench;
 mod compare;
+mod look;
 mod promote;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use crate::bundle::installed::Layer;
 use crate::config::GatewayConfig;
 use crate::infer::manifest::{About, Tensor};
 use crate::infer::noise::Noise;
-use crate::infer::{InferError, Models, Shelves, about, engine_name};
+use crate::infer::{InferError, Models, Shelves, about, engine_name, try_out};
 
 /// Look at the models of this box
 #[derive(Debug, clap::Args)]
@@ -48,11 +49,14 @@ pub enum Action {
     List,
     /// Check each model: checksum, tensors, and its own test vectors on the engine that would run it
     Verify,
-    /// Time each model here, asked about one window and about 64 at once
+    /// Time each model here: asked about one window and about 64 at once, or about a picture
     Bench {
         /// Ask about so many windows, 64 at a time, instead of for half a second
         #[arg(long, value_name = "N")]
         rows: Option<NonZeroUsize>,
+        /// Show this JPEG to the models of pictures, and time the whole way; else a made-up picture
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
     },
     /// Compare the candidate with the live one: what each raised, and its budgets of false alarms
     Compare,
@@ -64,6 +68,9 @@ pub enum Action {
     },
     /// Remove the candidate
     DropCandidate,
+    /// Print what a model of pictures sees in a JPEG, in numbers
+    #[command(hide = true)]
+    Look { model: String, picture: PathBuf },
     /// Print what a model answers to made-up windows, a line each, to compare engines
     #[command(hide = true)]
     Answers {
@@ -87,7 +94,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let told = match &args.action {
         Action::List => list(&config, &shelves, &bundle)?,
         Action::Verify => verify(&config, &shelves, &bundle)?,
-        Action::Bench { rows } => bench::bench(&config, &shelves, *rows)?,
+        Action::Bench { rows, picture } => {
+            bench::bench(&config, &shelves, *rows, picture.as_deref())?
+        }
+        Action::Look { model, picture } => look::look(&config, &shelves, model, picture)?,
         Action::Answers { model, seed, rows } => answers(&config, &shelves, model, *seed, *rows)?,
         Action::Compare => compare::compare(&config)?,
         Action::Promote { anyway } => promote::promote(&args.config, &config, *anyway)?,
@@ -148,10 +158,13 @@ fn list(
 }
 
 fn described(about: &About, layer: Option<&Layer>) -> String {
-    let About { name, version, title, licence, training_data, inputs, outputs, .. } = about;
+    let About { name, version, title, licence, training_data, inputs, outputs, labels, .. } = about;
     let mut text = format!("\n{name} {version}: {}\n", title.get(Language::En));
     let _ = writeln!(text, "  in       {}", tensors(inputs));
     let _ = writeln!(text, "  out      {}", tensors(outputs));
+    if !labels.is_empty() {
+        let _ = writeln!(text, "  labels   {}", labels.join(", "));
+    }
     let _ = writeln!(text, "  sha256   {}", about.sha256);
     let _ = writeln!(text, "  licence  {licence}");
     let _ = writeln!(text, "  trained  {training_data}");
@@ -194,7 +207,7 @@ fn verify(
     }
     let mut models = Vec::new();
     for name in shelves.names() {
-        let opened = Models::open(shelves, [&name], library(config));
+        let opened = try_out(shelves, &name, library(config));
         let fault = opened.err().map(reason);
         holds &= fault.is_none();
         match &fault {

@@ -48,7 +48,7 @@ fn a_network_that_was_changed_is_refused_at_its_checksum_and_the_others_hold() {
 fn a_bench_asks_as_often_as_it_was_told() {
     let rows = NonZeroUsize::new(2_000);
 
-    let told = bench::bench(&config(), &shipped(), rows).unwrap();
+    let told = bench::bench(&config(), &shipped(), rows, None).unwrap();
 
     let figures = &told.json["models"][0];
     assert!(figures["rows"].as_u64().unwrap() >= 2_000);

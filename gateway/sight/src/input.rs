@@ -1,0 +1,283 @@
+//! A picture, or a region of it, as a model wants to see it.
+//!
+//! [`Input`] keeps its room from picture to picture. The pixels are those that OpenCV's `resize` gives,
+//! because that is what the networks were trained and are compared with.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::manifest::{Colour, Filter, Fit, Layout, PictureInput};
+use crate::picture::Picture;
+use crate::seen::Region;
+
+/// Where what is shown of a picture lies in the input, in pixels of the input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    pub(crate) left: f32,
+    pub(crate) top: f32,
+    pub(crate) width: f32,
+    pub(crate) height: f32,
+    /// What is shown of the picture.
+    pub(crate) region: Region,
+}
+
+impl Placement {
+    /// A point of the input as fractions of the whole picture.
+    pub(crate) fn in_picture(&self, x: f32, y: f32) -> (f32, f32) {
+        let Region { left, top, right, bottom } = self.region;
+        (
+            left + (x - self.left) / self.width * (right - left),
+            top + (y - self.top) / self.height * (bottom - top),
+        )
+    }
+}
+
+/// The picture could not be made into a tensor; its sizes are too far apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the picture cannot be made {0}")]
+pub struct NoInput(String);
+
+/// Makes input tensors for one model.
+pub struct Input {
+    spec: PictureInput,
+    /// What each value of a pixel becomes, by channel of the tensor.
+    becomes: [[f32; 256]; 3],
+    resizer: Resizer,
+    /// Red, green, blue; as many pixels of the input as the picture takes up.
+    shown: Vec<u8>,
+    tensor: Vec<f32>,
+    /// Where in the tensor the last picture lay; around it is padding already.
+    last: Option<[usize; 4]>,
+}
+
+/// Whole pixels: left, top, width, height.
+type Pixels = [usize; 4];
+
+impl Input {
+    pub fn new(spec: PictureInput) -> Self {
+        let std = *spec.std.get_ref();
+        let becomes = std::array::from_fn(|channel| {
+            std::array::from_fn(|value| {
+                (value as f32 * spec.scale - spec.mean[channel]) / std[channel]
+            })
+        });
+        let [width, height] = *spec.size.get_ref();
+        let tensor = vec![0.0; width * height * 3];
+        Self { spec, becomes, resizer: Resizer::new(), shown: Vec::new(), tensor, last: None }
+    }
+
+    pub fn shape(&self) -> [usize; 4] {
+        self.spec.shape()
+    }
+
+    /// How many pixels a picture should have for as many as the model is shown of a region.
+    pub fn wants(&self, region: Option<Region>) -> (usize, usize) {
+        let [width, height] = *self.spec.size.get_ref();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a wish: at most a few thousand, and a small region wants the whole picture"
+        )]
+        let whole =
+            |side: usize, share: f32| (side as f32 / share.clamp(1e-3, 1.0)).ceil() as usize;
+        region.map_or((width, height), |r| {
+            (whole(width, r.right - r.left), whole(height, r.bottom - r.top))
+        })
+    }
+
+    /// Fills the tensor with a picture, or with a region of it in whole pixels.
+    pub fn fill(
+        &mut self,
+        picture: &Picture,
+        region: Option<Region>,
+    ) -> Result<(&[f32], Placement), NoInput> {
+        let cut = pixels(picture, region);
+        let (source, target, placement) = self.place(picture, cut);
+        let [left, top, width, height] = target;
+        let [_, _, cut_width, cut_height] = source;
+        let is_as_it_is = [cut_width, cut_height]
+            == [picture.width() as f64, picture.height() as f64]
+            && [width, height] == [picture.width(), picture.height()];
+        if is_as_it_is {
+            self.spread(picture.rgb(), target);
+        } else {
+            let mut shown = std::mem::take(&mut self.shown);
+            shown.resize(width * height * 3, 0);
+            let done = self.resize(picture, source, &mut shown, [width, height]);
+            if done.is_ok() {
+                self.spread(&shown, [left, top, width, height]);
+            }
+            self.shown = shown;
+            done?;
+        }
+        Ok((&self.tensor, placement))
+    }
+
+    /// Fills the tensor with pixels that are as many as it has: for test vectors.
+    pub fn fill_exactly(&mut self, picture: &Picture) -> Result<&[f32], NoInput> {
+        let [width, height] = *self.spec.size.get_ref();
+        if [picture.width(), picture.height()] != [width, height] {
+            return Err(NoInput(format!("{width} x {height} as it is")));
+        }
+        self.spread(picture.rgb(), [0, 0, width, height]);
+        Ok(&self.tensor)
+    }
+
+    /// What is cut out of the picture, and where in the input it goes.
+    fn place(&self, picture: &Picture, cut: Pixels) -> ([f64; 4], Pixels, Placement) {
+        let [width, height] = *self.spec.size.get_ref();
+        let [x, y, w, h] = cut.map(|n| n as f64);
+        let (across, down) = (width as f64 / w, height as f64 / h);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and at most the input's size"
+        )]
+        let whole = |side: f64, most: usize| (side as usize).clamp(1, most);
+        let mut source = [x, y, w, h];
+        let (target, [left, top], [wide, high]) = match self.spec.fit.get_ref() {
+            Fit::Stretch => ([0, 0, width, height], [0.0, 0.0], [width as f64, height as f64]),
+            fit @ (Fit::LetterboxTopLeft | Fit::LetterboxCentre) => {
+                // Rounded down, and the ratio back not rounded: as the authors of YOLOX and HyperLPR do.
+                let ratio = across.min(down);
+                let (w, h) = (w * ratio, h * ratio);
+                let (new_w, new_h) = (whole(w, width), whole(h, height));
+                let (left, top) = match fit {
+                    Fit::LetterboxCentre => ((width - new_w) / 2, (height - new_h) / 2),
+                    Fit::LetterboxTopLeft | Fit::Stretch | Fit::CropCentre => (0, 0),
+                };
+                ([left, top, new_w, new_h], [left as f64, top as f64], [w, h])
+            }
+            Fit::CropCentre => {
+                let ratio = across.max(down);
+                let (seen_w, seen_h) = (width as f64 / ratio, height as f64 / ratio);
+                source = [x + (w - seen_w) / 2.0, y + (h - seen_h) / 2.0, seen_w, seen_h];
+                let (wide, high) = (w * ratio, h * ratio);
+                let corner = [(width as f64 - wide) / 2.0, (height as f64 - high) / 2.0];
+                ([0, 0, width, height], corner, [wide, high])
+            }
+        };
+        let (all_w, all_h) = (picture.width() as f64, picture.height() as f64);
+        #[expect(clippy::cast_possible_truncation, reason = "fractions and pixels of an input")]
+        let placement = Placement {
+            left: left as f32,
+            top: top as f32,
+            width: wide as f32,
+            height: high as f32,
+            region: Region {
+                left: (x / all_w) as f32,
+                top: (y / all_h) as f32,
+                right: ((x + w) / all_w) as f32,
+                bottom: ((y + h) / all_h) as f32,
+            },
+        };
+        (source, target, placement)
+    }
+
+    fn resize(
+        &mut self,
+        picture: &Picture,
+        [x, y, w, h]: [f64; 4],
+        shown: &mut [u8],
+        [width, height]: [usize; 2],
+    ) -> Result<(), NoInput> {
+        let no = |why: &dyn ToString| NoInput(format!("{width} x {height}: {}", why.to_string()));
+        let side = |side: usize| u32::try_from(side).map_err(|e| no(&e));
+        let (from_w, from_h) = (side(picture.width())?, side(picture.height())?);
+        let source =
+            ImageRef::new(from_w, from_h, picture.rgb(), PixelType::U8x3).map_err(|e| no(&e))?;
+        let mut target = Image::from_slice_u8(side(width)?, side(height)?, shown, PixelType::U8x3)
+            .map_err(|e| no(&e))?;
+        let filter = match self.spec.filter {
+            Filter::Linear => ResizeAlg::Interpolation(FilterType::Bilinear),
+            Filter::Antialiased => ResizeAlg::Convolution(FilterType::Bilinear),
+        };
+        let options = ResizeOptions::new().resize_alg(filter).crop(x, y, w, h).use_alpha(false);
+        self.resizer.resize(&source, &mut target, &options).map_err(|e| no(&e))
+    }
+
+    /// Writes pixels into their place in the tensor, and padding around them.
+    fn spread(&mut self, rgb: &[u8], target: Pixels) {
+        let [width, height] = *self.spec.size.get_ref();
+        let [left, top, w, h] = target;
+        if self.last != Some(target) {
+            self.pad();
+            self.last = Some(target);
+        }
+        let [red, green, blue] = match self.spec.colour {
+            Colour::Rgb => [0, 1, 2],
+            Colour::Bgr => [2, 1, 0],
+        };
+        // By colour of the picture: what its values become, and in which channel.
+        let becomes = [red, green, blue].map(|channel| &self.becomes[channel]);
+        match self.spec.layout {
+            Layout::Nchw => {
+                for (colour, channel) in [red, green, blue].into_iter().enumerate() {
+                    let plane = &mut self.tensor[channel * width * height..][..width * height];
+                    let becomes = becomes[colour];
+                    for (row, line) in rgb.chunks_exact(w * 3).take(h).enumerate() {
+                        let to = &mut plane[(top + row) * width + left..][..w];
+                        for (value, pixel) in to.iter_mut().zip(line.as_chunks::<3>().0) {
+                            *value = becomes[usize::from(pixel[colour])];
+                        }
+                    }
+                }
+            }
+            Layout::Nhwc => {
+                for (row, line) in rgb.chunks_exact(w * 3).take(h).enumerate() {
+                    let to = &mut self.tensor[((top + row) * width + left) * 3..][..w * 3];
+                    for (to, pixel) in
+                        to.as_chunks_mut::<3>().0.iter_mut().zip(line.as_chunks::<3>().0)
+                    {
+                        to[red] = becomes[0][usize::from(pixel[0])];
+                        to[green] = becomes[1][usize::from(pixel[1])];
+                        to[blue] = becomes[2][usize::from(pixel[2])];
+                    }
+                }
+            }
+        }
+    }
+
+    fn pad(&mut self) {
+        let pad = usize::from(self.spec.pad.unwrap_or_default());
+        let values = [0, 1, 2].map(|channel: usize| self.becomes[channel][pad]);
+        match self.spec.layout {
+            Layout::Nchw => {
+                let plane = self.tensor.len() / 3;
+                for (plane, value) in self.tensor.chunks_exact_mut(plane).zip(values) {
+                    plane.fill(value);
+                }
+            }
+            Layout::Nhwc => {
+                for pixel in self.tensor.as_chunks_mut::<3>().0 {
+                    *pixel = values;
+                }
+            }
+        }
+    }
+}
+
+/// A region in whole pixels, at least one, inside the picture.
+fn pixels(picture: &Picture, region: Option<Region>) -> Pixels {
+    let (width, height) = (picture.width(), picture.height());
+    let Some(region) = region else { return [0, 0, width, height] };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a fraction between 0 and 1 of a size"
+    )]
+    let between = |from: f32, to: f32, side: usize| {
+        let at = |fraction: f32| {
+            let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
+            (f64::from(fraction) * side as f64).round() as usize
+        };
+        let first = at(from).min(side - 1);
+        (first, at(to).clamp(first + 1, side) - first)
+    };
+    let (left, w) = between(region.left, region.right, width);
+    let (top, h) = between(region.top, region.bottom, height);
+    [left, top, w, h]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Pictures as cameras send them, and as nobody should.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use proptest::prelude::*;
+
+use super::*;
+
+const WHOLE: (usize, usize) = (usize::MAX, usize::MAX);
+
+#[test]
+fn every_kind_of_jpeg_that_cameras_send_gives_the_same_picture() {
+    let expected = gradient(160, 96);
+    let cases = [
+        ("plain", jpeg(160, 96, ColorType::Rgb, false)),
+        ("progressive", jpeg(160, 96, ColorType::Rgb, true)),
+        ("four colours", jpeg(160, 96, ColorType::Cmyk, false)),
+        ("four colours by brightness", jpeg(160, 96, ColorType::CmykAsYcck, false)),
+    ];
+    for (why, bytes) in cases {
+        let picture = decode(&bytes, WHOLE).unwrap();
+
+        assert_eq!((picture.width(), picture.height()), (160, 96), "{why}");
+        let apart = apart(picture.rgb(), &expected);
+        assert!(apart < 3.0, "{why}: {apart} levels apart on average");
+    }
+    let grey = decode(&jpeg(160, 96, ColorType::Luma, false), WHOLE).unwrap();
+    assert!(grey.rgb().as_chunks::<3>().0.iter().all(|[r, g, b]| r == g && g == b));
+}
+
+#[test]
+fn a_picture_is_scaled_down_while_it_is_decoded_but_not_below_what_is_wanted() {
+    let colour = jpeg(641, 480, ColorType::Rgb, false);
+    let cases = [
+        ((416, 416), (641, 480)),
+        ((320, 240), (321, 240)),
+        ((160, 100), (161, 120)),
+        ((1, 1), (81, 60)),
+        ((0, 0), (81, 60)),
+        ((81, 61), (161, 120)),
+    ];
+    for (at_least, expected) in cases {
+        let picture = decode(&colour, at_least).unwrap();
+
+        assert_eq!((picture.width(), picture.height()), expected, "{at_least:?}");
+    }
+    let half = decode(&jpeg(160, 96, ColorType::Rgb, false), (80, 48)).unwrap();
+    let apart = apart(half.rgb(), &gradient(80, 48));
+    assert!(apart < 4.0, "{apart} levels apart on average");
+    let grey = decode(&jpeg(64, 64, ColorType::Luma, false), (8, 8)).unwrap();
+    assert_eq!((grey.width(), grey.height()), (8, 8));
+}
+
+#[test]
+fn what_is_not_a_whole_picture_is_refused_with_the_reason() {
+    let good = jpeg(64, 48, ColorType::Rgb, false);
+    let with_size = |width: u16, height: u16, coding: u8| {
+        let mut bytes = good.clone();
+        let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+        bytes[frame + 1] = coding;
+        bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+        bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+        bytes
+    };
+    // Comments without end.
+    let mut endless = vec![0xFF, 0xD8];
+    endless.extend([0xFF, 0xFE, 0xFF, 0xFF].into_iter().chain([0; 65_533]).cycle().take(1 << 20));
+    let most = MOST_PIXELS;
+    let cases = [
+        ("nothing", Vec::new(), NotAPicture::NotJpeg),
+        ("a page", b"<html>".to_vec(), NotAPicture::NotJpeg),
+        ("two bytes", vec![0xFF, 0xD8], NotAPicture::Truncated(2)),
+        ("half", good[..good.len() / 2].to_vec(), NotAPicture::Truncated(good.len() / 2)),
+        ("an endless header", endless, NotAPicture::EndlessHeader),
+        ("no pixel", with_size(0, 48, 0xC0), NotAPicture::Empty { width: 0, height: 48 }),
+        (
+            "huge",
+            with_size(65_535, 65_535, 0xC0),
+            NotAPicture::TooLarge { width: 65_535, height: 65_535, most },
+        ),
+        (
+            "large and progressive",
+            with_size(4_096, 4_096, 0xC2),
+            NotAPicture::TooLarge { width: 4_096, height: 4_096, most: most / 4 },
+        ),
+        ("lossless", with_size(64, 48, 0xC3), NotAPicture::Unsupported("lossless JPEG")),
+        (
+            "arithmetic",
+            with_size(64, 48, 0xC9),
+            NotAPicture::Unsupported("JPEG with arithmetic coding"),
+        ),
+        (
+            "an end before the pixels",
+            vec![0xFF, 0xD8, 0xFF, 0xD9],
+            NotAPicture::Header("it ends before its pixels"),
+        ),
+        (
+            "scans without end",
+            [good.clone(), [0xFF, 0xDA].repeat(100)].concat(),
+            NotAPicture::Unsupported("far too many scans"),
+        ),
+    ];
+    for (why, bytes, expected) in cases {
+        assert_eq!(decode(&bytes, (1, 1)), Err(expected.clone()), "{why}");
+        assert_eq!(decode(&bytes, WHOLE), Err(expected), "{why}, whole");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_damage_to_a_picture_breaks_the_program_or_makes_it_larger(
+        kind in 0..5_usize,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        scaled in any::<bool>(),
+    ) {
+        let (colour, progressive) = [
+            (ColorType::Rgb, false),
+            (ColorType::Rgb, true),
+            (ColorType::Luma, false),
+            (ColorType::CmykAsYcck, false),
+            (ColorType::Luma, true),
+        ][kind];
+        let mut bytes = jpeg(72, 56, colour, progressive);
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] ^= byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+
+        if let Ok(picture) = decode(&bytes, if scaled { (8, 8) } else { WHOLE }) {
+            prop_assert!(picture.width() * picture.height() <= MOST_PIXELS);
+        }
+    }
+
+    #[test]
+    fn bytes_that_mean_nothing_are_no_picture(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(decode(&[&[0xFF, 0xD8], bytes.as_slice()].concat(), (1, 1)).is_err());
+    }
+}
+
+/// Red to the right, green downwards.
+fn gradient(width: usize, height: usize) -> Vec<u8> {
+    let level = |at: usize, of: usize| u8::try_from(at * 255 / of).unwrap();
+    let pixel = |x: usize, y: usize| [level(x, width), level(y, height), 90];
+    (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect()
+}
+
+fn jpeg(width: u16, height: u16, colour: ColorType, is_progressive: bool) -> Vec<u8> {
+    let rgb = gradient(width.into(), height.into());
+    let pixels: Vec<u8> = match colour {
+        ColorType::Luma => rgb.iter().step_by(3).copied().collect(),
+        // Ink, and no black: the opposite of light.
+        ColorType::Cmyk | ColorType::CmykAsYcck => rgb
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .flat_map(|[r, g, b]| [255 - r, 255 - g, 255 - b, 0])
+            .collect(),
+        _ => rgb,
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 90);
+    encoder.set_progressive(is_progressive);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.encode(&pixels, width, height, colour).unwrap();
+    bytes
+}
+
+/// Levels between two pictures, on average.
+fn apart(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
+}

@@ -1,0 +1,235 @@
+//! Four networks that nobody here made, by manifest alone, on real pictures: the boxes are where their
+//! authors' formulas put them, on both engines.
+//!
+//! `GATEHOUSE_DATA` names the folder with `models` and `media`; without it, and without OpenCV and ONNX
+//! Runtime beside the tests' Python, nothing is compared and the test says so.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::models::onnxruntime;
+use crate::peers::{gatehouse, python, workspace};
+
+/// Pixels of the picture.
+const HALF_A_PIXEL: f64 = 0.5;
+
+/// A network, and what its manifest must say.
+struct Network {
+    name: &'static str,
+    file: &'static str,
+    /// In tests/peers/see.py.
+    kind: &'static str,
+    score: f64,
+    iou: f64,
+    labels: usize,
+    inputs: &'static str,
+    picture: &'static str,
+    decode: &'static str,
+    outputs: &'static str,
+    /// The first output and its size.
+    tested: (&'static str, usize),
+}
+
+const NETWORKS: [Network; 4] = [
+    Network {
+        name: "yolox-nano",
+        file: "yolox_nano.onnx",
+        kind: "yolox",
+        score: 0.3,
+        iou: 0.45,
+        labels: 80,
+        inputs: "name = \"images\"\nshape = [1, 3, 416, 416]",
+        picture: "size = [416, 416]\ncolour = \"bgr\"\nfit = \"letterbox-top-left\"\npad = 114\nscale = 1.0\n\
+                  mean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]",
+        decode: "kind = \"yolox\"\nstrides = [8, 16, 32]",
+        outputs: "[[output]]\nname = \"output\"\nshape = [1, 3549, 85]\ntype = \"f32\"\nunit = \"1\"",
+        tested: ("output", 3549 * 85),
+    },
+    Network {
+        name: "fastestdet",
+        file: "FastestDet.onnx",
+        kind: "fastestdet",
+        score: 0.5,
+        iou: 0.45,
+        labels: 80,
+        inputs: "name = \"input.1\"\nshape = [1, 3, 352, 352]",
+        picture: "size = [352, 352]\ncolour = \"bgr\"\nfit = \"stretch\"\nscale = 1.0\n\
+                  mean = [0.0, 0.0, 0.0]\nstd = [255.0, 255.0, 255.0]",
+        decode: "kind = \"fastestdet\"",
+        outputs: "[[output]]\nname = \"758\"\nshape = [1, 85, 22, 22]\ntype = \"f32\"\nunit = \"1\"",
+        tested: ("758", 85 * 22 * 22),
+    },
+    Network {
+        name: "ultraface",
+        file: "ultraface_rfb320.onnx",
+        kind: "ultraface",
+        score: 0.3,
+        iou: 0.45,
+        labels: 1,
+        inputs: "name = \"input\"\nshape = [1, 3, 240, 320]",
+        picture: "size = [320, 240]\ncolour = \"rgb\"\nfit = \"stretch\"\nscale = 1.0\n\
+                  mean = [127.0, 127.0, 127.0]\nstd = [128.0, 128.0, 128.0]",
+        decode: "kind = \"rows\"\nbox = \"xyxy\"\nunit = \"fraction\"\nboxes = \"boxes\"\n\
+                 scores = \"scores\"\nbackground = 0",
+        outputs: "[[output]]\nname = \"scores\"\nshape = [1, 4420, 2]\ntype = \"f32\"\nunit = \"1\"\n\
+                  [[output]]\nname = \"boxes\"\nshape = [1, 4420, 4]\ntype = \"f32\"\nunit = \"1\"",
+        tested: ("scores", 4420 * 2),
+    },
+    Network {
+        name: "plates",
+        file: "y5fu_320x_sim.onnx",
+        kind: "hyperlpr",
+        // There is no plate that can be read in these pictures: what is like one, then.
+        score: 0.004,
+        iou: 0.5,
+        labels: 2,
+        inputs: "name = \"input\"\nshape = [1, 3, 320, 320]",
+        picture: "size = [320, 320]\ncolour = \"rgb\"\nfit = \"letterbox-centre\"\npad = 0\nscale = 1.0\n\
+                  mean = [0.0, 0.0, 0.0]\nstd = [255.0, 255.0, 255.0]",
+        decode: "kind = \"rows\"\nbox = \"cxcywh\"\nunit = \"pixel\"\nobjectness = 4\nclasses-from = 13",
+        outputs: "[[output]]\nname = \"output\"\nshape = [1, 6300, 15]\ntype = \"f32\"\nunit = \"1\"",
+        tested: ("output", 6300 * 15),
+    },
+];
+
+#[test]
+fn real_networks_give_the_boxes_that_their_authors_formulas_give() {
+    let Some(data) = std::env::var_os("GATEHOUSE_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: GATEHOUSE_DATA does not say where models and pictures are");
+        return;
+    };
+    let has_judge = Command::new(python()).args(["-c", "import cv2, onnxruntime"]).output();
+    if !has_judge.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the tests' Python has no OpenCV or no ONNX Runtime");
+        return;
+    }
+    let pictures = jpegs(&data.join("media"));
+    assert!(!pictures.is_empty(), "no picture in {}", data.display());
+    let config = tempfile::tempdir().unwrap();
+    let town = "[gateway]\nid = \"gw\"\ntownship = \"t\"\n[models]\npath = \"models\"\n";
+    fs::write(config.path().join("gateway.toml"), town).unwrap();
+    for network in &NETWORKS {
+        install(network, &data, config.path());
+        let expected = judged(network, &data, &pictures);
+        assert!(expected.iter().any(|boxes| !boxes.is_empty()), "{}: nothing to compare", network.name);
+        for library in [Some(PathBuf::from("/nonexistent")), onnxruntime()].into_iter().flatten() {
+            for (picture, expected) in pictures.iter().zip(&expected) {
+                let told = look(network.name, picture, config.path(), &library);
+                compare(network, &told, expected);
+            }
+        }
+    }
+}
+
+/// Writes a manifest; its test vector is any answer at all, for the judge is another.
+fn install(network: &Network, data: &Path, config: &Path) {
+    let folder = config.join("models").join(network.name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(data.join("models").join(network.file), folder.join(network.file)).unwrap();
+    let sum = Command::new("sha256sum").arg(folder.join(network.file)).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    let sha256 = sum.split_whitespace().next().unwrap();
+    let labels: Vec<String> = (0..network.labels).map(|label| format!("\"{label}\"")).collect();
+    let labels = labels.join(", ");
+    let Network { name, file, score, iou, inputs, picture, decode, outputs, tested, .. } = network;
+    let (tested, numbers) = tested;
+    let mut text = format!(
+        "name = \"{name}\"\nversion = \"1.0.0\"\ntitle = {{ en = \"{name}\", zh = \"{name}\" }}\n\
+         file = \"{file}\"\nsha256 = \"{sha256}\"\nlicence = \"see its authors\"\n\
+         training-data = \"see its authors\"\nfigures = {{}}\n"
+    );
+    let _ = write!(
+        text,
+        "[[input]]\n{inputs}\ntype = \"f32\"\nunit = \"pixels\"\n[picture]\nlayout = \"nchw\"\n{picture}\n\
+         [decode]\nscore = {score}\niou = {iou}\nlabels = [{labels}]\n{decode}\n{outputs}\n\
+         [[test]]\nwhy = \"it answers\"\nseed = 7\noutput = \"{tested}\"\nat = [{}]\nexpect = [0.0]\n\
+         tolerance = 1e9\n",
+        numbers - 1
+    );
+    fs::write(folder.join("model.toml"), text).unwrap();
+}
+
+/// For each picture the boxes by the authors' formula, each as corners in pixels, score and class.
+fn judged(network: &Network, data: &Path, pictures: &[PathBuf]) -> Vec<Vec<Vec<f64>>> {
+    let output = Command::new(python())
+        .arg(workspace().join("tests/peers/see.py"))
+        .arg(network.kind)
+        .arg(data.join("models").join(network.file))
+        .args([network.score.to_string(), network.iou.to_string()])
+        .args(pictures)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn look(name: &str, picture: &Path, config: &Path, library: &Path) -> Value {
+    let output = Command::new(gatehouse())
+        .args(["models", "--json", "look", name])
+        .arg(picture)
+        .arg("--config")
+        .arg(config)
+        .env("ORT_DYLIB_PATH", library)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Every box that is clearly above the threshold on one side is on the other, half a pixel away at most.
+fn compare(network: &Network, told: &Value, expected: &[Vec<f64>]) {
+    let (name, engine) = (network.name, &told["engine"]);
+    let [width, height] = ["width", "height"].map(|side| told[side].as_f64().unwrap());
+    let inside = |n: f64, most: f64| n.clamp(0.0, most);
+    let expected: Vec<([f64; 4], f64, String)> = expected
+        .iter()
+        .map(|b| {
+            let place = [inside(b[0], width), inside(b[1], height), inside(b[2], width), inside(b[3], height)];
+            (place, b[4], b[5].to_string())
+        })
+        .collect();
+    let found: Vec<([f64; 4], f64, String)> = told["seen"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| {
+            let at = |i: usize| found["region"][i].as_f64().unwrap();
+            let place = [at(0) * width, at(1) * height, at(2) * width, at(3) * height];
+            let label = found["label"].as_str().unwrap().to_owned();
+            (place, found["score"].as_f64().unwrap(), label)
+        })
+        .collect();
+    let mut worst = 0.0_f64;
+    for (these, those) in [(&expected, &found), (&found, &expected)] {
+        for (place, score, label) in these {
+            // Another decoder's rounding may lift a box over the threshold, or push it below.
+            if *score < network.score * 1.1 + 0.002 {
+                continue;
+            }
+            let apart = |other: &[f64; 4]| {
+                place.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+            };
+            let nearest = those.iter().filter(|o| o.2 == *label).map(|o| apart(&o.0));
+            let nearest = nearest.fold(f64::INFINITY, f64::min);
+            worst = worst.max(nearest);
+            assert!(
+                nearest <= HALF_A_PIXEL,
+                "{name} on {engine}: {place:?} ({label}, {score}) is {nearest} pixels from the nearest"
+            );
+        }
+    }
+    eprintln!("{name} on {engine}: {} boxes, {worst:.3} pixels apart at most", found.len());
+}
+
+fn jpegs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "jpg")).collect();
+    found.sort();
+    found
+}
