@@ -206,8 +206,8 @@ async fn a_server_that_is_killed_is_a_line_that_is_down_and_up_again() {
 
 #[tokio::test]
 async fn thirty_two_slaves_on_a_pair_of_wires_keep_their_period_with_four_dead() {
-    let _alone = ALONE.lock().await;
     const DEAD: [u8; 4] = [4, 11, 19, 30];
+    let _alone = ALONE.lock().await;
     let device_type = device_type_every("1 s", "", &[0, 1, 2, 3, 4, 5, 6, 7]);
     let units: Value = (1..=32_u8)
         .filter(|unit| !DEAD.contains(unit))
