@@ -152,6 +152,11 @@ impl Browser<'_> {
     }
 
     fn curl(&self, args: &[&str]) -> Answer {
+        self.try_curl(args).unwrap_or_else(|told| panic!("{args:?}: {told}"))
+    }
+
+    /// Err with what curl says when the connection ended before there was an answer.
+    fn try_curl(&self, args: &[&str]) -> Result<Answer, String> {
         let output = Command::new("curl")
             .args(["-sS", "-i", "-k", "--max-time", "30", "--interface", &self.from])
             .args(["-H", "Accept: text/html", "-H", "Expect:", "-b"])
@@ -163,10 +168,9 @@ impl Browser<'_> {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        let (head, body) =
-            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{args:?}: {told}"));
+        let (head, body) = text.split_once("\r\n\r\n").ok_or(told)?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+        Ok(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -412,7 +416,11 @@ fn nonsense_gets_a_short_answer() {
         ("an escape that is none", &["-H", &*origin, "-d", "csrf=%&event=%zz", &verdict], &[403]),
         ("a flood of headers", &flood, &[431]),
     ] {
-        let answer = browser.curl(args);
+        // Who is refused in the middle of 2 MB may find the connection closed before reading why.
+        let answer = match browser.try_curl(args) {
+            Err(told) if why.starts_with("2 MB") && told.contains("Send failure") => continue,
+            answer => answer.unwrap(),
+        };
         assert!(expected.contains(&answer.status), "{why}: {}", answer.status);
         assert!(answer.body.len() < 5_000, "{why}");
     }

@@ -59,7 +59,8 @@ fn checked(heard: &Heard) -> Value {
         (body["type"].as_str(), body["gateway"].as_str()),
         (Some("gatehouse.bays.changed"), Some("gw"))
     );
-    let keys: Vec<&String> = body["lots"][0].as_object().unwrap().keys().collect();
+    let mut keys: Vec<&String> = body["lots"][0].as_object().unwrap().keys().collect();
+    keys.sort();
     assert_eq!(
         keys,
         ["free", "known", "lot", "title", "total"],
