@@ -58,6 +58,7 @@ fn messages() -> Vec<Value> {
                 })
                 .into(),
         ),
+        ..Surroundings::default()
     };
     let community = build(&files, &around).unwrap().community;
     let start = Timestamp(1_772_323_200_000);

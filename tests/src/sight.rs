@@ -115,7 +115,11 @@ fn real_networks_give_the_boxes_that_their_authors_formulas_give() {
     for network in &NETWORKS {
         install(network, &data, config.path());
         let expected = judged(network, &data, &pictures);
-        assert!(expected.iter().any(|boxes| !boxes.is_empty()), "{}: nothing to compare", network.name);
+        assert!(
+            expected.iter().any(|boxes| !boxes.is_empty()),
+            "{}: nothing to compare",
+            network.name
+        );
         for library in [Some(PathBuf::from("/nonexistent")), onnxruntime()].into_iter().flatten() {
             for (picture, expected) in pictures.iter().zip(&expected) {
                 let told = look(network.name, picture, config.path(), &library);
@@ -189,7 +193,12 @@ fn compare(network: &Network, told: &Value, expected: &[Vec<f64>]) {
     let expected: Vec<([f64; 4], f64, String)> = expected
         .iter()
         .map(|b| {
-            let place = [inside(b[0], width), inside(b[1], height), inside(b[2], width), inside(b[3], height)];
+            let place = [
+                inside(b[0], width),
+                inside(b[1], height),
+                inside(b[2], width),
+                inside(b[3], height),
+            ];
             (place, b[4], b[5].to_string())
         })
         .collect();

@@ -6,15 +6,15 @@
 //!
 //! In the order in which a picture passes:
 
-pub mod load;
-pub mod mask;
-pub mod motion;
 pub mod boxes;
 pub mod classes;
 pub mod grid;
 pub mod input;
 pub mod jpeg;
+pub mod load;
 pub mod manifest;
+pub mod mask;
+pub mod motion;
 pub mod picture;
 pub mod seen;
 pub mod thumb;
