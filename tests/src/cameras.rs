@@ -105,11 +105,9 @@ impl Site {
     /// Waits until something was counted by that word.
     async fn counts(&mut self, kind: &str) {
         while !self.counted.contains_key(kind) {
-            match timeout(PATIENCE, self.inputs.recv()).await.expect("it is counted").unwrap() {
-                Input::Dropped { reason, count, .. } => {
-                    *self.counted.entry(reason).or_default() += count;
-                }
-                _ => {}
+            let input = timeout(PATIENCE, self.inputs.recv()).await.expect("it is counted");
+            if let Some(Input::Dropped { reason, count, .. }) = input {
+                *self.counted.entry(reason).or_default() += count;
             }
         }
     }

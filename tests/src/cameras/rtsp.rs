@@ -1,4 +1,4 @@
-//! H.264 and JPEG from GStreamer's RTSP server.
+//! H.264 and JPEG from `GStreamer`'s RTSP server.
 
 use std::time::Duration;
 

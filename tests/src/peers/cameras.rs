@@ -1,4 +1,4 @@
-//! Cameras: GStreamer's RTSP server, Apache, ffmpeg, and ipycam for ONVIF, all showing the same street.
+//! Cameras: `GStreamer`'s RTSP server, Apache, ffmpeg, and ipycam for ONVIF, all showing the same street.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -63,15 +63,15 @@ impl Server {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         );
-        let _until_closed = process.stdin.take().unwrap();
+        let stdin = process.stdin.take().unwrap();
         let mut said = lines(process.stdout.take().unwrap());
         let ready = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap();
         let ready = ready.unwrap_or_else(|| panic!("{script} did not start: run cargo xtask test"));
         let port = ready.strip_prefix("ready ").unwrap().parse().unwrap();
-        Self { port, process, _until_closed, _said: said }
+        Self { port, process, _until_closed: stdin, _said: said }
     }
 
-    /// GStreamer's RTSP server on a port, 0 for any; `login` is a name and a password.
+    /// `GStreamer`'s RTSP server on a port, 0 for any; `login` is a name and a password.
     pub(crate) async fn rtsp(port: u16, login: &[&str]) -> Self {
         let (port, recording) = (port.to_string(), recording());
         let mut arguments = vec![port.as_str(), recording.to_str().unwrap()];
@@ -140,11 +140,12 @@ impl Apache {
         std::fs::write(folder.path().join("digest"), DIGEST).unwrap();
         std::fs::write(folder.path().join("page.html"), "<p>Welcome").unwrap();
         let loaded = MODULES.iter().chain(modules);
-        let loaded: String = loaded
+        let loaded: Vec<String> = loaded
             .map(|name| {
                 format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")
             })
             .collect();
+        let loaded = loaded.concat();
         let user = if is_root { "User www-data\nGroup www-data\n" } else { "" };
         let door = |kind: &str, file: &str| {
             format!(

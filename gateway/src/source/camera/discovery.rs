@@ -65,7 +65,7 @@ fn probe() -> std::io::Result<String> {
     // RFC 9562, section 5.4: a random UUID.
     bits[6] = bits[6] & 0x0f | 0x40;
     bits[8] = bits[8] & 0x3f | 0x80;
-    let hex: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bits));
     let id = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
     Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\

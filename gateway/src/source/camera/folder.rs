@@ -34,7 +34,8 @@ fn pictures(path: &Path) -> Result<Vec<PathBuf>, Why> {
         return Ok(vec![path.to_owned()]);
     }
     let listed: Result<Vec<_>, _> = std::fs::read_dir(path).map_err(unreadable)?.collect();
-    let mut pictures: Vec<PathBuf> = listed.map_err(unreadable)?.iter().map(|e| e.path()).collect();
+    let mut pictures: Vec<PathBuf> =
+        listed.map_err(unreadable)?.iter().map(std::fs::DirEntry::path).collect();
     pictures.retain(|path| {
         let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
         end.eq_ignore_ascii_case("jpg") || end.eq_ignore_ascii_case("jpeg")

@@ -129,11 +129,11 @@ impl Queue {
 fn decode(eye: &Eye, queue: &Queue) {
     let mut decoder = None;
     while let Some(encoded) = queue.take() {
-        let decoded = match &mut decoder {
+        let outcome = match &mut decoder {
             Some(decoder) => picture(eye, decoder, &encoded),
             None => fresh().and_then(|fresh| picture(eye, decoder.insert(fresh), &encoded)),
         };
-        match decoded {
+        match outcome {
             Ok(Some(picture)) => eye.show(Content::Picture(picture)),
             Ok(None) => {}
             Err(why) => {
@@ -160,8 +160,8 @@ fn picture(eye: &Eye, decoder: &mut Decoder, encoded: &Encoded) -> Result<Option
     // One that waits for those after it, to be put in order, would wait for the next key frame.
     let flush = if encoded.is_alone { Flush::Flush } else { Flush::NoFlush };
     let options = DecodeOptions::new().flush_after_decode(flush);
-    let decoded = decoder.decode_with_options(&encoded.data, options);
-    let Some(yuv) = decoded.map_err(|error| Why::Corrupt(shortened(&error.to_string())))? else {
+    let outcome = decoder.decode_with_options(&encoded.data, options);
+    let Some(yuv) = outcome.map_err(|error| Why::Corrupt(shortened(&error.to_string())))? else {
         return Ok(None);
     };
     if !eye.is_due() {

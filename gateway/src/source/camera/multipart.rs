@@ -22,6 +22,14 @@ pub(super) struct Parts<R> {
     is_at_part: bool,
 }
 
+/// What a part's header tells of its length.
+enum Length {
+    Known(usize),
+    Unknown,
+    /// There is no part any more.
+    End,
+}
+
 /// The boundary that a `Content-Type` names, or an empty text; `None` for another type.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
     let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
@@ -29,10 +37,10 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
         return None;
     }
     let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-    let found = named
+    let mut found = named
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))
         .map(|(_, value)| value.trim().trim_matches('"').to_owned());
-    Some(found.last().unwrap_or_default())
+    Some(found.next_back().unwrap_or_default())
 }
 
 impl<R: BufRead> Parts<R> {
@@ -54,16 +62,18 @@ impl<R: BufRead> Parts<R> {
             return Ok(None);
         }
         self.is_at_part = false;
-        let Some(length) = self.header()? else { return Ok(None) };
-        match length {
-            Some(length) if length > self.most_bytes => Err(Why::TooLarge(self.most_bytes)),
-            Some(length) => {
+        match self.header()? {
+            Length::End => Ok(None),
+            Length::Known(length) if length > self.most_bytes => {
+                Err(Why::TooLarge(self.most_bytes))
+            }
+            Length::Known(length) => {
                 let mut part = Vec::new();
                 let wanted = u64::try_from(length).unwrap_or(u64::MAX);
                 (&mut self.stream).take(wanted).read_to_end(&mut part).map_err(|e| lost(&e))?;
                 if part.len() < length { Err(Why::HungUp) } else { Ok(Some(part)) }
             }
-            None => self.until_boundary().map(Some),
+            Length::Unknown => self.until_boundary().map(Some),
         }
     }
 
@@ -102,14 +112,14 @@ impl<R: BufRead> Parts<R> {
         !self.boundary.is_empty() && bare.is_some_and(|rest| rest.is_empty() || rest == b"--")
     }
 
-    /// The length that the part's header tells; `None` at the end of the stream.
-    fn header(&mut self) -> Result<Option<Option<usize>>, Why> {
-        let (mut left, mut length) = (MOST_HEADER, None);
+    /// The length that the part's header tells.
+    fn header(&mut self) -> Result<Length, Why> {
+        let (mut left, mut length) = (MOST_HEADER, Length::Unknown);
         loop {
             let mut line = Vec::new();
             let many = self.line(&mut line, left)?;
             if many == 0 {
-                return Ok(None);
+                return Ok(Length::End);
             }
             left = left.saturating_sub(many);
             if left == 0 {
@@ -117,13 +127,13 @@ impl<R: BufRead> Parts<R> {
             }
             let line = line.trim_ascii();
             if line.is_empty() {
-                return Ok(Some(length));
+                return Ok(length);
             }
             let text = String::from_utf8_lossy(line);
             if let Some((name, value)) = text.split_once(':')
                 && name.trim().eq_ignore_ascii_case("content-length")
             {
-                length = value.trim().parse().ok();
+                length = value.trim().parse().map_or(Length::Unknown, Length::Known);
             }
         }
     }

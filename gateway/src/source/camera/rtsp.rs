@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use retina::client::{
     Credentials, Described, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions,
-    TcpTransportOptions, UdpTransportOptions,
+    Stream, TcpTransportOptions, UdpTransportOptions,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
 use tokio::time::{Instant, timeout};
@@ -87,8 +87,8 @@ async fn play(
                     continue;
                 }
                 if frame.has_new_parameters() || !reader.is_checked {
-                    let parameters = items.streams().get(stream).and_then(|s| s.parameters());
-                    reader.check(parameters)?;
+                    let parameters = items.streams().get(stream).and_then(Stream::parameters);
+                    reader.check(parameters.as_ref())?;
                 }
                 match encoding {
                     Encoding::H264 => reader.take(frame)?,
@@ -96,10 +96,7 @@ async fn play(
                     Encoding::Jpeg => {}
                 }
             }
-            Some(Ok(
-                CodecItem::AudioFrame(_) | CodecItem::MessageFrame(_) | CodecItem::Rtcp(_),
-            )) => {}
-            // retina may learn to tell more.
+            // Sound, messages, and what retina may learn to tell.
             Some(Ok(_)) => {}
         }
     }
@@ -154,7 +151,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn check(&mut self, parameters: Option<ParametersRef<'_>>) -> Result<(), Why> {
+    fn check(&mut self, parameters: Option<&ParametersRef<'_>>) -> Result<(), Why> {
         let Some(ParametersRef::Video(video)) = parameters else { return Ok(()) };
         self.is_checked = true;
         // The coded size is what costs memory.

@@ -74,9 +74,9 @@ impl Slots {
         if state.is_closed {
             return;
         }
-        let Some(slot) = state.slots.get_mut(shot.camera.0) else { return };
-        let old = slot.shot.replace(shot);
-        slot.shed += u64::from(old.is_some());
+        let Some(place) = state.slots.get_mut(shot.camera.0) else { return };
+        let old = place.shot.replace(shot);
+        place.shed += u64::from(old.is_some());
         drop(state);
         // After the lock: giving back some megabytes takes a moment.
         drop(old);

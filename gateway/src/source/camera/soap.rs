@@ -1,6 +1,6 @@
 //! SOAP as ONVIF speaks it: questions in an envelope, names without their prefixes in the answers.
 //!
-//! A name and password go as a WS-Security UsernameToken with a digest (OASIS UsernameToken Profile 1.1,
+//! A name and password go as a WS-Security `UsernameToken` with a digest (OASIS `UsernameToken` Profile 1.1,
 //! section 3.1): base64 of SHA-1 over nonce, time and password.
 
 use gatehouse_core::reading::Timestamp;

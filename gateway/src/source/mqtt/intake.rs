@@ -93,7 +93,7 @@ impl Intake {
         };
         let needs_ack = publish.qos != QoS::AtMostOnce;
         if self.pictures.iter().any(|camera| matches(&publish.topic, &camera.topic)) {
-            self.hand_over(publish, needs_ack);
+            self.hand_over(&publish, needs_ack);
             return Ok(());
         }
         let devices = self.routes.find(&publish.topic);
@@ -147,7 +147,7 @@ impl Intake {
     }
 
     /// Hands a picture to its cameras. It is acknowledged at once: the next one will do as well.
-    fn hand_over(&mut self, publish: Publish, needs_ack: bool) {
+    fn hand_over(&mut self, publish: &Publish, needs_ack: bool) {
         if needs_ack {
             self.ledger.lock().enter(publish.pkid, 0);
         }
