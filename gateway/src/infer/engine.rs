@@ -4,12 +4,14 @@
 //! process and stands; both give the same answers to four digits, which the test vectors of every
 //! manifest show at each start. A process has one environment, whoever asks first.
 //!
-//! tract is loaded and checked through `ort` like the other, and then asked directly: `ort` keeps what it
-//! learnt of the type of each answer for ever, and on a box that nobody visits that adds up.
+//! tract is asked directly: `ort` keeps what it learnt of the type of each answer for ever, and on a box
+//! that nobody visits that adds up; and what it says of the inputs of some networks ends the process.
 //!
 //! Everything that the engines say arrives here as text: no type of `ort` leaves this module.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -22,8 +24,8 @@ use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::{
-    Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, Tensor, TractResult,
-    TypedRunnableModel, tvec,
+    Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, OutletId, Tensor,
+    TractResult, TypedFact, TypedRunnableModel, tvec,
 };
 
 use super::InferError;
@@ -77,7 +79,7 @@ impl Runner {
         let path = manifest.network();
         let bytes = std::fs::read(&path)
             .map_err(|source| InferError::Unreadable { path: path.clone(), source })?;
-        let rejected = |reason| InferError::Rejected { path: path.clone(), reason };
+        let rejected = |reason: String| InferError::Rejected { path: path.clone(), reason };
 
         let found = sha256(&bytes);
         if !found.eq_ignore_ascii_case(head.sha256.get_ref()) {
@@ -85,22 +87,22 @@ impl Runner {
         }
 
         let engine = engine(library)?;
-        let session = open(&engine.environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
-        let is_fixed = fixed.is_some();
-        check_ports("input", session.inputs(), &head.inputs, is_fixed).map_err(rejected)?;
-        let order = check_ports("output", session.outputs(), &head.answers, is_fixed)
-            .map_err(|reason| InferError::Rejected { path: path.clone(), reason })?;
-
-        let how =
-            if engine.name == TRACT {
-                let plan = plan(&bytes, fixed);
-                How::Plan(plan.map_err(|e| InferError::Rejected {
-                    path: path.clone(),
-                    reason: first_line(&e),
-                })?)
-            } else {
-                How::Session(session)
-            };
+        let (how, [inputs, outputs]) = if engine.name == TRACT {
+            // Of networks that it does not know it may despair.
+            let planned = catch_unwind(AssertUnwindSafe(|| plan(&bytes, fixed)));
+            let planned = planned.map_err(|_panic| rejected("tract breaks down on it".into()))?;
+            let (plan, tensors) = planned.map_err(|e| rejected(first_line(&e)))?;
+            (How::Plan(plan), tensors)
+        } else {
+            let session =
+                open(&engine.environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
+            let tensors =
+                [session.inputs(), session.outputs()].map(|all| all.iter().map(found).collect());
+            (How::Session(session), tensors)
+        };
+        check_ports("input", &inputs, &head.inputs, fixed.is_some()).map_err(rejected)?;
+        let order =
+            check_ports("output", &outputs, &head.answers, fixed.is_some()).map_err(rejected)?;
         Ok(Self { how, order })
     }
 
@@ -159,15 +161,68 @@ fn ask_session(
         .collect()
 }
 
-fn plan(mut bytes: &[u8], fixed: Option<&[usize]>) -> TractResult<Arc<TypedRunnableModel>> {
-    let model = tract_onnx::onnx().model_for_read(&mut bytes)?;
+/// A tensor of a network, by the network's own account.
+struct Found {
+    name: String,
+    kind: String,
+    /// -1 where a size may vary.
+    shape: Vec<i64>,
+}
+
+const F32: &str = "f32";
+
+fn found(outlet: &Outlet) -> Found {
+    let kind = outlet.dtype();
+    let is_f32 = kind.tensor_type() == Some(TensorElementType::Float32);
+    Found {
+        name: outlet.name().to_owned(),
+        kind: if is_f32 { F32.to_owned() } else { kind.to_string() },
+        shape: kind.tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default(),
+    }
+}
+
+/// The network, and its inputs and outputs. Their names are not tract's, they are those of the file.
+fn plan(
+    mut bytes: &[u8],
+    fixed: Option<&[usize]>,
+) -> TractResult<(Arc<TypedRunnableModel>, [Vec<Found>; 2])> {
+    let onnx = tract_onnx::onnx();
+    let file = onnx.proto_model_for_read(&mut bytes)?;
+    let model = onnx.model_for_proto_model(&file)?;
     let model = match fixed {
         Some(shape) => {
             model.with_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape))?
         }
         None => model,
     };
-    model.into_optimized()?.into_runnable()
+    let model = model.into_optimized()?;
+    let graph = file.graph.unwrap_or_default();
+    // Older files list their weights among the inputs.
+    let weights: BTreeSet<&str> = graph.initializer.iter().map(|w| w.name.as_str()).collect();
+    let inputs =
+        graph.input.iter().map(|port| &port.name).filter(|n| !weights.contains(n.as_str()));
+    let outputs = graph.output.iter().map(|port| &port.name);
+    let described = |name: &String, fact: &TypedFact| Found {
+        name: name.clone(),
+        kind: if fact.datum_type == f32::datum_type() {
+            F32.into()
+        } else {
+            format!("{:?}", fact.datum_type)
+        },
+        shape: fact.shape.iter().map(|size| size.as_i64().unwrap_or(-1)).collect(),
+    };
+    let of = |names: Vec<&String>, outlets: &[OutletId]| -> TractResult<Vec<Found>> {
+        names
+            .into_iter()
+            .zip(outlets)
+            .map(|(n, o)| Ok(described(n, model.outlet_fact(*o)?)))
+            .collect()
+    };
+    let tensors = [
+        of(inputs.collect(), model.input_outlets()?)?,
+        of(outputs.collect(), model.output_outlets()?)?,
+    ];
+    Ok((model.into_runnable()?, tensors))
 }
 
 fn ask_plan(
@@ -269,7 +324,7 @@ fn open(environment: &Environment, bytes: &[u8]) -> ort::Result<Session> {
 /// The place in the network of each declared tensor.
 fn check_ports(
     kind: &str,
-    found: &[Outlet],
+    found: &[Found],
     declared: &[Port],
     is_fixed: bool,
 ) -> Result<Vec<usize>, String> {
@@ -282,20 +337,19 @@ fn check_ports(
 
 fn check_port(
     kind: &str,
-    found: &[Outlet],
+    found: &[Found],
     declared: &Port,
     is_fixed: bool,
 ) -> Result<usize, String> {
     let name = &declared.name;
-    let place = found.iter().position(|found| found.name() == name).ok_or_else(|| {
-        let names: Vec<&str> = found.iter().map(Outlet::name).collect();
+    let place = found.iter().position(|found| found.name == *name).ok_or_else(|| {
+        let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
         format!("its {kind} is `{}`, but model.toml says `{name}`", names.join("`, `"))
     })?;
-    let found = &found[place];
-    if found.dtype().tensor_type() != Some(TensorElementType::Float32) {
-        return Err(format!("{kind} `{name}` is {}, expected f32", found.dtype()));
+    let Found { kind: of, shape, .. } = &found[place];
+    if of != F32 {
+        return Err(format!("{kind} `{name}` is {of}, expected f32"));
     }
-    let shape: &[i64] = found.dtype().tensor_shape().map_or(&[], |shape| shape);
     let fits = shape.len() == declared.shape.len()
         && shape.iter().zip(&declared.shape).all(|(found, declared)| match declared {
             Dimension::Fixed(size) => found == size || (is_fixed && *found < 0),
