@@ -21,11 +21,12 @@ def prepare(rgb, how, resize=True):
     w, h = how["size"]
     if resize and rgb.shape[:2] != (h, w):
         image, fit, pad = Image.fromarray(rgb), how["fit"], how.get("pad", 0)
+        assert how["filter"] == "antialiased", how["filter"]   # what Pillow's BILINEAR is
         if fit == "stretch":
             rgb = np.asarray(image.resize((w, h), Image.BILINEAR))
         else:
             k = min(w / image.width, h / image.height) if fit.startswith("letterbox") else max(w / image.width, h / image.height)
-            s = image.resize((max(1, round(image.width * k)), max(1, round(image.height * k))), Image.BILINEAR)
+            s = image.resize((max(1, int(image.width * k)), max(1, int(image.height * k))), Image.BILINEAR)
             page, centre = Image.new("RGB", (w, h), (pad,) * 3), not fit.endswith("top-left")
             page.paste(s, ((w - s.width) // 2, (h - s.height) // 2) if centre else (0, 0))
             rgb = np.asarray(page)

@@ -19,7 +19,7 @@ def build(labels, width, height, about):
 
 
 def picture(width, height):
-    return {"size": [width, height], "layout": "nchw", "colour": "rgb", "fit": "stretch", "scale": 1.0, "mean": [127.5] * 3, "std": [127.5] * 3}
+    return {"size": [width, height], "layout": "nchw", "colour": "rgb", "fit": "stretch", "filter": "antialiased", "scale": 1.0, "mean": [127.5] * 3, "std": [127.5] * 3}
 
 
 UNITS = {"picture": "RGB, (byte - 127.5) / 127.5", "boxes": "left, top, right, bottom as fractions of the picture, one row an anchor", "scores": "0..1, a column a class, in the order of the labels"}

