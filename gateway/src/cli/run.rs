@@ -105,6 +105,14 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
 
 /// The configuration with the installed bundle; where that cannot be used, with the one before it.
 fn load(folder: &Path) -> Result<Loaded, Faults> {
+    let loaded = load_any(folder)?;
+    for line in loaded.notices().plain().lines() {
+        tracing::warn!("{line}");
+    }
+    Ok(loaded)
+}
+
+fn load_any(folder: &Path) -> Result<Loaded, Faults> {
     check::load(folder).or_else(|faults| {
         // Without a bundle over it, the configuration itself has to be mended.
         let before = check::has_bundle(folder).then(|| check::load_with(folder, Over::Previous));
