@@ -280,6 +280,16 @@ pub async fn start(
 }
 
 impl Running {
+    /// What is configured, as it is in effect.
+    pub fn community(&self) -> Arc<Community> {
+        self.community.borrow().clone()
+    }
+
+    /// Where frames go; closed once the gateway ends.
+    pub fn inputs(&self) -> mpsc::WeakSender<Input> {
+        self.inputs.clone()
+    }
+
     /// Waits until the sources have heard `stop`, then for everybody downstream.
     pub async fn finish(mut self) {
         let Tasks {

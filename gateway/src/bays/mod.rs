@@ -13,8 +13,8 @@ use gatehouse_core::reading::Quality;
 use gatehouse_core::view::{DeviceView, View};
 use serde::Serialize;
 
-/// How the ids of parking sensors' types begin.
-const PARKING: &str = "parking-";
+/// How the ids of types that know of bays begin.
+const PARKING: [&str; 2] = ["parking-", "bay-"];
 
 /// One lot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub(crate) fn lots(community: &Community, view: &View) -> Vec<Lot> {
         let good = |name: &str| good(view, device_type.point(name)?);
         let (known, free, total) = match (device_type.point("total"), device_type.point("occupied"))
         {
-            _ if !device_type.head.id.starts_with(PARKING) => continue,
+            _ if !PARKING.iter().any(|start| device_type.head.id.starts_with(start)) => continue,
             (Some(at), _) => {
                 let total = last(view, at).unwrap_or(0);
                 (good("total").unwrap_or(0), good("free").unwrap_or(0).min(total), total)

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::{Language, Period};
+use gatehouse_core::community::scene::{SceneHead, Status};
 use gatehouse_core::community::site::Site;
 use gatehouse_core::view::View;
 use tokio::sync::{mpsc, watch};
@@ -32,7 +34,7 @@ use crate::simulate::scratch::Scratch;
 use crate::simulate::summary::Summary;
 use crate::simulate::telling::{Teller, language_of};
 use crate::simulate::world::World;
-use crate::simulate::{broker, devices, modbus, plan, shipped};
+use crate::simulate::{broker, devices, modbus, plan, shipped, sights};
 
 /// How long the gateway may take to reach its brokers and lines before the devices begin anyway.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -87,7 +89,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     setup.config.console.enabled = true;
     setup.is_demo = true;
     setup.config.console.listen = args.http.unwrap_or(LOOPBACK);
-    let stage = Stage::set(&args, &folder, &mut setup.config).await?;
+    let mut stage = Stage::set(&args, &folder, &mut setup.config).await?;
+    stage.expect_only_what_is_sent(&setup.community);
     let stop = CancellationToken::new();
     // A pace of its own, that nobody naps by: the simulated devices share the thread.
     let (clock, pace) = (stage.play.clock.clone(), Pace::default());
@@ -103,6 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(at) = &gateway.console {
         announce(at, args.json)?;
     }
+    stage.show(&gateway);
     wait_until_connected(gateway.view.clone()).await;
     let (summary, language) = stage.play(gateway, stop, &args).await?;
     let text = if args.json { format!("{}\n", summary.json()) } else { summary.text(language) };
@@ -140,6 +144,25 @@ impl Stage {
         }
         let events = township(config, &play.stop).await?;
         Ok(Self { play, site, sensors, events })
+    }
+
+    /// What a scene that is off would see, or what waits for a person's yes, never reaches the platform.
+    fn expect_only_what_is_sent(&mut self, community: &Community) {
+        let is_sent = |head: &SceneHead| head.status == Status::Live && !head.review;
+        let scenes = || community.scenes.iter().map(|scene| &scene.head);
+        for anomaly in self.site.simulation.iter_mut().flat_map(|played| &mut played.anomalies) {
+            let scene = anomaly.scene.as_ref().and_then(|id| scenes().find(|head| head.id == *id));
+            if scene.is_some_and(|head| !is_sent(head)) {
+                anomaly.scene = None;
+            }
+        }
+    }
+
+    /// Lets the cameras see what is played.
+    fn show(&self, gateway: &Running) {
+        let (play, community) = (self.play.part(), gateway.community());
+        let inputs = gateway.inputs();
+        tokio::spawn(async move { sights::show(play, &community, inputs).await });
     }
 
     /// Lets the devices speak, prints what reaches the platform, and sums up.

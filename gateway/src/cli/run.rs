@@ -128,6 +128,14 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
 /// The configuration with the installed bundle and what was set on the console; where that cannot be used,
 /// without the latter, or with the bundle before.
 fn load(folder: &Path) -> Result<(Loaded, Option<Aside>), Faults> {
+    let (loaded, aside) = load_any(folder)?;
+    for line in loaded.notices().plain().lines() {
+        tracing::warn!("{line}");
+    }
+    Ok((loaded, aside))
+}
+
+fn load_any(folder: &Path) -> Result<(Loaded, Option<Aside>), Faults> {
     let faults = match check::load(folder) {
         Ok(loaded) => return Ok((loaded, None)),
         Err(faults) => faults,

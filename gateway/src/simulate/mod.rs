@@ -10,6 +10,7 @@
 //! 5. [`broker`]: an MQTT broker within the process,
 //! 6. [`connect`]: how the two ends below reach a broker,
 //! 7. [`devices`]: the MQTT devices,
+//!    (and [`sights`]: what is seen through cameras),
 //! 8. [`publish`]: their messages on the wire; what was not confirmed is sent again,
 //! 9. [`modbus`]: the Modbus devices, behind a server per line,
 //! 10. [`platform`]: a township that reads events,
@@ -29,6 +30,7 @@ pub mod publish;
 mod sample;
 pub mod scratch;
 pub mod shipped;
+pub mod sights;
 pub mod summary;
 pub mod telling;
 pub mod world;

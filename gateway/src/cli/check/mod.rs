@@ -76,6 +76,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What is no fault and should be known.
+    pub fn notices(&self) -> Faults {
+        Faults::new(self.built.notices.clone(), self.texts.clone())
+    }
+
     pub fn into_setup(self) -> Setup {
         Setup {
             config: self.config,
@@ -96,9 +101,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match outcome {
         Ok(loaded) => {
             let found = Found::in_folder(&loaded);
+            let notices = loaded.notices();
             if args.json {
-                writeln!(out, "{}", serde_json::json!({ "faults": [], "found": found }))?;
+                writeln!(
+                    out,
+                    "{}",
+                    serde_json::json!({ "faults": [], "notices": notices.json(), "found": found })
+                )?;
             } else {
+                eprint!("{}", notices.plain());
                 writeln!(out, "{}: {found}", args.config.display())?;
             }
             Ok(ExitCode::SUCCESS)

@@ -32,8 +32,13 @@ fn the_shipped_configuration_has_no_faults() {
         "air-quality",
         "bin-fire",
         "bin-overflow",
+        "camera-tampered",
+        "crowd",
+        "ebike-in-lift",
         "fire-lane-blocked",
         "general",
+        "loitering",
+        "mis-sorted-waste",
         "noise",
         "parking-full",
         "parking-overstay",
@@ -46,8 +51,8 @@ fn the_shipped_configuration_has_no_faults() {
     assert_eq!(ids, scenes);
     assert!(community.devices.len() >= 64, "{told}");
     assert_eq!(community.areas.len(), 4);
-    assert!(told.starts_with("23 device types ("), "{told}");
-    assert!(told.ends_with("1 broker, 2 lines"), "{told}");
+    assert!(told.starts_with("29 device types ("), "{told}");
+    assert!(told.ends_with("1 broker, 2 lines, 5 cameras"), "{told}");
 }
 
 #[test]

@@ -196,7 +196,8 @@ pub(super) fn at_camera(
 fn check_names(document: &mut Document, path: &str, device_type: &DeviceType, drawing: &Drawing) {
     let zones: Vec<&str> = drawing.zones.iter().map(|zone| zone.name.as_str()).collect();
     let wires: Vec<&str> = drawing.tripwires.iter().map(|wire| wire.name.as_str()).collect();
-    for point in &device_type.points {
+    // What is optional has no data where nothing is drawn for it.
+    for point in device_type.points.iter().filter(|point| !point.optional) {
         let Some(see) = point.at.see else { continue };
         let of = format!("`{}` of `{}`", point.name, device_type.head.id);
         let asked = [("zone", &point.at.zone, &zones), ("tripwire", &point.at.tripwire, &wires)];

@@ -7,6 +7,7 @@
 //!    (with [`cameras`]: what is asked of a picture),
 //! 2. [`examples`]: what a device sent, run through the decoder,
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
+//!    (and [`blind`]: those that cannot see),
 //! 4. [`site`]: areas, devices and their addresses
 //!    (with [`plan`]: where they are drawn),
 //! 5. [`interlocks`]: what must hold elsewhere before something is written,
@@ -14,6 +15,7 @@
 //! 7. [`people`]: teams, shifts and times that name what there is,
 //! 8. [`simulation`]: what the simulator plays.
 
+mod blind;
 mod calendar;
 mod cameras;
 mod device_types;
@@ -99,6 +101,8 @@ pub enum PictureKind {
 pub struct Built {
     pub community: Arc<Community>,
     pub simulation: Option<Simulation>,
+    /// What is no fault and should be known: scenes that stay off.
+    pub notices: Vec<Fault>,
     /// In the order of [`Community::scenes`].
     scene_documents: Vec<Document>,
 }
@@ -176,6 +180,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
         }
     }
 
+    let blind = blind::scenes(&scenes, &types, around.pictures.as_deref());
     let documents = device_types.iter().map(|(document, _)| document);
     let documents = documents.chain(scenes.iter().map(|(document, _)| document));
     let faults = all_faults(std::iter::once(&site_document).chain(documents));
@@ -186,6 +191,9 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
     for scene in &mut scenes {
         let status = around.statuses.get(&scene.head.id);
         scene.head.status = status.copied().unwrap_or(scene.head.status);
+        if blind.iter().any(|(id, _)| *id == scene.head.id) {
+            scene.head.status = Status::Off;
+        }
     }
     scenes::share_budget(&mut scenes, site.community.false_alarms, &devices);
     let duties = site.duties();
@@ -208,6 +216,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
             models: around.models.clone().unwrap_or_default(),
         }),
         simulation: site.simulation,
+        notices: blind.into_iter().map(|(_, notice)| notice).collect(),
         scene_documents,
     })
 }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod calendar;
+mod cameras;
 mod once;
 mod people;
 mod warning;
@@ -481,6 +482,10 @@ fn changed(text: &str, found: &str, replaced: &str) -> String {
 
 /// `file:line:column message (help)` for every fault.
 fn told(files: &Files) -> Vec<String> {
+    told_around(files, &around())
+}
+
+fn told_around(files: &Files, around: &Surroundings) -> Vec<String> {
     let all = files.device_types.iter().chain(&files.scenes).chain([&files.community]);
     let text = |name: &str| all.clone().find(|file| file.name == name).unwrap().text.clone();
     let told = |fault: &Fault| {
@@ -488,5 +493,5 @@ fn told(files: &Files) -> Vec<String> {
         let help = fault.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
         format!("{}:{line}:{column} {}{help}", fault.file, fault.message)
     };
-    build(files, &around()).unwrap_err().iter().map(told).collect()
+    build(files, around).unwrap_err().iter().map(told).collect()
 }

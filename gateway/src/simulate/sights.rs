@@ -1,0 +1,44 @@
+//! The cameras of the simulated community: what would be seen, without a picture.
+//!
+//! The numbers go where those of real cameras go, into the gateway's inputs.
+
+use std::time::Duration;
+
+use gatehouse_core::community::Community;
+use gatehouse_core::pipeline::Input;
+use gatehouse_core::reading::{Body, DeviceIndex, Frame, Timestamp};
+use tokio::sync::mpsc::WeakSender;
+
+use super::play::Play;
+use super::world::{Saying, Unit, Wire};
+
+/// Shows every camera device until the play is over, or until nobody looks.
+pub async fn show(play: Play, community: &Community, inputs: WeakSender<Input>) {
+    for camera in community.cameras() {
+        let Some(inputs) = inputs.upgrade() else { return };
+        drop(inputs.send(Input::Source { source: camera.source, down: None }).await);
+    }
+    let seen = |unit: &Unit| match unit.wire {
+        Wire::Camera { every } => Some((community.find_device(&unit.id)?, unit.clone(), every)),
+        Wire::Mqtt { .. } | Wire::Modbus { .. } => None,
+    };
+    let units: Vec<(DeviceIndex, Unit, Duration)> =
+        play.world.units.iter().filter_map(seen).collect();
+    let mut due: Vec<Timestamp> =
+        units.iter().map(|(_, unit, every)| play.world.start + unit.phase(*every)).collect();
+
+    while let Some((next, at)) = due.iter().copied().enumerate().min_by_key(|(_, at)| *at) {
+        let late = tokio::time::sleep_until(play.clock.instant(at));
+        if play.stop.run_until_cancelled(late).await.is_none() {
+            return;
+        }
+        let (device, unit, every) = &units[next];
+        due[next] = at + *every;
+        let Saying::Values(values) = play.world.ask(unit, at) else { continue };
+        let frame = Frame { device: *device, ticket: None, body: Body::Values { at, values } };
+        let Some(inputs) = inputs.upgrade() else { return };
+        if inputs.send(Input::Frame(frame)).await.is_err() {
+            return;
+        }
+    }
+}
