@@ -3,7 +3,7 @@
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
 //! looks at the console, axe-core at what it shows, schemathesis at its interface for scripts, poppler and qpdf
 //! read the reports, pymodbus is the Modbus server, jwcrypto signs commands, aiosmtpd is the mail server.
-//! GStreamer, Apache and ffmpeg are cameras, ipycam is one that speaks ONVIF, and OpenCV's documentation has the
+//! `GStreamer`, Apache and ffmpeg are cameras, ipycam is one that speaks ONVIF, and the documentation of `OpenCV` has the
 //! street that they show. Debian's packages bring all but what npm and Python bring, which live in an environment of their own below
 //! the target folder.
 
@@ -27,7 +27,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("qpdf", "qpdf"),
 ];
 
-/// GStreamer's RTSP server is a library, which Debian's own Python calls.
+/// `GStreamer`'s RTSP server is a library, which Debian's own Python calls.
 const RTSP_SERVER: [&str; 5] = [
     "python3-gi",
     "gir1.2-gst-rtsp-server-1.0",
