@@ -12,7 +12,8 @@ use std::time::Duration;
 use gatehouse::clock::Clock;
 use gatehouse::config::camera::{CameraAccess, CameraConfig, Transport};
 use gatehouse::source::Pictures;
-use gatehouse::source::camera::{Busy, Camera, CameraIndex, Content, Shot, Slots, Surroundings};
+use gatehouse::source::camera::{Busy, Camera, Content, Shot, Slots, Surroundings, Taken};
+use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::community::quantity::Period;
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::SourceIndex;
@@ -65,8 +66,12 @@ impl Site {
     /// The next picture.
     async fn shot(&self) -> Shot {
         let slots = Arc::clone(&self.slots);
-        let taken = tokio::task::spawn_blocking(move || slots.take());
-        timeout(PATIENCE, taken).await.expect("a picture comes").unwrap().unwrap()
+        let first = |full: &[CameraIndex]| full.first().copied().ok_or(PATIENCE);
+        let taken = tokio::task::spawn_blocking(move || slots.take(first));
+        match timeout(PATIENCE, taken).await.expect("a picture comes").unwrap() {
+            Taken::Shot(shot) => shot,
+            other @ (Taken::Nothing | Taken::Closed) => panic!("{other:?}"),
+        }
     }
 
     /// The next picture, which has to be a JPEG.

@@ -81,9 +81,9 @@ impl Runner {
             .map_err(|source| InferError::Unreadable { path: path.clone(), source })?;
         let rejected = |reason: String| InferError::Rejected { path: path.clone(), reason };
 
-        let found = sha256(&bytes);
-        if !found.eq_ignore_ascii_case(head.sha256.get_ref()) {
-            return Err(manifest.tampered(&found));
+        let checksum = sha256(&bytes);
+        if !checksum.eq_ignore_ascii_case(head.sha256.get_ref()) {
+            return Err(manifest.tampered(&checksum));
         }
 
         let engine = engine(library)?;

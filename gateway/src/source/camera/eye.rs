@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::SourceIndex;
 use tokio::runtime::Handle;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::slots::{CameraIndex, Content, Shot, Slots};
+use super::slots::{Content, Shot, Slots};
 use super::trouble::{Trouble, Why};
 use crate::clock::Clock;
 use crate::retry::Retry;

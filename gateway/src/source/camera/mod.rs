@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::reading::SourceIndex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -45,7 +46,7 @@ use crate::tls::{AccessError, password, warn_if_exposed};
 use eye::Eye;
 pub use eye::{Busy, Surroundings};
 use http::Web;
-pub use slots::{CameraIndex, Content, Shot, Slots};
+pub use slots::{Content, Shot, Slots, Taken};
 pub use trouble::{Trouble, Why};
 
 /// Bytes of the largest JPEG that is taken.

@@ -1,0 +1,299 @@
+//! One look after the other: a picture in, the numbers of every device at its camera out.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use gatehouse_core::community::camera::CameraIndex;
+use gatehouse_core::pipeline::Input;
+use gatehouse_core::reading::{Body, Frame, SourceIndex, Timestamp};
+use gatehouse_sight::jpeg::{self, NotAPicture};
+use gatehouse_sight::load::Load;
+use gatehouse_sight::motion::Motion;
+use gatehouse_sight::picture::Picture;
+use gatehouse_sight::seen::{Region, Seen};
+use gatehouse_sight::thumb::Thumb;
+use gatehouse_sight::view::{View, Watchman};
+use gatehouse_sight::watch::Look;
+use tokio::sync::mpsc;
+
+use super::masking;
+use super::posts::{Post, Seat};
+use super::{Asked, Opened, Sight, Tallies, Tally};
+use crate::clock::Clock;
+use crate::infer::pictures::PictureModels;
+use crate::source::camera::{Busy, Content, Slots, Taken};
+use crate::stills::{NoStillNow, Of, Still, StillRequest};
+
+/// Questions for stills are looked for this often while no picture comes.
+const ATTENTIVE: Duration = Duration::from_millis(250);
+/// Below this share of changed cells nothing moves.
+const STILL: f32 = 0.002;
+/// Even where nothing moves the model is asked this often, in ms: what came slowly is there too.
+const ASSURE: i64 = 10_000;
+/// A picture older than this shows nothing of now, in ms.
+const FRESH: i64 = 30_000;
+/// Old stills are removed this often.
+const EXPIRE: Duration = Duration::from_hours(1);
+/// A picture is decoded at least this large: what stills and small things need.
+const AT_LEAST: (usize, usize) = (640, 480);
+
+pub(super) struct Looker {
+    slots: Arc<Slots>,
+    busy: Busy,
+    models: PictureModels,
+    posts: Vec<Post>,
+    eyes: Vec<Eye>,
+    load: Load,
+    inputs: mpsc::WeakSender<Input>,
+    clock: Clock,
+    asked: Option<Asked>,
+    tallies: Tallies,
+    expired: Option<Instant>,
+}
+
+/// What is remembered of one camera's pictures.
+#[derive(Default)]
+struct Eye {
+    motion: Motion,
+    watchman: Watchman,
+    last: Option<(Timestamp, Picture)>,
+}
+
+impl Looker {
+    pub(super) fn new(
+        sight: Sight,
+        inputs: mpsc::WeakSender<Input>,
+        clock: Clock,
+        asked: Option<Asked>,
+        tallies: Tallies,
+    ) -> Self {
+        let Sight { slots, busy, models, posts } = sight;
+        let load = Load::new(posts.iter().map(|post| post.target));
+        let eyes = posts.iter().map(|_| Eye::default()).collect();
+        let expired = None;
+        Self { slots, busy, models, posts, eyes, load, inputs, clock, asked, tallies, expired }
+    }
+
+    /// Until the slots are closed or the engine has gone.
+    pub(super) fn run(&mut self) {
+        loop {
+            self.answer();
+            let (load, clock) = (&self.load, &self.clock);
+            let taken = self.slots.take(|full| {
+                let waiting = full.iter().map(|camera| camera.0);
+                load.next(clock.now().0, waiting).map(CameraIndex).map_err(|wait| {
+                    let wait = u64::try_from(wait).unwrap_or_default();
+                    Duration::from_millis(wait.max(1)).min(ATTENTIVE)
+                })
+            });
+            match taken {
+                Taken::Shot(shot) => {
+                    let begun = Instant::now();
+                    let is_heard = self.look(shot.camera, shot.at, shot.content);
+                    let took = begun.elapsed().as_secs_f64() * 1000.0;
+                    self.load.charge(shot.camera.0, shot.at.0, took);
+                    self.busy.set(self.load.is_busy());
+                    self.tell();
+                    if !is_heard {
+                        return;
+                    }
+                }
+                Taken::Nothing if self.inputs.upgrade().is_none() => return,
+                Taken::Nothing => {}
+                Taken::Closed => return,
+            }
+        }
+    }
+
+    pub(super) fn into_asked(self) -> Option<Asked> {
+        self.asked
+    }
+
+    /// False when nobody listens any more.
+    fn look(&mut self, camera: CameraIndex, at: Timestamp, content: Content) -> bool {
+        let (Some(post), Some(eye)) = (self.posts.get_mut(camera.0), self.eyes.get_mut(camera.0))
+        else {
+            return true;
+        };
+        let picture = match content {
+            Content::Picture(picture) => picture,
+            Content::Jpeg(bytes) => match jpeg::decode(&bytes, wanted(post, &self.models)) {
+                Ok(picture) => picture,
+                Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
+            },
+        };
+        let thumb = Thumb::of(&picture);
+        let motion = eye.motion.look(&thumb);
+        let view = eye.watchman.look(at.0, &thumb);
+        // What the same model says of the same part of this picture, for all who ask.
+        let mut answers = Vec::new();
+        for seat in &mut post.seats {
+            // A tenth early is early enough, as at the source.
+            let is_due = |looked: i64| at.0.saturating_sub(looked) >= seat.every - seat.every / 10;
+            if !seat.looked.is_none_or(is_due) {
+                continue;
+            }
+            seat.looked = Some(at.0);
+            let seen = asks(seat, at.0, motion, view)
+                .then(|| ask(&mut self.models, seat, &picture, &mut answers))
+                .flatten();
+            if seen.is_some() {
+                seat.asked = Some(at.0);
+            }
+            let values = seat.watch.look(Look { at: at.0, seen: seen.as_deref(), view, motion });
+            let body = Body::Values { at, values };
+            let frame = Frame { device: seat.device, ticket: None, body };
+            let Some(inputs) = self.inputs.upgrade() else { return false };
+            if inputs.blocking_send(Input::Frame(frame)).is_err() {
+                return false;
+            }
+        }
+        eye.last = self.asked.is_some().then_some((at, picture));
+        true
+    }
+
+    /// Keeps stills of events that have opened, and makes those that somebody waits for.
+    fn answer(&mut self) {
+        let Some(mut asked) = self.asked.take() else { return };
+        while let Ok(Opened { event, device }) = asked.opened.try_recv() {
+            self.keep(&asked, &event, &device);
+        }
+        while let Ok(StillRequest { of, back }) = asked.stills.try_recv() {
+            // Who asked may have gone.
+            drop(back.send(self.still(of)));
+        }
+        if self.expired.is_none_or(|last| last.elapsed() >= EXPIRE) {
+            self.expired = Some(Instant::now());
+            if let Err(error) = asked.evidence.expire(self.clock.now()) {
+                tracing::error!(error = %anyhow::Error::new(error), "old stills cannot be removed");
+            }
+        }
+        self.asked = Some(asked);
+    }
+
+    fn keep(&mut self, asked: &Asked, event: &str, device: &str) {
+        let of_device = |post: &Post| post.seats.iter().any(|seat| seat.id == device);
+        let Some(position) = self.posts.iter().position(of_device) else { return };
+        let kept = self
+            .shown(position)
+            .map_err(anyhow::Error::new)
+            .and_then(|still| Ok(asked.evidence.keep(event, still.at, &still.masked)?));
+        match kept {
+            Ok(reference) => {
+                let input = Input::Evidence { event: event.to_owned(), reference };
+                if let Some(inputs) = self.inputs.upgrade() {
+                    // The engine has gone: the still is found by the event's id.
+                    drop(inputs.blocking_send(input));
+                }
+            }
+            Err(error) => tracing::warn!(event, "no still is kept: {error:#}"),
+        }
+    }
+
+    fn still(&mut self, of: Of) -> Result<Still, NoStillNow> {
+        match of {
+            Of::Camera(id) => {
+                let position = self.posts.iter().position(|post| post.id == id);
+                self.shown(position.ok_or(NoStillNow::NoCamera(id))?)
+            }
+            Of::Upload(bytes) => {
+                let picture = jpeg::decode(&bytes, AT_LEAST)
+                    .map_err(|why| NoStillNow::NotAPicture(why.to_string()))?;
+                masking::still(&mut self.models, &picture, self.clock.now())
+            }
+        }
+    }
+
+    /// A still of what a camera saw last.
+    fn shown(&mut self, position: usize) -> Result<Still, NoStillNow> {
+        let id = || self.posts.get(position).map(|post| post.id.clone()).unwrap_or_default();
+        let last = self.eyes.get(position).and_then(|eye| eye.last.as_ref());
+        let now = self.clock.now();
+        let (at, picture) = last
+            .filter(|(at, _)| now.0.saturating_sub(at.0) <= FRESH)
+            .ok_or_else(|| NoStillNow::NoPicture(id()))?;
+        masking::still(&mut self.models, picture, *at)
+    }
+
+    fn tell(&self) {
+        let tally = |(i, post): (usize, &Post)| {
+            let (load, looks) = self.load.of(i);
+            let shed = self.slots.shed(CameraIndex(i));
+            Tally { camera: post.id.clone(), looks, shed, load }
+        };
+        let tallies = self.posts.iter().enumerate().map(tally).collect();
+        *self.tallies.lock().unwrap_or_else(PoisonError::into_inner) = tallies;
+    }
+}
+
+/// How large a picture has to be for everybody at a camera.
+fn wanted(post: &Post, models: &PictureModels) -> (usize, usize) {
+    post.seats.iter().fold(AT_LEAST, |(width, height), seat| {
+        let Some(model) = &seat.model else { return (width, height) };
+        seat.watch
+            .regions()
+            .into_iter()
+            .filter_map(|region| models.wants(model, region))
+            .fold((width, height), |(width, height), (wide, high)| {
+                (width.max(wide), height.max(high))
+            })
+    })
+}
+
+/// Whether the model has to be asked.
+fn asks(seat: &Seat, at: i64, motion: f32, view: View) -> bool {
+    let is_old = seat.asked.is_none_or(|asked| at.saturating_sub(asked) >= ASSURE);
+    view.is_clear() && (is_old || motion >= STILL || seat.watch.is_following())
+}
+
+/// What the device's model says of each of its regions; nothing when it has no model or one fails.
+fn ask(
+    models: &mut PictureModels,
+    seat: &Seat,
+    picture: &Picture,
+    answers: &mut Vec<(String, Option<Region>, Seen)>,
+) -> Option<Vec<Seen>> {
+    let model = seat.model.as_ref()?;
+    let mut seen = Vec::new();
+    for region in seat.watch.regions() {
+        let known = answers.iter().find(|(name, part, _)| name == model && *part == region);
+        if let Some((.., answer)) = known {
+            seen.push(answer.clone());
+            continue;
+        }
+        match models.look(model, picture, region) {
+            Ok(answer) => {
+                answers.push((model.clone(), region, answer.clone()));
+                seen.push(answer);
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::warn!(device = seat.id, model, "a picture was not judged: {error:#}");
+                return None;
+            }
+        }
+    }
+    Some(seen)
+}
+
+/// Counts bytes that are no picture.
+fn refused(
+    inputs: &mpsc::WeakSender<Input>,
+    source: SourceIndex,
+    camera: &str,
+    why: &NotAPicture,
+) -> bool {
+    tracing::debug!(camera, %why, "no picture");
+    let Some(inputs) = inputs.upgrade() else { return false };
+    let reason = match why {
+        NotAPicture::NotJpeg => "not-jpeg",
+        NotAPicture::Header(_) | NotAPicture::EndlessHeader => "bad-header",
+        NotAPicture::Truncated(_) => "truncated",
+        NotAPicture::Empty { .. } => "no-pixels",
+        NotAPicture::TooLarge { .. } => "too-large",
+        NotAPicture::Unsupported(_) => "unsupported",
+        NotAPicture::Broken(_) => "broken",
+    };
+    inputs.blocking_send(Input::Dropped { source, device: None, reason, count: 1 }).is_ok()
+}

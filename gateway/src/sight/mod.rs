@@ -1,0 +1,139 @@
+//! The thread that looks at pictures: what cameras send in, frames of numbers out.
+//!
+//! Pictures wait in [`Slots`], the newest of each camera. One thread takes them in the order that
+//! [`gatehouse_sight::load::Load`] gives, decodes them, judges the view, asks picture models, and hands the
+//! numbers of each device to the pipeline as any source would ([`looking`]). [`posts`] is what it needs to
+//! know of the configuration. [`masking`] makes masked stills of what it saw last; nothing else of a picture
+//! leaves it. It has its own models, so a slow one never delays a sensor's.
+
+mod looking;
+mod masking;
+mod posts;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use gatehouse_core::community::Community;
+use gatehouse_core::pipeline::Input;
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::evidence::Evidence;
+use crate::infer::pictures::PictureModels;
+use crate::infer::{InferError, Shelves};
+use crate::source::camera::{Busy, Slots};
+use crate::stills::StillRequest;
+use looking::Looker;
+use posts::Post;
+
+/// An event that a device's pictures raised: a still of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    pub event: String,
+    /// By id.
+    pub device: String,
+}
+
+/// What outlives a configuration: where questions for stills come in.
+#[derive(Debug)]
+pub struct Asked {
+    pub stills: mpsc::Receiver<StillRequest>,
+    pub opened: mpsc::Receiver<Opened>,
+    /// Where stills are kept.
+    pub evidence: Evidence,
+}
+
+/// Of one camera, for people.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    pub camera: String,
+    /// Pictures that were looked at, and that were let go for newer ones.
+    pub looks: u64,
+    pub shed: u64,
+    /// Part of one core that it takes, 0..1.
+    pub load: f64,
+}
+
+/// What the thread says of itself.
+pub type Tallies = Arc<Mutex<Vec<Tally>>>;
+
+/// Everything that is ready to look.
+pub struct Sight {
+    pub slots: Arc<Slots>,
+    pub busy: Busy,
+    models: PictureModels,
+    posts: Vec<Post>,
+}
+
+/// A thread that looks.
+pub struct Looking {
+    pub slots: Arc<Slots>,
+    thread: JoinHandle<Option<Asked>>,
+    pub tallies: Tallies,
+}
+
+impl Sight {
+    /// Loads the models that the cameras' devices name and those that mask, and says which did not load:
+    /// their points are no data. `None` when there is no camera.
+    pub fn prepare(
+        config: &GatewayConfig,
+        community: &Community,
+        shelves: &Shelves,
+        masks: bool,
+    ) -> (Option<Self>, Vec<(String, InferError)>) {
+        if config.cameras.is_empty() {
+            return (None, Vec::new());
+        }
+        let mut names: Vec<&str> =
+            community.devices.iter().filter_map(|d| d.device_type.picture_model()).collect();
+        if masks {
+            let installed = masking::MASKS.into_iter().filter(|name| shelves.find(name).is_some());
+            names.extend(installed);
+        }
+        names.sort_unstable();
+        names.dedup();
+        let library = config.models.onnxruntime.as_deref();
+        let (models, missing) = PictureModels::open(shelves, names, library);
+        let posts = posts::posts(config, community, &models);
+        let slots = Arc::new(Slots::new(config.cameras.len()));
+        (Some(Self { slots, busy: Busy::default(), models, posts }), missing)
+    }
+
+    /// Looks until the slots are closed or the engine has gone.
+    ///
+    /// # Errors
+    /// The system starts no thread.
+    pub fn start(
+        self,
+        inputs: mpsc::WeakSender<Input>,
+        clock: Clock,
+        asked: Option<Asked>,
+    ) -> io::Result<Looking> {
+        let (slots, tallies) = (Arc::clone(&self.slots), Tallies::default());
+        let theirs = Arc::clone(&tallies);
+        let thread = std::thread::Builder::new().name("sight".into()).spawn(move || {
+            let mut looker = Looker::new(self, inputs, clock, asked, theirs);
+            looker.run();
+            looker.into_asked()
+        })?;
+        Ok(Looking { slots, thread, tallies })
+    }
+}
+
+impl Looking {
+    /// Ends it, and gives back what the next one needs. Waits for the look that is being taken.
+    pub fn end(self) -> Option<Asked> {
+        self.slots.close();
+        // A thread that broke down has said so; stills are then refused as nobody answers.
+        self.thread.join().unwrap_or_default()
+    }
+
+    /// How each camera does.
+    pub fn tallies(&self) -> Vec<Tally> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
