@@ -74,7 +74,7 @@ fn community() -> Arc<Community> {
         gateway: "gw".into(),
         sources: Some(Vec::new()),
         models: Some(Vec::new()),
-        statuses: BTreeMap::default(),
+        ..Surroundings::default()
     };
     build(&files, &around).unwrap().community
 }
