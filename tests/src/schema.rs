@@ -46,8 +46,12 @@ fn messages() -> Vec<Value> {
             source("sensors", SourceKind::Broker),
             source("pump-room", SourceKind::Line),
             source("meters", SourceKind::Line),
+            source("lane-east", SourceKind::Camera),
+            source("parking-south", SourceKind::Camera),
+            source("lift-west", SourceKind::Camera),
+            source("yard-north", SourceKind::Camera),
+            source("bins-south", SourceKind::Camera),
         ]),
-        statuses: std::collections::BTreeMap::new(),
         models: Some(
             [("forecast", 35, 9), ("limit-forecast", 39, 44)]
                 .map(|(name, window, outputs)| ModelSpec {

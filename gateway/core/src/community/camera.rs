@@ -16,6 +16,8 @@ use crate::reading::SourceIndex;
 
 /// Corners of one zone.
 pub const MOST_CORNERS: usize = 100;
+/// Share of the picture's width or height; less is a point.
+const SHORTEST: f64 = 1e-3;
 /// Share of the picture; less is a line.
 const SMALLEST: f64 = 1e-4;
 
@@ -272,7 +274,8 @@ impl Drawing {
             let path = format!("tripwire.{position}");
             let are_inside = [("from", from), ("to", to)]
                 .map(|(key, point)| check_point(&format!("{path}.{key}"), *point, &mut faults));
-            if are_inside == [true, true] && from == to {
+            let length = (from[0] - to[0]).hypot(from[1] - to[1]);
+            if are_inside == [true, true] && length < SHORTEST {
                 let message = format!("`{name}` begins where it ends, so nothing can cross it");
                 faults.push((format!("{path}.to"), message, None));
             }

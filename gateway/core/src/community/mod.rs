@@ -133,7 +133,7 @@ impl Community {
     pub fn stale_after(device_type: &DeviceType, point: usize) -> Duration {
         let declared = device_type.points[point].stale.map(|p| p.0);
         let polled = device_type.modbus.as_ref().map(|m| m.every.0 * 3);
-        let seen = device_type.camera.as_ref().map(|camera| camera.silent_after());
+        let seen = device_type.camera.as_ref().map(camera::Looking::silent_after);
         declared.or(polled).or(seen).unwrap_or(Duration::from_mins(15))
     }
 }

@@ -148,3 +148,70 @@ fn is_host(text: &str) -> bool {
     };
     !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::community::fault::line_and_column;
+
+    use super::*;
+
+    const GATEWAY: &str = "[gateway]\nid = \"gw\"\ntownship = \"t\"\n[[broker]]\nid = \"sensors\"\n\
+        url = \"mqtt://a:1\"\n[[camera]]\nid = \"lane\"\n";
+
+    /// `line:column message (help)` of each fault of a camera with these keys.
+    fn told(keys: &str) -> Vec<String> {
+        let text = format!("{GATEWAY}{keys}\n");
+        let (mut document, config) = Document::read::<GatewayConfig>("gateway.toml", &text);
+        if let Some(config) = &config {
+            check(&mut document, config, &mut BTreeMap::new());
+        }
+        let told = document.faults().iter().map(|fault| {
+            let (line, column) = line_and_column(&text, fault.span.start);
+            let help = fault.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+            format!("{line}:{column} {}{help}", fault.message)
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_camera_that_cannot_work_is_told_with_its_place() {
+        let cases = [
+            ("", "7:1 a camera has one of `url` and `broker`, found none"),
+            ("url = \"rstp://a/b\"", "9:7 `rstp://a/b` is not a camera"),
+            ("url = \"10.0.0.8/live\"", "9:7 `10.0.0.8/live` is not a camera"),
+            ("url = \"rtsp:///live\"", "9:7 `rtsp:///live` has no host"),
+            ("url = \"rtsp://a:0/live\"", "9:7 `rtsp://a:0/live` has no host, or no port"),
+            ("url = \"rtsp://u:p@a/live\"", "9:7 a password in a `url` would be shown"),
+            ("url = \"file://frames\"", "9:7 `file://frames` names no file"),
+            ("url = \"http://a/b\"\ntransport = \"udp\"", "10:1 `transport` is for RTSP"),
+            ("url = \"rtsp://a\"\nevery = \"0 s\"", "10:9 `every` must be longer than nothing"),
+            ("url = \"rtsp://a\"\nshare = \"120 %\"", "10:9 `share`: `120 %` is not a share"),
+            ("url = \"rtsp://a\"\ntopic = \"a\"", "10:1 `topic` goes with `broker`"),
+            ("url = \"rtsp://a\"\naccess = { user = \"u\" }", "10:12 `user` needs `password-file`"),
+            ("url = \"rtsp://a\"\nbroker = \"sensors\"", "10:1 a camera has one of"),
+            (
+                "broker = \"senors\"\ntopic = \"a\"",
+                "9:10 there is no broker `senors` (did you mean",
+            ),
+            ("broker = \"sensors\"", "7:1 missing key `topic`"),
+            ("broker = \"sensors\"\ntopic = \"a\"\njson = \"image\"", "11:8 `image` is not a JSON"),
+        ];
+        for (keys, expected) in cases {
+            let told = told(keys);
+            assert!(told.len() == 1 && told[0].starts_with(expected), "{keys}: {told:#?}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_a_picture_is_taken() {
+        for keys in [
+            "url = \"rtsp://10.0.0.8:554/stream2\"\ntransport = \"udp\"\nshare = \"20 %\"",
+            "url = \"onvif://[fe80::1]\"",
+            "url = \"https://cam.local/snapshot.jpg?width=640\"",
+            "url = \"file:///var/frames\"",
+            "broker = \"sensors\"\ntopic = \"frigate/+/person/snapshot\"\njson = \"/image\"",
+        ] {
+            assert_eq!(told(keys), [""; 0], "{keys}");
+        }
+    }
+}
