@@ -1,0 +1,171 @@
+//! Masked stills for people: asked of the sight thread, which alone has the pictures.
+//!
+//! What comes back is [`Masked`], which nothing but `gatehouse_sight::mask` makes, so whoever asks here can
+//! show, send or keep it. A page asks for what a camera sees now; a phone hands in a picture that somebody
+//! took and gets it back masked. Who asked is for the caller to take down ([`crate::audit`]).
+
+use std::time::Duration;
+
+use gatehouse_core::reading::Timestamp;
+use gatehouse_sight::mask::Masked;
+use tokio::sync::{mpsc, oneshot};
+
+/// Questions that may wait for the sight thread.
+pub const ASKS: usize = 4;
+/// Bytes of a still at most: the sight thread scales the picture down until it fits, so that a command's
+/// answer can carry it.
+pub const LARGEST: usize = 48 * 1024;
+/// Bytes of a picture that somebody hands in, at most.
+pub const LARGEST_UPLOAD: usize = 8 << 20;
+
+/// What the sight thread may take: it may be within a model, and masks in up to five looks.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A still that shows nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Still {
+    /// When the picture was taken; when it was handed in, for one that was.
+    pub at: Timestamp,
+    pub masked: Masked,
+}
+
+/// What shall be masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// The newest picture of a camera of `gateway.toml`, by id.
+    Camera(String),
+    /// A JPEG that somebody took with a phone; never written as it is.
+    Upload(Vec<u8>),
+}
+
+/// A question to the sight thread.
+#[derive(Debug)]
+pub struct StillRequest {
+    pub of: Of,
+    /// Answered with a still of [`LARGEST`] bytes at most. Dropped unanswered: [`NoStillNow::Busy`].
+    pub back: oneshot::Sender<Result<Still, NoStillNow>>,
+}
+
+/// Why there is no still now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoStillNow {
+    #[error("there is no camera `{0}`")]
+    NoCamera(String),
+    #[error("camera `{0}` has sent no picture yet, or none for a while")]
+    NoPicture(String),
+    /// None is installed, or the one that is does not pass its own test.
+    #[error("nothing on this box can mask pictures: {0}")]
+    NoMaskModel(String),
+    #[error("somebody could still be made out after masking")]
+    StillSeen,
+    /// `[evidence]` is left out of `gateway.toml`.
+    #[error("stills are switched off: `gateway.toml` has no `[evidence]`")]
+    NotAllowed,
+    /// Only for what was handed in.
+    #[error("what was handed in is no picture: {0}")]
+    NotAPicture(String),
+    #[error("the box is busy with other pictures; try again in a minute")]
+    Busy,
+}
+
+/// Where to ask; a clone asks the same thread.
+#[derive(Debug, Clone)]
+pub struct Stills {
+    asks: Option<mpsc::Sender<StillRequest>>,
+}
+
+impl Stills {
+    /// Asks whoever holds the other end.
+    pub fn new(asks: mpsc::Sender<StillRequest>) -> Self {
+        Self { asks: Some(asks) }
+    }
+
+    /// Of a box on which `[evidence]` is left out: everything is refused.
+    pub fn off() -> Self {
+        Self { asks: None }
+    }
+
+    /// Whether `[evidence]` allows any.
+    pub fn are_allowed(&self) -> bool {
+        self.asks.is_some()
+    }
+
+    /// What a camera sees now.
+    ///
+    /// # Errors
+    /// There is none to be had, or none that shows nobody.
+    pub async fn now(&self, camera: &str) -> Result<Still, NoStillNow> {
+        self.ask(Of::Camera(camera.to_owned())).await
+    }
+
+    /// The same picture, showing nobody.
+    ///
+    /// # Errors
+    /// It is no JPEG, too large, or nobody can say that it shows nobody.
+    pub async fn mask(&self, jpeg: Vec<u8>) -> Result<Still, NoStillNow> {
+        if jpeg.len() > LARGEST_UPLOAD {
+            let most = LARGEST_UPLOAD >> 20;
+            return Err(NoStillNow::NotAPicture(format!("it has more than {most} MB")));
+        }
+        self.ask(Of::Upload(jpeg)).await
+    }
+
+    async fn ask(&self, of: Of) -> Result<Still, NoStillNow> {
+        let asks = self.asks.as_ref().ok_or(NoStillNow::NotAllowed)?;
+        let (back, answer) = oneshot::channel();
+        asks.try_send(StillRequest { of, back }).map_err(|_| NoStillNow::Busy)?;
+        let answered = tokio::time::timeout(PATIENCE, answer).await;
+        answered.ok().and_then(Result::ok).unwrap_or(Err(NoStillNow::Busy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_sight::mask::mask;
+    use gatehouse_sight::picture::Picture;
+
+    use super::*;
+
+    fn still() -> Still {
+        let grey = Picture::new(16, 16, vec![128; 16 * 16 * 3]).unwrap();
+        let masked = mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap();
+        Still { at: Timestamp(7), masked }
+    }
+
+    #[tokio::test]
+    async fn what_the_sight_thread_says_comes_back() {
+        let (asks, mut asked) = mpsc::channel(ASKS);
+        let stills = Stills::new(asks);
+        let other_end = async {
+            while let Some(StillRequest { of, back }) = asked.recv().await {
+                let answer = match of {
+                    Of::Camera(id) if id == "lane" => Ok(still()),
+                    Of::Camera(id) => Err(NoStillNow::NoCamera(id)),
+                    Of::Upload(_) => Err(NoStillNow::StillSeen),
+                };
+                back.send(answer).unwrap();
+            }
+        };
+        let questions = async {
+            let told = (stills.now("lane").await, stills.now("x").await);
+            let upload = stills.mask(vec![1]).await;
+            drop(stills);
+            (told.0, told.1, upload)
+        };
+        let ((lane, other, upload), ()) = tokio::join!(questions, other_end);
+        assert_eq!(lane, Ok(still()));
+        assert_eq!(other, Err(NoStillNow::NoCamera("x".into())));
+        assert_eq!(upload, Err(NoStillNow::StillSeen));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_shown_where_it_is_switched_off_too_large_or_nobody_answers() {
+        assert_eq!(Stills::off().now("lane").await, Err(NoStillNow::NotAllowed));
+        let (asks, asked) = mpsc::channel(ASKS);
+        drop(asked);
+        let stills = Stills::new(asks);
+        assert_eq!(stills.now("lane").await, Err(NoStillNow::Busy));
+        let large = stills.mask(vec![0; LARGEST_UPLOAD + 1]).await;
+        assert!(matches!(large, Err(NoStillNow::NotAPicture(_))), "{large:?}");
+    }
+}
