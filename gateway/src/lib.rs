@@ -20,7 +20,8 @@
 //! 14. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 15. [`cli`]: one file per command,
 //! 16. [`workshop`]: device types and devices that integrators make on the console,
-//! 17. [`alert`]: records to people, by their channels.
+//! 17. [`alert`]: records to people, by their channels,
+//! 18. [`evidence`]: masked stills of events, [`stills`]: masked stills now.
 //!
 //! Made on demand from the journal, for pages and commands: [`report`].
 //!

@@ -71,6 +71,13 @@ impl Masked {
     }
 }
 
+impl std::fmt::Debug for Masked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { jpeg, hidden } = self;
+        write!(f, "Masked({} bytes, {hidden} hidden)", jpeg.len())
+    }
+}
+
 /// Why there is no masked still. The picture stays in memory and is forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unmasked<E> {
