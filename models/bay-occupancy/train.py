@@ -5,7 +5,7 @@
 FOLDER holds patches of one camera as `busy/*.jpg` and `free/*.jpg`, named DAY_HOUR_BAY.jpg (CNRPark, camera A). It is meant
 for other cameras than that one, so every patch is seen as other cameras, hours and weather would show it (`view`), the
 first half of the ImageNet network stays frozen, and what remains of a camera's own look is mixed between pictures.
-First some bays are left out altogether and measured, then the network goes on for a while with all of them. Writes model.onnx, model.toml and the figures in card.md beside this file. Seeded. About half an hour of one core.
+First some bays are left out altogether and measured, then the network goes on for a while with all of them. Writes model.onnx, model.toml and the figures in card.md beside this file. Seeded. About ten minutes of one core.
 """
 import argparse, pathlib, sys, time
 import numpy as np, torch, torch.nn.functional as F
@@ -171,7 +171,7 @@ def learn(data, seed, told, watch, start=None):
         for g, lr in zip(opt.param_groups, base): g["lr"] = lr * lite0.cosine(step, steps)
         loss = F.cross_entropy(z, y[i], label_smoothing=.05)
         opt.zero_grad(); loss.backward(); torch.nn.utils.clip_grad_norm_(body + head, 2.0); opt.step()
-        if step >= steps * .4 and step % 20 == 19: mean.add(net)
+        if step >= steps * .4 and step % 20 == 19 or step == steps - 1: mean.add(net)
         if step % 125 == 124:
             said = "".join(f", {k} {(lite0.logits(net, f).argmax(1) == t).float().mean():.4f}" for k, (f, t) in watch.items())
             print(f"{told} {step + 1}/{steps}: loss {loss.item():.3f}{said}, {time.time() - started:.0f} s", flush=True); net.train()
