@@ -16,7 +16,7 @@ use crate::picture::Picture;
 
 /// Of a picture at most: 50 MB when it is decoded as a whole.
 pub const MOST_PIXELS: usize = 1 << 24;
-/// Of a progressive or four-coloured one, whose decoder holds up to eight bytes more for each.
+/// Of a progressive one, whose decoder holds up to six bytes more for each.
 pub const MOST_PROGRESSIVE_PIXELS: usize = MOST_PIXELS / 4;
 /// Bytes before the pixels begin; a photograph's colour profile and thumbnail fit.
 pub const MOST_HEADER: usize = 1 << 19;
@@ -47,7 +47,7 @@ pub enum NotAPicture {
     #[error("it has {width} x {height} pixels; {most} at most are decoded")]
     TooLarge { width: usize, height: usize, most: usize },
 
-    /// Set the camera to baseline or progressive JPEG with 8 bits.
+    /// Set the camera to baseline or progressive JPEG with 8 bits, grey or in colour.
     #[error("it is coded as {0}, expected baseline or progressive JPEG")]
     Unsupported(&'static str),
 
@@ -182,8 +182,10 @@ impl Header {
     fn check(&self, bytes: &[u8]) -> Result<(), NotAPicture> {
         let Self { width, height, .. } = *self;
         let coding = match (self.coding, self.precision, self.components) {
-            (0xC0..=0xC2, 8, 1 | 3 | 4) => None,
-            (0xC0..=0xC2, 8, _) => Some("another number of colours than 1, 3 or 4"),
+            (0xC0..=0xC2, 8, 1 | 3) => None,
+            // For print; what is made of them depends on who wrote them.
+            (0xC0..=0xC2, 8, 4) => Some("four colours (CMYK)"),
+            (0xC0..=0xC2, 8, _) => Some("another number of colours than 1 or 3"),
             (0xC0..=0xC2, ..) => Some("more than 8 bits"),
             (0xC3, ..) => Some("lossless JPEG"),
             (0xC9..=0xCF, ..) => Some("JPEG with arithmetic coding"),
@@ -195,8 +197,7 @@ impl Header {
         if width == 0 || height == 0 {
             return Err(NotAPicture::Empty { width, height });
         }
-        let is_held = self.coding == 0xC2 || self.components == 4;
-        let most = if is_held { MOST_PROGRESSIVE_PIXELS } else { MOST_PIXELS };
+        let most = if self.coding == 0xC2 { MOST_PROGRESSIVE_PIXELS } else { MOST_PIXELS };
         if width * height > most {
             return Err(NotAPicture::TooLarge { width, height, most });
         }
@@ -214,7 +215,7 @@ impl Header {
     /// The largest of 1, 2, 4 and 8 by which the picture may be divided.
     fn scale(&self, at_least: (usize, usize)) -> usize {
         // A progressive picture costs nearly the same at every size.
-        if self.coding == 0xC2 || self.components == 4 {
+        if self.coding == 0xC2 {
             return 1;
         }
         let fits = |scale: &usize| {
