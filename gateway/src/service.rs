@@ -155,6 +155,7 @@ pub async fn start(
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
     let (inference, missing) = start_inference(&setup, &inputs);
+    let sight = reload::open_sight(&setup);
     let (watched, watched_seen) = watch::channel(Arc::default());
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
@@ -164,11 +165,12 @@ pub async fn start(
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
-    let mut ready = ground.prepare(&config, &community, &inputs)?;
+    let mut ready = ground.prepare(&config, &community, sight, &inputs)?;
     let (settlers, writers) = (ready.settlers(), ready.writers());
     let to_devices = Writes::new(inputs.downgrade());
-    let sources = ready.start(&ground);
+    let sources = ready.start(&mut ground);
     let wires = ground.wires.subscribe();
+    let tallies = ground.tallies.clone();
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
     let desk = Arc::new(Desk::new(inputs.downgrade(), told, recall(&store)));
@@ -241,6 +243,7 @@ pub async fn start(
         desk: Arc::clone(&desk),
         workshop,
         wires,
+        tallies,
         reload,
         alerts,
         links,
@@ -305,7 +308,7 @@ impl Running {
             clouds,
         } = self.tasks;
         drop(clouds);
-        self.sources.ended().await;
+        drop(self.sources.ended().await);
         log_panic("clock", watch_clock.await);
         log_panic("engine", engine.await);
         let written = tokio::task::spawn_blocking(move || writer.join()).await;

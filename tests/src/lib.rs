@@ -57,4 +57,6 @@ mod stories;
 #[cfg(test)]
 mod visit;
 #[cfg(test)]
+mod watched;
+#[cfg(test)]
 mod whole;

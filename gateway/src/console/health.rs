@@ -78,6 +78,7 @@ mod tests {
             configuration: Configuration { missing, ..Configuration::default() },
             watched: Arc::default(),
             store: StoreState::default(),
+            cameras: Vec::new(),
             now: NOW,
             speed: 1.0,
         };

@@ -90,7 +90,14 @@ impl Figures {
             let some = source.dropped.iter();
             some.map(|(reason, n)| (vec![("source", &*source.id), ("reason", *reason)], *n))
         });
-        sheet.counts("dropped", "Frames that a source had to let go, by reason.", dropped)
+        sheet.counts("dropped", "Frames that a source had to let go, by reason.", dropped)?;
+        let cameras = &self.snapshot.cameras;
+        let looks = cameras.iter().map(|c| (vec![("camera", &*c.camera)], c.looks));
+        sheet.counts("camera_looks", "Pictures that were looked at.", looks)?;
+        let shed = cameras.iter().map(|c| (vec![("camera", &*c.camera)], c.shed));
+        sheet.counts("camera_shed", "Pictures let go for newer ones.", shed)?;
+        let load = cameras.iter().map(|c| (vec![("camera", &*c.camera)], c.load));
+        sheet.fractions("camera_load_ratio", "Part of one core that a camera takes.", load)
     }
 
     fn events(&self, sheet: &mut Sheet) -> fmt::Result {

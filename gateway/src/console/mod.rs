@@ -107,6 +107,7 @@ use crate::lookout::Lookout;
 use crate::origins::Origins;
 use crate::report::collect::Maker;
 use crate::shadow::Watched;
+use crate::sight::{Tallies, Tally};
 use crate::source::Wires;
 use crate::store::Store;
 use crate::workshop::Workshop;
@@ -145,6 +146,8 @@ pub struct Sources {
     pub workshop: Option<Arc<Workshop>>,
     /// Lines and brokers, for integrators.
     pub wires: watch::Receiver<Arc<Wires>>,
+    /// How the cameras do.
+    pub tallies: Tallies,
     /// Where handlers note what was done.
     pub audit: Audit,
     /// The engine's clock, for ages.
@@ -365,6 +368,7 @@ impl Console {
             configuration: self.sources.configuration.borrow().clone(),
             watched: Arc::clone(&self.sources.watched.borrow()),
             store: (self.sources.store)(),
+            cameras: self.sources.tallies.now(),
             now: self.sources.clock.now(),
             speed: speed(&self.sources.clock),
         }
@@ -386,6 +390,7 @@ struct Snapshot {
     configuration: Configuration,
     watched: Arc<Watched>,
     store: StoreState,
+    cameras: Vec<Tally>,
     now: Timestamp,
     speed: f64,
 }

@@ -143,6 +143,7 @@ mod tests {
                 configuration: Configuration::default(),
                 watched: Arc::default(),
                 store: StoreState::default(),
+                cameras: Vec::new(),
                 now: sample::NOW,
                 speed: 1.0,
             };

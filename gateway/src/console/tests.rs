@@ -85,6 +85,7 @@ fn sources(
         lookout: Lookout::new(tokio::sync::mpsc::channel(1).0, stored.path),
         workshop: None,
         wires: watch::channel(Arc::default()).1,
+        tallies: crate::sight::Tallies::default(),
         store: Box::new(StoreState::default),
         desk: crate::sample::desk(),
         audit: Audit::nowhere(),

@@ -18,11 +18,13 @@ use crate::config::GatewayConfig;
 use crate::engine::Change;
 use crate::infer::{InferError, Inference, Models};
 use crate::shadow::watch::{self as shadow, States};
+use crate::sight::Sight;
 
 /// A configuration whose models answer.
 pub struct Opened {
     setup: Setup,
     models: Option<Models>,
+    sight: Option<Sight>,
 }
 
 impl Opened {
@@ -32,7 +34,8 @@ impl Opened {
     /// A model is not what its manifest says.
     pub fn new(setup: Setup) -> Result<Self, InferError> {
         let models = open_models(&setup)?;
-        Ok(Self { setup, models })
+        let sight = open_sight(&setup);
+        Ok(Self { setup, models, sight })
     }
 }
 
@@ -41,6 +44,16 @@ pub(crate) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
     let names = model_names(&setup.community);
     let library = setup.config.models.onnxruntime.as_deref();
     (!names.is_empty()).then(|| Models::open(&setup.models, names, library)).transpose()
+}
+
+/// What looks at the cameras' pictures, as far as its models load; its points are no data without.
+pub(super) fn open_sight(setup: &Setup) -> Option<Sight> {
+    let (sight, missing) = Sight::prepare(&setup.config, &setup.community, &setup.models, false);
+    for (model, error) in missing {
+        let error = anyhow::Error::new(error);
+        tracing::error!(model, "no picture is shown to it until this is mended: {error:#}");
+    }
+    sight
 }
 
 pub(super) fn model_names(community: &Community) -> BTreeSet<&str> {
@@ -54,19 +67,19 @@ impl Running {
     /// # Errors
     /// It cannot be used while running; then nothing has changed.
     pub async fn reload(&mut self, opened: Opened) -> anyhow::Result<()> {
-        let Opened { setup, models } = opened;
+        let Opened { setup, models, sight } = opened;
         let identity =
             |config: &GatewayConfig| (config.gateway.id.clone(), config.gateway.township.clone());
         if identity(&setup.config) != identity(&self.config) {
             bail!("`gateway.id` and `gateway.township` cannot change while the gateway runs");
         }
         let inputs = self.inputs.upgrade().context("the gateway is about to end")?;
-        let mut ready = self.ground.prepare(&setup.config, &setup.community, &inputs)?;
+        let mut ready = self.ground.prepare(&setup.config, &setup.community, sight, &inputs)?;
         let start = |models| Inference::start(models, inputs.downgrade());
         let inference = models.map(start).transpose()?;
         let engine = inference.as_ref().map(Inference::engine_name);
 
-        self.sources.end().await;
+        self.ground.asked = self.sources.end().await.or(self.ground.asked.take());
         let states = self.states(&setup).await;
         let (reports, before) = (self.reports.clone(), self.tasks.shadow.take());
         let (feed, shadow) =
@@ -88,7 +101,7 @@ impl Running {
         let replaced = inputs.send(Input::Config(community.clone())).await;
         replaced.ok().context("the engine has gone")?;
         drop(inputs.send(Input::ModelsMissing { why: None }).await);
-        self.sources = ready.start(&self.ground);
+        self.sources = ready.start(&mut self.ground);
 
         if let Some(tls) = self.console.as_ref().and_then(|at| at.tls.clone()) {
             let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;

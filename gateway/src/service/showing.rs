@@ -56,6 +56,7 @@ pub(super) struct Shown {
     pub(super) desk: Arc<Desk>,
     pub(super) workshop: Option<Arc<Workshop>>,
     pub(super) wires: watch::Receiver<Arc<Wires>>,
+    pub(super) tallies: crate::sight::Tallies,
     pub(super) reload: mpsc::Sender<Reload>,
     pub(super) audit: Audit,
     pub(super) is_demo: bool,
@@ -91,6 +92,7 @@ pub(super) async fn start_console(
         links,
         workshop,
         wires,
+        tallies,
         reload,
         is_demo: _,
     } = shown;
@@ -116,6 +118,7 @@ pub(super) async fn start_console(
         desk,
         workshop,
         wires,
+        tallies,
         audit,
         alerts,
         links,

@@ -20,8 +20,10 @@ use super::log_panic;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::pace::Pace;
+use crate::sight::{Asked, Looking, Sight, Tallies};
+use crate::source::camera::{Camera, Surroundings};
 use crate::source::mqtt::{Listener, Session, Settler};
-use crate::source::{Wires, modbus, mqtt};
+use crate::source::{Pictures, Wires, modbus, mqtt};
 
 /// Values that may wait for a line or a broker; one more is refused.
 const WRITES: usize = 8;
@@ -36,12 +38,18 @@ pub(super) struct Ground {
     sessions: BTreeMap<String, Session>,
     /// Tells who wants to look at the wires.
     pub(super) wires: watch::Sender<Arc<Wires>>,
+    /// Who asks for stills, while nobody looks.
+    pub(super) asked: Option<Asked>,
+    pub(super) tallies: Tallies,
 }
 
 /// Sources that only wait to be started.
 pub(super) struct Ready {
     listeners: Vec<Listener>,
     lines: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    cameras: Vec<Camera>,
+    sight: Option<Sight>,
+    inputs: mpsc::WeakSender<Input>,
     stop: CancellationToken,
     settlers: Vec<Option<Settler>>,
     wires: Wires,
@@ -51,27 +59,33 @@ pub(super) struct Ready {
 /// Sources that run.
 pub(super) struct Started {
     tasks: Vec<JoinHandle<()>>,
+    /// Takes what the cameras show.
+    looking: Option<Looking>,
     stop: CancellationToken,
 }
 
 impl Ground {
     pub(super) fn new(clock: Clock, pace: Pace, stop: CancellationToken) -> Self {
         let wires = watch::Sender::default();
-        Self { clock, pace, stop, sessions: BTreeMap::new(), wires }
+        let (asked, tallies) = (None, Tallies::default());
+        Self { clock, pace, stop, sessions: BTreeMap::new(), wires, asked, tallies }
     }
 
-    /// Makes the sources of a configuration ready. They must not run before others with the same
-    /// brokers have ended.
+    /// Makes the sources of a configuration ready; `sight` is what looks at its cameras' pictures. They
+    /// must not run before others with the same brokers have ended.
     pub(super) fn prepare(
         &mut self,
         config: &GatewayConfig,
         community: &Community,
+        sight: Option<Sight>,
         inputs: &mpsc::Sender<Input>,
     ) -> anyhow::Result<Ready> {
         let stop = self.stop.child_token();
         let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
         let mut asking = BTreeMap::new();
         let mut writers = Vec::new();
+        let (cameras, mut published) =
+            self.cameras(config, community, sight.as_ref(), inputs, &stop)?;
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
             let (writer, orders) = mpsc::channel(WRITES);
@@ -91,7 +105,8 @@ impl Ground {
                     let listener =
                         mqtt::prepare(broker, identity, index, topics, session, inputs, stop)
                             .with_context(|| format!("broker `{}`", source.id))?;
-                    let listener = listener.writing(orders);
+                    let pictures = published.remove(&source.id).unwrap_or_default();
+                    let listener = listener.writing(orders).showing(pictures);
                     listeners.push(listener);
                     Some(session.settler())
                 }
@@ -108,13 +123,43 @@ impl Ground {
                     )) as Pin<Box<dyn Future<Output = ()>>>);
                     None
                 }
+                // Wants nothing back.
                 SourceKind::Camera | SourceKind::Replay => None,
             };
             settlers.push(settler);
         }
         let identity = Some(config.gateway.clone());
         let wires = Wires { lines: asking, brokers: config.brokers.clone(), identity };
-        Ok(Ready { listeners, lines, stop, settlers, wires, writers })
+        let inputs = inputs.downgrade();
+        Ok(Ready { listeners, lines, cameras, sight, inputs, stop, settlers, wires, writers })
+    }
+
+    /// The cameras, and what the brokers hand to those that publish their pictures, by broker.
+    fn cameras(
+        &self,
+        config: &GatewayConfig,
+        community: &Community,
+        sight: Option<&Sight>,
+        inputs: &mpsc::Sender<Input>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<(Vec<Camera>, BTreeMap<String, Vec<Pictures>>)> {
+        let (mut cameras, mut published) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        let Some(sight) = sight else { return Ok((cameras, published)) };
+        for (camera, config) in community.cameras().zip(&config.cameras) {
+            let around = Surroundings {
+                slots: Arc::clone(&sight.slots),
+                busy: sight.busy.clone(),
+                clock: self.clock.clone(),
+                inputs: inputs.downgrade(),
+                stop: stop.clone(),
+            };
+            let (ready, pictures) = Camera::prepare(config, camera.index, camera.source, around)?;
+            cameras.push(ready);
+            if let (Some(broker), Some(pictures)) = (&config.broker, pictures) {
+                published.entry(broker.clone()).or_default().push(pictures);
+            }
+        }
+        Ok((cameras, published))
     }
 }
 
@@ -130,26 +175,36 @@ impl Ready {
     }
 
     /// Must be called within a `LocalSet`: a Modbus connection never changes threads.
-    pub(super) fn start(self, ground: &Ground) -> Started {
+    pub(super) fn start(self, ground: &mut Ground) -> Started {
         ground.wires.send_replace(Arc::new(self.wires));
+        let looking = self.sight.and_then(|sight| {
+            let (asked, tallies) = (ground.asked.take(), ground.tallies.clone());
+            let looking = sight.start(self.inputs, ground.clock.clone(), asked, tallies);
+            looking.inspect_err(|error| tracing::error!(%error, "nobody looks at pictures")).ok()
+        });
         let listeners = self.listeners.into_iter().map(Listener::spawn);
-        let tasks = listeners.chain(self.lines.into_iter().map(tokio::task::spawn_local));
-        Started { tasks: tasks.collect(), stop: self.stop }
+        let tasks = listeners
+            .chain(self.lines.into_iter().map(tokio::task::spawn_local))
+            .chain(self.cameras.into_iter().map(Camera::spawn));
+        Started { tasks: tasks.collect(), looking, stop: self.stop }
     }
 }
 
 impl Started {
-    /// Asks them to stop, and waits until all that they have read is handed in.
-    pub(super) async fn end(&mut self) {
+    /// Asks them to stop, and waits until all that they have read is handed in. Gives who asks for stills
+    /// to whoever looks next.
+    pub(super) async fn end(&mut self) -> Option<Asked> {
         self.stop.cancel();
-        self.ended().await;
+        self.ended().await
     }
 
     /// Waits until they have heard a stop.
-    pub(super) async fn ended(&mut self) {
+    pub(super) async fn ended(&mut self) -> Option<Asked> {
         for task in self.tasks.drain(..) {
             log_panic("source", task.await);
         }
+        let looking = self.looking.take()?;
+        tokio::task::spawn_blocking(move || looking.end()).await.unwrap_or_default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One look after the other: a picture in, the numbers of every device at its camera out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use gatehouse_core::community::camera::CameraIndex;
@@ -33,8 +33,6 @@ const STILL: f32 = 0.002;
 const ASSURE: i64 = 10_000;
 /// A picture older than this shows nothing of now, in ms.
 const FRESH: i64 = 30_000;
-/// Old stills are removed this often.
-const EXPIRE: Duration = Duration::from_hours(1);
 /// A picture is decoded at least this large: what stills and small things need.
 const AT_LEAST: (usize, usize) = (640, 480);
 
@@ -49,7 +47,6 @@ pub(super) struct Looker {
     clock: Clock,
     asked: Option<Asked>,
     tallies: Tallies,
-    expired: Option<Instant>,
 }
 
 /// What is remembered of one camera's pictures.
@@ -71,8 +68,7 @@ impl Looker {
         let Sight { slots, busy, models, posts } = sight;
         let load = Load::new(posts.iter().map(|post| post.target));
         let eyes = posts.iter().map(|_| Eye::default()).collect();
-        let expired = None;
-        Self { slots, busy, models, posts, eyes, load, inputs, clock, asked, tallies, expired }
+        Self { slots, busy, models, posts, eyes, load, inputs, clock, asked, tallies }
     }
 
     /// Until the slots are closed or the engine has gone.
@@ -90,7 +86,12 @@ impl Looker {
             match taken {
                 Taken::Shot(shot) => {
                     let begun = Instant::now();
-                    let is_heard = self.look(shot.camera, shot.at, shot.content);
+                    // A network that breaks down on a picture must not end the looking.
+                    let look = AssertUnwindSafe(|| self.look(shot.camera, shot.at, shot.content));
+                    let is_heard = catch_unwind(look).unwrap_or_else(|_panic| {
+                        tracing::error!(camera = shot.camera.0, "a picture broke down");
+                        true
+                    });
                     let took = begun.elapsed().as_secs_f64() * 1000.0;
                     self.load.charge(shot.camera.0, shot.at.0, took);
                     self.busy.set(self.load.is_busy());
@@ -163,12 +164,6 @@ impl Looker {
             // Who asked may have gone.
             drop(back.send(self.still(of)));
         }
-        if self.expired.is_none_or(|last| last.elapsed() >= EXPIRE) {
-            self.expired = Some(Instant::now());
-            if let Err(error) = asked.evidence.expire(self.clock.now()) {
-                tracing::error!(error = %anyhow::Error::new(error), "old stills cannot be removed");
-            }
-        }
         self.asked = Some(asked);
     }
 
@@ -222,8 +217,7 @@ impl Looker {
             let shed = self.slots.shed(CameraIndex(i));
             Tally { camera: post.id.clone(), looks, shed, load }
         };
-        let tallies = self.posts.iter().enumerate().map(tally).collect();
-        *self.tallies.lock().unwrap_or_else(PoisonError::into_inner) = tallies;
+        self.tallies.tell(self.posts.iter().enumerate().map(tally).collect());
     }
 }
 

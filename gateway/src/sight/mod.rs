@@ -9,8 +9,6 @@
 mod looking;
 mod masking;
 mod posts;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,8 +56,20 @@ pub struct Tally {
     pub load: f64,
 }
 
-/// What the thread says of itself.
-pub type Tallies = Arc<Mutex<Vec<Tally>>>;
+/// What the thread says of itself, over all configurations.
+#[derive(Debug, Clone, Default)]
+pub struct Tallies(Arc<Mutex<Vec<Tally>>>);
+
+impl Tallies {
+    /// One for each camera, in the order of `gateway.toml`.
+    pub fn now(&self) -> Vec<Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, tallies: Vec<Tally>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tallies;
+    }
+}
 
 /// Everything that is ready to look.
 pub struct Sight {
@@ -71,9 +81,8 @@ pub struct Sight {
 
 /// A thread that looks.
 pub struct Looking {
-    pub slots: Arc<Slots>,
+    slots: Arc<Slots>,
     thread: JoinHandle<Option<Asked>>,
-    pub tallies: Tallies,
 }
 
 impl Sight {
@@ -112,15 +121,15 @@ impl Sight {
         inputs: mpsc::WeakSender<Input>,
         clock: Clock,
         asked: Option<Asked>,
+        tallies: Tallies,
     ) -> io::Result<Looking> {
-        let (slots, tallies) = (Arc::clone(&self.slots), Tallies::default());
-        let theirs = Arc::clone(&tallies);
+        let slots = Arc::clone(&self.slots);
         let thread = std::thread::Builder::new().name("sight".into()).spawn(move || {
-            let mut looker = Looker::new(self, inputs, clock, asked, theirs);
+            let mut looker = Looker::new(self, inputs, clock, asked, tallies);
             looker.run();
             looker.into_asked()
         })?;
-        Ok(Looking { slots, thread, tallies })
+        Ok(Looking { slots, thread })
     }
 }
 
@@ -130,10 +139,5 @@ impl Looking {
         self.slots.close();
         // A thread that broke down has said so; stills are then refused as nobody answers.
         self.thread.join().unwrap_or_default()
-    }
-
-    /// How each camera does.
-    pub fn tallies(&self) -> Vec<Tally> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

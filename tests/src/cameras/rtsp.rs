@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gatehouse::config::camera::{CameraConfig, Transport};
-use gatehouse::source::camera::{CameraIndex, Content};
+use gatehouse::source::camera::Content;
+use gatehouse_core::community::camera::CameraIndex;
 
 use super::{Site, camera, local, with_login};
 use crate::peers::cameras::{AREAS, Means, Server, filmed};

@@ -1,0 +1,111 @@
+//! The whole way of a picture: a real RTSP server shows a real street, `gatehouse run` looks at it with the
+//! shipped model, and an event comes out.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::peers::cameras::Server;
+use crate::peers::gateway::{Running, run};
+use crate::peers::mosquitto::free_port;
+use crate::peers::{PATIENCE, gatehouse};
+
+const YARD: &str = r#"
+[device-type]
+id = "yard"
+title = { zh = "院子", en = "yard" }
+via = "camera"
+[camera]
+model = "road-users"
+every = "200 ms"
+[[point]]
+name = "people"
+at = { see = "count", labels = ["person"] }
+unit = "{people}"
+[[point]]
+name = "dark"
+at = { see = "dark" }
+unit = "1"
+[[example]]
+values = { people = 2, dark = 0 }
+expect = { people = 2, dark = 0 }
+"#;
+
+const VISITORS: &str = r#"
+[scene]
+id = "visitors"
+title = { zh = "有人", en = "visitors" }
+category = "camera"
+advice = { zh = "看一看", en = "have a look" }
+[[detector]]
+id = "people"
+when = "people > 0.5 && dark < 0.5"
+[[grade]]
+level = 4
+when = "true"
+"#;
+
+fn configure(folder: &Path, camera: u16) {
+    for name in ["device-types", "scenes"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let gateway = format!(
+        "[gateway]\nid = \"gw\"\ntownship = \"town\"\nlanguage = \"en\"\n\
+         [[camera]]\nid = \"street\"\nurl = \"rtsp://127.0.0.1:{camera}/street\"\nevery = \"200 ms\"\n\
+         [[camera]]\nid = \"dead\"\nurl = \"rtsp://127.0.0.1:{dead}/street\"\n\
+         [store]\npath = \"{data}\"\n[models]\npath = \"{models}\"\n",
+        dead = free_port(),
+        data = folder.join("data").display(),
+        models = models.display(),
+    );
+    let community = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
+         [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n\
+         [[device]]\nid = \"yard-1\"\ntype = \"yard\"\narea = \"east\"\ncamera = \"street\"\n\
+         [[device]]\nid = \"yard-2\"\ntype = \"yard\"\narea = \"east\"\ncamera = \"dead\"\n";
+    fs::write(folder.join("gateway.toml"), gateway).unwrap();
+    fs::write(folder.join("community.toml"), community).unwrap();
+    fs::write(folder.join("device-types/yard.toml"), YARD).unwrap();
+    fs::write(folder.join("scenes/visitors.toml"), VISITORS).unwrap();
+}
+
+/// What the journal of a gateway says.
+fn events(folder: &Path) -> String {
+    let output = Command::new(gatehouse())
+        .args(["events", "list", "--json", "--config"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn people_on_a_street_are_counted_and_become_an_event_and_no_picture_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::rtsp(0, &[]).await;
+    configure(folder.path(), server.port);
+    let mut gateway = Running(run(folder.path()));
+    let seen = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(300));
+        while !events(folder.path()).contains("\"visitors\"") {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, seen).await.expect("people are seen");
+    gateway.kill();
+
+    for path in files(folder.path()) {
+        let bytes = fs::read(&path).unwrap();
+        let is_picture = bytes.windows(3).any(|three| three == [0xFF, 0xD8, 0xFF]);
+        assert!(!is_picture, "{} holds a picture", path.display());
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: std::path::PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.flat_map(below).filter(|path| path.is_file()).collect()
+}
