@@ -68,6 +68,7 @@ async fn fresh() -> Served {
         audit: crate::audit::Audit::in_store(served.store.path()).unwrap(),
         workshop: None,
         wires: watch::channel(Arc::default()).1,
+        tallies: crate::sight::Tallies::default(),
         clock: Clock::new(1.0),
         language: Language::En,
         place: place(),
