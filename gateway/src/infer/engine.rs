@@ -96,8 +96,8 @@ impl Runner {
         } else {
             let session =
                 open(&engine.environment, &bytes).map_err(|e| rejected(first_line(&e)))?;
-            let tensors =
-                [session.inputs(), session.outputs()].map(|all| all.iter().map(found).collect());
+            let tensors = [session.inputs(), session.outputs()]
+                .map(|all| all.iter().map(described).collect());
             (How::Session(session), tensors)
         };
         check_ports("input", &inputs, &head.inputs, fixed.is_some()).map_err(rejected)?;
@@ -171,7 +171,7 @@ struct Found {
 
 const F32: &str = "f32";
 
-fn found(outlet: &Outlet) -> Found {
+fn described(outlet: &Outlet) -> Found {
     let kind = outlet.dtype();
     let is_f32 = kind.tensor_type() == Some(TensorElementType::Float32);
     Found {
@@ -202,7 +202,7 @@ fn plan(
     let inputs =
         graph.input.iter().map(|port| &port.name).filter(|n| !weights.contains(n.as_str()));
     let outputs = graph.output.iter().map(|port| &port.name);
-    let described = |name: &String, fact: &TypedFact| Found {
+    let port = |name: &String, fact: &TypedFact| Found {
         name: name.clone(),
         kind: if fact.datum_type == f32::datum_type() {
             F32.into()
@@ -212,11 +212,7 @@ fn plan(
         shape: fact.shape.iter().map(|size| size.as_i64().unwrap_or(-1)).collect(),
     };
     let of = |names: Vec<&String>, outlets: &[OutletId]| -> TractResult<Vec<Found>> {
-        names
-            .into_iter()
-            .zip(outlets)
-            .map(|(n, o)| Ok(described(n, model.outlet_fact(*o)?)))
-            .collect()
+        names.into_iter().zip(outlets).map(|(n, o)| Ok(port(n, model.outlet_fact(*o)?))).collect()
     };
     let tensors = [
         of(inputs.collect(), model.input_outlets()?)?,
