@@ -25,6 +25,7 @@ use crate::heat::Heat;
 use crate::lookout::Lookout;
 use crate::shadow::Watched;
 use crate::source::Wires;
+use crate::stills::Pictures;
 use crate::store::Store;
 use crate::workshop::Workshop;
 
@@ -61,6 +62,7 @@ pub(super) struct Shown {
     pub(super) is_demo: bool,
     pub(super) alerts: Option<Alerts>,
     pub(super) links: Signer,
+    pub(super) pictures: Pictures,
 }
 
 pub(super) async fn start_console(
@@ -92,6 +94,7 @@ pub(super) async fn start_console(
         workshop,
         wires,
         reload,
+        pictures,
         is_demo: _,
     } = shown;
     let place = Place {
@@ -119,6 +122,7 @@ pub(super) async fn start_console(
         audit,
         alerts,
         links,
+        pictures,
         clock: clock.clone(),
         language: config.gateway.language,
         place,
