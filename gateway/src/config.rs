@@ -4,6 +4,7 @@
 //! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
 
 pub mod camera;
+pub mod evidence;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::config::{AlertsConfig, ChannelConfig, WebhookConfig};
 use camera::CameraConfig;
+use evidence::EvidenceConfig;
 
 /// `config/gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +34,9 @@ pub struct GatewayConfig {
     /// Cameras, whose pictures never leave the memory of this box.
     #[serde(rename = "camera", default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraConfig>,
+    /// Masked stills of what cameras see. Left out: none is kept, shown or sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceConfig>,
     #[serde(default)]
     pub store: StoreConfig,
     /// Left out: events stay in the journal and on the console.

@@ -109,6 +109,15 @@ impl Desk {
         self.hand_in(|ticket| Input::Drill { drill, ticket }).await
     }
 
+    /// Notes that a still of an event is kept; false when the engine has gone.
+    pub async fn attach(&self, event: &str, reference: String) -> bool {
+        let input = Input::Evidence { event: event.to_owned(), reference };
+        match self.inputs.upgrade() {
+            Some(inputs) => inputs.send(input).await.is_ok(),
+            None => false,
+        }
+    }
+
     async fn hand_in(&self, input: impl FnOnce(u64) -> Input) -> Result<Acted, NoRuling> {
         let ticket = self.ticket.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();

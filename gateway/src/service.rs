@@ -37,6 +37,7 @@ use crate::downlink::fetching::{Fetching, Install};
 use crate::downlink::hands::Hands;
 use crate::downlink::report;
 use crate::engine::{self, Change, Effects};
+use crate::evidence;
 use crate::infer::{Inference, Models, Shelves};
 use crate::journal::serve as journal;
 use crate::lookout::{self, Lookout};
@@ -44,6 +45,7 @@ use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::shadow::Verdict;
 use crate::shadow::watch::{self as shadow, Reports};
+use crate::stills::Pictures;
 use crate::store::Store;
 use crate::workshop::Workshop;
 use crate::writes::Writes;
@@ -224,10 +226,14 @@ pub async fn start(
         clock: clock.clone(),
     };
     let (install, installs) = mpsc::channel(1);
+    let (pictures, _asked) = Pictures::of(config.evidence.as_ref(), &config.store.path);
+    let kept = (pictures.evidence.clone(), config.store.path.clone());
+    tokio::spawn(evidence::keep_removing(kept.0, kept.1, clock.clone(), stop.clone()));
     let downlink = confirmations.map(|confirmations| {
         let (desk, report) = (Arc::clone(&desk), sight.reports());
         let fetching = Fetching::of(&config, install);
-        let hands = Hands { confirmations, desk, writes: to_devices, report, fetching };
+        let pictures = pictures.clone();
+        let hands = Hands { confirmations, desk, writes: to_devices, report, fetching, pictures };
         start_downlink(&config, &clock, hands, &audit, &stop)
     });
     let downlink = downlink.transpose()?.flatten();
@@ -247,6 +253,7 @@ pub async fn start(
         reload,
         alerts,
         links,
+        pictures,
     };
     let (console, console_task) = start_console(&config, shown, &clock, &stop).await?;
     let journal = start_journal(&config, &store, desk, &stop);

@@ -4,16 +4,21 @@
 //! show, send or keep it. A page asks for what a camera sees now; a phone hands in a picture that somebody
 //! took and gets it back masked. Who asked is for the caller to take down ([`crate::audit`]).
 
+use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::mask::Masked;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::config::evidence::EvidenceConfig;
+use crate::evidence::Evidence;
 
 /// Questions that may wait for the sight thread.
 pub const ASKS: usize = 4;
 /// Bytes of a still at most: the sight thread scales the picture down until it fits, so that a command's
-/// answer can carry it.
+/// answer can carry it. So are those of events.
 pub const LARGEST: usize = 48 * 1024;
 /// Bytes of a picture that somebody hands in, at most.
 pub const LARGEST_UPLOAD: usize = 8 << 20;
@@ -68,6 +73,37 @@ pub enum NoStillNow {
     Busy,
 }
 
+/// What `[evidence]` allows: stills now, and those of events.
+#[derive(Debug, Clone)]
+pub struct Pictures {
+    pub stills: Stills,
+    /// `None` where `[evidence]` is left out.
+    pub evidence: Option<Evidence>,
+    /// By what right, as `[evidence]` says.
+    pub basis: String,
+}
+
+impl Pictures {
+    /// For a gateway with its store in this folder; the other end is for the sight thread.
+    pub fn of(
+        config: Option<&EvidenceConfig>,
+        store: &Path,
+    ) -> (Self, mpsc::Receiver<StillRequest>) {
+        let (asks, asked) = mpsc::channel(ASKS);
+        let pictures = config.map_or_else(Self::off, |config| Self {
+            stills: Stills::new(asks),
+            evidence: Some(Evidence::in_store(store, config.keep.0)),
+            basis: config.basis.clone(),
+        });
+        (pictures, asked)
+    }
+
+    /// Without `[evidence]`.
+    pub fn off() -> Self {
+        Self { stills: Stills::off(), evidence: None, basis: String::new() }
+    }
+}
+
 /// Where to ask; a clone asks the same thread.
 #[derive(Debug, Clone)]
 pub struct Stills {
@@ -113,7 +149,10 @@ impl Stills {
     async fn ask(&self, of: Of) -> Result<Still, NoStillNow> {
         let asks = self.asks.as_ref().ok_or(NoStillNow::NotAllowed)?;
         let (back, answer) = oneshot::channel();
-        asks.try_send(StillRequest { of, back }).map_err(|_| NoStillNow::Busy)?;
+        asks.try_send(StillRequest { of, back }).map_err(|error| match error {
+            TrySendError::Full(_) => NoStillNow::Busy,
+            TrySendError::Closed(_) => NoStillNow::NoMaskModel("nothing looks at pictures".into()),
+        })?;
         let answered = tokio::time::timeout(PATIENCE, answer).await;
         answered.ok().and_then(Result::ok).unwrap_or(Err(NoStillNow::Busy))
     }
@@ -164,7 +203,8 @@ mod tests {
         let (asks, asked) = mpsc::channel(ASKS);
         drop(asked);
         let stills = Stills::new(asks);
-        assert_eq!(stills.now("lane").await, Err(NoStillNow::Busy));
+        let nobody = stills.now("lane").await;
+        assert!(matches!(nobody, Err(NoStillNow::NoMaskModel(_))), "{nobody:?}");
         let large = stills.mask(vec![0; LARGEST_UPLOAD + 1]).await;
         assert!(matches!(large, Err(NoStillNow::NotAPicture(_))), "{large:?}");
     }

@@ -28,9 +28,10 @@ pub(super) static STYLE: Asset =
 pub(super) static LIVE: Asset = asset("live.js", SCRIPT, include_str!("static/live.js"));
 pub(super) static KEYS: Asset = asset("keys.js", SCRIPT, include_str!("static/keys.js"));
 pub(super) static VOICE: Asset = asset("voice.js", SCRIPT, include_str!("static/voice.js"));
+pub(super) static DRAW: Asset = asset("draw.js", SCRIPT, include_str!("static/draw.js"));
 pub(super) static ICON: Asset = asset("icon.svg", "image/svg+xml", include_str!("static/icon.svg"));
 
-static ALL: [&Asset; 5] = [&STYLE, &LIVE, &KEYS, &VOICE, &ICON];
+static ALL: [&Asset; 6] = [&STYLE, &LIVE, &KEYS, &VOICE, &DRAW, &ICON];
 
 impl Asset {
     /// Where a page finds it.

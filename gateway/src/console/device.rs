@@ -13,6 +13,7 @@ use gatehouse_core::reasons;
 use gatehouse_core::view::DeviceView;
 use maud::{Markup, html};
 
+use super::camera;
 use super::chart::{self, Day, Range};
 use super::devices::{Condition, believed, condition, configured, is_in_doubt};
 use super::failure::Failure;
@@ -56,6 +57,7 @@ pub(super) async fn page(
             h1 { (translated(&device.title, language)) }
             div #device data-live {
                 (about(&snapshot, device, view, language))
+                (camera::panel(&console, &snapshot, device, view, language))
                 (refusals(view, language))
                 (points(&snapshot, device, view, &days, language))
                 (events(&snapshot, view, &past, language))

@@ -12,7 +12,9 @@ use gatehouse_core::event::action::NotDone;
 use super::api::problem::Problem;
 use super::guard::Reader;
 use super::page;
+use super::words::camera::no_still;
 use crate::accounts::password::NoHash;
+use crate::stills::NoStillNow;
 
 /// Why a request gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(super) enum Failure {
     TooLong,
     /// An upload.
     NoPicture,
+    /// None of the event was kept, or its time is over.
+    NoStill,
+    /// A picture that cannot be taken, and why.
+    NotMasked(NoStillNow),
     /// So much is reported by one person that it is not read any more.
     TooMuch,
     /// Too many passwords are being judged.
@@ -63,7 +69,7 @@ pub(super) enum Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::NoEvent => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoEvent | Self::NoStill => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoLogin | Self::WrongToken | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::Locked(_) | Self::TooMuch => StatusCode::TOO_MANY_REQUESTS,
@@ -73,6 +79,8 @@ impl Failure {
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoPicture | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotMasked(NoStillNow::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotMasked(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotDone(NotDone::NotNow { .. }) => StatusCode::CONFLICT,
             Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => {
@@ -102,6 +110,9 @@ impl Failure {
             Self::TooLong => "too-long",
             Self::NotJson => "not-json",
             Self::NoPicture => "no-picture",
+            Self::NoStill => "no-still",
+            Self::NotMasked(NoStillNow::Busy) => "busy",
+            Self::NotMasked(_) => "not-masked",
             Self::TooMuch => "too-much",
             Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => "malformed",
             Self::TooManyStreams => "too-many-streams",
@@ -145,6 +156,10 @@ impl Failure {
             Self::Locked(wait) => return locked(*wait, language),
             Self::Malformed(why) => return malformed(why, language),
             Self::NotDone(why) => return not_done(why, language),
+            Self::NotMasked(why) => {
+                let (title, hint) = no_still(why, language);
+                return (title, hint.to_owned());
+            }
             Self::NotJson => (
                 ("只接受 JSON", "请发送 `Content-Type: application/json`。"),
                 ("Only JSON is taken here", "Send `Content-Type: application/json`."),
@@ -217,6 +232,13 @@ impl Failure {
                 (
                     "No pictures yet",
                     "Pictures are taken once they can be masked; say it in words. Nothing was done.",
+                ),
+            ),
+            Self::NoStill => (
+                ("没有画面", "未曾保存此事件的画面，或已按保存期限删除。"),
+                (
+                    "There is no still",
+                    "None was kept of this event, or it was removed when its time was over.",
                 ),
             ),
             Self::TooMuch => (

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::access::{Bearer, Denied, Session, Who};
 use super::door::Peer;
 use super::failure::Failure;
+use super::phone::upload::{self, Fields, is_multipart};
 use super::rights::needed;
 use super::{Console, MAX_BODY, integrate, link};
 use crate::accounts::Principal;
@@ -113,8 +114,10 @@ async fn admit(
             && !headers.contains_key("sec-fetch-site");
         return Err(if is_script { Failure::NoLogin } else { Failure::ForeignOrigin });
     }
-    // The only form of ours that could bring a picture; none is taken before it can be masked.
-    if text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {
+    // What may bring a picture, which is taken only where it can be masked.
+    let takes_pictures = console.sources.pictures.stills.are_allowed()
+        && (matches!(request.uri().path(), "/report" | "/errands") || is_link);
+    if text(headers, &header::CONTENT_TYPE).is_some_and(is_multipart) && !takes_pictures {
         return Err(Failure::NoPicture);
     }
     let path = request.uri().path();
@@ -214,11 +217,22 @@ async fn check_csrf(request: &mut Request, csrf: &str) -> Result<(), Failure> {
     }
     let body = std::mem::take(request.body_mut());
     let is_payload = request.uri().path().starts_with("/integrate");
-    let most = if is_payload { integrate::MAX_BODY } else { MAX_BODY };
+    let kind = text(request.headers(), &header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let is_upload = is_multipart(&kind);
+    let most = match (is_upload, is_payload) {
+        (true, _) => upload::MOST,
+        (false, true) => integrate::MAX_BODY,
+        (false, false) => MAX_BODY,
+    };
     let body: Bytes = to_bytes(body, most).await.map_err(|_| Failure::TooLong)?;
-    // Hexadecimal, so nothing in it is ever escaped.
-    let mut fields = body.split(|byte| *byte == b'&');
-    let found = fields.any(|field| field.strip_prefix(b"csrf=") == Some(csrf.as_bytes()));
+    let found = if is_upload {
+        let read = Fields::read(&kind, &body);
+        read.is_some_and(|read| read.texts.iter().any(|(k, v)| k == "csrf" && is_right(v)))
+    } else {
+        // Hexadecimal, so nothing in it is ever escaped.
+        let mut fields = body.split(|byte| *byte == b'&');
+        fields.any(|field| field.strip_prefix(b"csrf=") == Some(csrf.as_bytes()))
+    };
     *request.body_mut() = Body::from(body);
     if found { Ok(()) } else { Err(Failure::OldForm) }
 }

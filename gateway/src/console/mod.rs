@@ -22,7 +22,8 @@
 //! 10. [`metrics`], [`health`]: for those who watch many gateways,
 //! 11. [`integrate`]: from what an unknown sensor sent to its readings,
 //! 12. [`link`]: what the buttons of alerts open; [`phone`]: errands and reports of those on the spot, also
-//!     without an account, a resident's answer, and exercises.
+//!     without an account, a resident's answer, and exercises,
+//! 13. [`camera`]: what is told of cameras; [`drawing`]: zones drawn on the picture.
 //!
 //! But for the accounts, all state is in memory and ends with the program.
 
@@ -32,10 +33,12 @@ mod api;
 mod assets;
 mod audit;
 mod bays;
+mod camera;
 mod chart;
 mod device;
 mod devices;
 mod door;
+mod drawing;
 mod event;
 mod events;
 mod failure;
@@ -109,6 +112,7 @@ use crate::report::collect::Maker;
 use crate::shadow::Watched;
 use crate::sight::{Tallies, Tally};
 use crate::source::Wires;
+use crate::stills::Pictures;
 use crate::store::Store;
 use crate::workshop::Workshop;
 pub use api::document::document as openapi;
@@ -156,6 +160,8 @@ pub struct Sources {
     pub alerts: Option<Alerts>,
     /// Makes and checks the links that act without an account.
     pub links: Signer,
+    /// Masked stills, where `[evidence]` allows them.
+    pub pictures: Pictures,
     /// What to speak to a browser that does not say.
     pub language: Language,
     /// What the pages about the place need beside that.
@@ -234,6 +240,7 @@ pub async fn serve(
         stop: stop.clone(),
         reports: Maker::new(reports),
         reported: phone::Pace::default(),
+        held: drawing::Held::default(),
     });
     let door = door::Door::new(listener, tls.as_ref(), tls::names());
     let service = router(console).into_make_service_with_connect_info::<door::Peer>();
@@ -254,6 +261,9 @@ fn router(console: Arc<Console>) -> Router {
         .route("/", get(inbox::page))
         .route("/events/act", axum::routing::post(inbox::acting::act))
         .route("/events/{id}", get(event::page))
+        .route("/events/{id}/still", get(event::still::get))
+        .route("/draw/{id}", get(drawing::page).post(drawing::save))
+        .route("/draw/{id}/still", get(drawing::still))
         .route("/look", get(look::choose))
         .route("/static/look.css", get(look::sheet))
         .route("/devices", get(devices::page))
@@ -323,6 +333,8 @@ struct Console {
     reports: Maker,
     /// How much each person has reported.
     reported: phone::Pace,
+    /// Stills on their way to a page.
+    held: drawing::Held,
 }
 
 impl Console {

@@ -7,6 +7,7 @@ use axum::response::Html;
 use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
 
+use super::camera;
 use super::figures::{count, value};
 use super::guard::Reader;
 use super::page::{self, Here, ago, device_title, translated};
@@ -14,6 +15,8 @@ use super::words::Words;
 use super::words::models::{ModelWords, broken};
 use super::{Console, Snapshot};
 use crate::accounts::Principal;
+use crate::infer::about;
+use crate::infer::manifest::About;
 use crate::shadow::PROBATION;
 use crate::shadow::account::{Account, By, SceneAccount, Side, Spent};
 
@@ -26,11 +29,13 @@ pub(super) async fn page(
     let snapshot = console.snapshot_for(&principal);
     let language = reader.language;
     let words = ModelWords::of(language);
+    let pictures = picture_models(&snapshot).await;
     let main = html! {
         main #main tabindex="-1" {
             h1 { (Words::of(language).models) }
             div #models data-live {
                 (running(&snapshot, words))
+                (camera::models(&snapshot.community, &pictures, language))
                 @if let Some(account) = &snapshot.watched.kept.probation {
                     (probation(&snapshot, account, language))
                 }
@@ -39,6 +44,16 @@ pub(super) async fn page(
         }
     };
     page::html(page::full(&snapshot, language, Here::Models, &main))
+}
+
+/// What the manifests of the installed picture models say.
+async fn picture_models(snapshot: &Snapshot) -> Vec<About> {
+    let shelves = snapshot.configuration.origins.models.clone();
+    let read = move || {
+        let all = shelves.names().into_iter().filter_map(|name| about(&shelves, &name).ok());
+        all.filter(|about| !about.labels.is_empty()).collect()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_default()
 }
 
 fn running(snapshot: &Snapshot, words: &ModelWords) -> Markup {

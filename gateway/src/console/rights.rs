@@ -8,7 +8,7 @@ use axum::http::Method;
 use crate::accounts::Right;
 
 /// The beginning of a path, to read and to change.
-const TABLE: [(&str, Right, Right); 10] = [
+const TABLE: [(&str, Right, Right); 11] = [
     // One's own account, and the way out.
     ("/account", Right::See, Right::See),
     ("/logout", Right::See, Right::See),
@@ -17,6 +17,7 @@ const TABLE: [(&str, Right, Right); 10] = [
     ("/api/v1/audit", Right::SeeAudit, Right::SeeAudit),
     ("/integrate", Right::Integrate, Right::Integrate),
     ("/api/v1/integrate", Right::Integrate, Right::Integrate),
+    ("/draw", Right::Integrate, Right::Integrate),
     ("/report", Right::Act, Right::Act),
     ("/write", Right::Write, Right::Write),
     ("/api/v1/write", Right::Write, Right::Write),
@@ -56,6 +57,8 @@ mod tests {
             (Method::GET, "/report", Right::Act),
             (Method::GET, "/reports", Right::See),
             (Method::POST, "/integrate/scan", Right::Integrate),
+            (Method::GET, "/draw/lane-1/still", Right::Integrate),
+            (Method::GET, "/events/e/still", Right::See),
         ] {
             assert_eq!(needed(&method, path), expected, "{method} {path}");
         }

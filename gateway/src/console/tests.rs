@@ -90,6 +90,7 @@ fn sources(
         desk: crate::sample::desk(),
         audit: Audit::nowhere(),
         clock: Clock::new(1.0),
+        pictures: Pictures::off(),
         language: Language::En,
         place: place(),
     }

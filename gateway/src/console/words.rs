@@ -5,6 +5,7 @@
 //! come from the configuration and the events themselves.
 
 pub(super) mod access;
+pub(super) mod camera;
 pub(super) mod event;
 pub(super) mod frame;
 pub(super) mod inbox;

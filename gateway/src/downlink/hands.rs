@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gatehouse_core::command::task::{EventArgs, InstallArgs, Task, WriteArgs};
+use gatehouse_core::command::base64;
+use gatehouse_core::command::task::{EventArgs, InstallArgs, SnapshotArgs, Task, WriteArgs};
 use gatehouse_core::command::{Name, Refusal};
 use gatehouse_core::event::action::{Action, Actor, Deed, Drill, NotDone, Side};
 use gatehouse_core::pipeline::Write;
@@ -12,11 +13,16 @@ use serde_json::{Map, Value, json};
 
 use super::fetching::Fetching;
 use crate::desk::{Desk, NoRuling};
+use crate::evidence::NoStill;
+use crate::stills::{LARGEST, NoStillNow, Pictures};
 use crate::uplink::confirming::{Confirmations, NotConfirmed};
 use crate::writes::Writes;
 
 /// What the gateway says of itself, made when it is asked for.
 pub type Report = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// Where a picture stands in an answer; it is sent once, and not written down with the rest.
+pub(super) const JPEG: &str = "jpeg";
 
 /// Everything that commands reach.
 #[derive(Clone)]
@@ -26,6 +32,7 @@ pub struct Hands {
     pub writes: Writes,
     pub report: Report,
     pub fetching: Fetching,
+    pub pictures: Pictures,
 }
 
 /// `args` of `drill.start`.
@@ -49,7 +56,7 @@ impl Hands {
             Task::Report => Ok((self.report)()),
             Task::Drill(args) => self.drill(args, who).await,
             Task::Write(args) => self.write(args).await,
-            Task::Snapshot => Err(Refusal::NoCamera),
+            Task::Snapshot(args) => self.snapshot(args).await,
             Task::Install(args) => self.install(args).await,
         }
     }
@@ -86,6 +93,36 @@ impl Hands {
         let write = Write { device: device.clone(), point: point.clone(), value };
         let read = self.writes.write(write).await?;
         Ok(json!({ "device": device, "point": point, "value": read }))
+    }
+
+    /// What a camera sees now, or what was kept of an event; masked either way.
+    async fn snapshot(&self, args: SnapshotArgs) -> Result<Value, Refusal> {
+        let SnapshotArgs { camera, event } = args;
+        let (about, at, hidden, jpeg) = if let Some(camera) = camera {
+            let still = self.pictures.stills.now(&camera).await.map_err(no_still_now)?;
+            let masked = still.masked;
+            (json!({ "camera": camera }), still.at, masked.hidden(), masked.jpeg().to_vec())
+        } else {
+            let event = event.unwrap_or_default();
+            let evidence = self.pictures.evidence.clone();
+            let evidence = evidence.ok_or_else(|| no_still_now(NoStillNow::NotAllowed))?;
+            let id = event.clone();
+            let read = tokio::task::spawn_blocking(move || evidence.still(&id)).await;
+            let read = read.map_err(|error| Refusal::Failed { reason: error.to_string() })?;
+            let still = read.map_err(|error| match error {
+                NoStill::NotKept(event) => Refusal::NotKept { event },
+                error @ NoStill::Unusable { .. } => Refusal::Failed { reason: error.to_string() },
+            })?;
+            (json!({ "event": event }), still.at, still.hidden, still.jpeg)
+        };
+        if jpeg.len() > LARGEST {
+            return Err(Refusal::Failed { reason: "the still is too large to be sent".to_owned() });
+        }
+        let mut answer = about;
+        answer["time"] = at.rfc3339().into();
+        answer["hidden"] = hidden.into();
+        answer[JPEG] = base64::standard(&jpeg).into();
+        Ok(answer)
     }
 
     async fn drill(&self, args: Map<String, Value>, who: &str) -> Result<Value, Refusal> {
@@ -129,6 +166,18 @@ fn deed(name: Name, args: &EventArgs) -> Result<Deed, Refusal> {
 
 fn unsupported(reason: &str) -> Refusal {
     Refusal::Unsupported { reason: reason.to_owned() }
+}
+
+fn no_still_now(why: NoStillNow) -> Refusal {
+    let reason = why.to_string();
+    match why {
+        NoStillNow::NoCamera(_) | NoStillNow::NoPicture(_) => Refusal::NoCamera { reason },
+        NoStillNow::NoMaskModel(_) | NoStillNow::StillSeen | NoStillNow::NotAPicture(_) => {
+            Refusal::NotMasked { reason }
+        }
+        NoStillNow::NotAllowed => Refusal::NotAllowed { reason },
+        NoStillNow::Busy => Refusal::Busy { reason },
+    }
 }
 
 fn not_done(why: NotDone, about: &str) -> Refusal {

@@ -308,7 +308,11 @@ impl Downlink {
         };
         // When the disk does not take the answer it is known for as long as this process lives, and
         // after that it is not known whether it was done.
-        if let Err(refusal) = self.write(Line::Answered(reply.clone())).await {
+        let mut remembered = reply.clone();
+        if let Some(result) = remembered.result.as_mut().and_then(Value::as_object_mut) {
+            result.remove(hands::JPEG);
+        }
+        if let Err(refusal) = self.write(Line::Answered(remembered)).await {
             tracing::error!(%refusal, "the answer to a command was not written down");
         }
         reply

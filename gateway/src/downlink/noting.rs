@@ -99,6 +99,6 @@ fn about(command: &Command) -> String {
         (Some(device), Some(point)) => Some(format!("{device}/{point}")),
         (device, _) => device,
     };
-    let named = text("event").or_else(device).or_else(|| text("scene"));
+    let named = text("event").or_else(|| text("camera")).or_else(device).or_else(|| text("scene"));
     named.or_else(|| text("sha256")).unwrap_or_default()
 }

@@ -16,6 +16,9 @@ use std::time::Duration;
 
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::mask::Masked;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
 
 /// Within the store's folder.
 const FOLDER: &str = "evidence";
@@ -24,6 +27,44 @@ const STILLS: usize = 2_000;
 const BYTES: u64 = 256 << 20;
 /// What an event's page and the platform call a still.
 const REFERENCE: &str = "still/";
+
+/// What stands behind an event's id for the still that shows how it was left.
+const PROOF: &str = "-proof";
+/// How often stills are looked through for those whose time is over.
+const ROUNDS: Duration = Duration::from_mins(10);
+
+/// By what a still that shows how an event was left is kept; the still of the event itself stays.
+pub fn proof(event: &str) -> String {
+    format!("{event}{PROOF}")
+}
+
+/// What an event says of a still of that name.
+pub fn reference(name: &str) -> String {
+    format!("{REFERENCE}{name}")
+}
+
+/// Removes stills when their time is over, until `stop`; where `[evidence]` is left out (`None`), all that
+/// were kept before.
+pub async fn keep_removing(
+    evidence: Option<Evidence>,
+    store: PathBuf,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    let evidence = evidence.unwrap_or_else(|| Evidence::in_store(&store, Duration::ZERO));
+    loop {
+        let (evidence, now) = (evidence.clone(), clock.now());
+        match tokio::task::spawn_blocking(move || evidence.expire(now)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(stills)) => tracing::info!(stills, "their time is over, so they were removed"),
+            Ok(Err(error)) => tracing::error!(%error, "stills stay beyond their time"),
+            Err(error) => tracing::error!(%error, "stills stay beyond their time"),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(ROUNDS)).await.is_none() {
+            return;
+        }
+    }
+}
 
 /// Where masked stills are kept.
 #[derive(Debug, Clone)]
@@ -37,6 +78,8 @@ pub struct Evidence {
 pub struct Still {
     /// When the picture was taken.
     pub at: Timestamp,
+    /// How many places in it are hidden.
+    pub hidden: usize,
     /// JPEG.
     pub jpeg: Vec<u8>,
 }
@@ -60,11 +103,11 @@ impl Evidence {
     /// Keeps a still of an event, durably, and gives its reference. The one that was there stays: it is
     /// nearer to what happened.
     pub fn keep(&self, event: &str, at: Timestamp, still: &Masked) -> Result<String, NoStill> {
-        let reference = format!("{REFERENCE}{event}");
+        let reference = reference(event);
         if self.find(event)?.is_some() {
             return Ok(reference);
         }
-        let name = format!("{:013}-{}.jpg", at.0.max(0), plain(event));
+        let name = format!("{:013}-{}-{}.jpg", at.0.max(0), still.hidden(), plain(event));
         let path = self.folder.join(&name);
         let part = self.folder.join(format!("{name}.part"));
         let write = || {
@@ -83,7 +126,7 @@ impl Evidence {
     pub fn still(&self, event: &str) -> Result<Still, NoStill> {
         let (at, path) = self.find(event)?.ok_or_else(|| NoStill::NotKept(event.to_owned()))?;
         match fs::read(&path) {
-            Ok(jpeg) => Ok(Still { at, jpeg }),
+            Ok(jpeg) => Ok(Still { at, hidden: hidden(&path), jpeg }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 Err(NoStill::NotKept(event.to_owned()))
             }
@@ -138,6 +181,12 @@ impl Evidence {
         stills.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(stills)
     }
+}
+
+/// As [`Evidence::keep`] has written it down.
+fn hidden(path: &Path) -> usize {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('-').nth(1).and_then(|hidden| hidden.parse().ok()).unwrap_or_default()
 }
 
 /// Letters and digits alone, so that an id is no path.

@@ -20,7 +20,10 @@ fn a_still_is_kept_until_its_time_is_over() {
     assert!(matches!(evidence.still("E1"), Err(NoStill::NotKept(_))));
     assert_eq!(evidence.keep("E1", at(0), &still()).unwrap(), "still/E1");
     assert_eq!(evidence.keep("E2", at(48), &still()).unwrap(), "still/E2");
-    assert_eq!(evidence.still("E1").unwrap(), Still { at: at(0), jpeg: still().jpeg().to_vec() });
+    assert_eq!(
+        evidence.still("E1").unwrap(),
+        Still { at: at(0), hidden: 0, jpeg: still().jpeg().to_vec() }
+    );
     assert_eq!(evidence.expire(at(71)).unwrap(), 0);
     assert_eq!(evidence.expire(at(73)).unwrap(), 1);
     assert!(!evidence.has("E1") && evidence.has("E2"));
@@ -33,6 +36,17 @@ fn the_first_still_of_an_event_stays() {
     evidence.keep("E1", at(0), &still()).unwrap();
     evidence.keep("E1", at(5), &still()).unwrap();
     assert_eq!(evidence.still("E1").unwrap().at, at(0));
+}
+
+#[test]
+fn how_it_was_left_is_kept_beside_what_happened() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), DAY);
+    assert_eq!(evidence.keep(&proof("E1"), at(5), &still()).unwrap(), "still/E1-proof");
+    assert!(!evidence.has("E1"));
+    evidence.keep("E1", at(0), &still()).unwrap();
+    assert_eq!(evidence.still("E1").unwrap().at, at(0));
+    assert_eq!(evidence.still(&proof("E1")).unwrap().at, at(5));
 }
 
 #[test]
@@ -51,7 +65,7 @@ fn what_a_power_cut_or_a_wrong_clock_left_goes() {
     let store = tempfile::tempdir().unwrap();
     let evidence = Evidence::in_store(store.path(), DAY);
     evidence.keep("FUTURE", at(24 * 400), &still()).unwrap();
-    fs::write(store.path().join(FOLDER).join("1790000000000-E9.jpg.part"), b"\xFF\xD8").unwrap();
+    fs::write(store.path().join(FOLDER).join("1790000000000-0-E9.jpg.part"), b"\xFF\xD8").unwrap();
     assert!(!evidence.has("E9"));
     assert_eq!(evidence.expire(at(0)).unwrap(), 2);
 }

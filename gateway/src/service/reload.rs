@@ -121,8 +121,10 @@ impl Running {
             c.origins = origins;
         });
         // The store and what else was opened at start stays with what it was opened with.
-        let GatewayConfig { store, uplink, console, alerts, channels, .. } = self.config.clone();
-        self.config = GatewayConfig { store, uplink, console, alerts, channels, ..config };
+        let GatewayConfig { store, evidence, uplink, console, alerts, channels, .. } =
+            self.config.clone();
+        self.config =
+            GatewayConfig { store, evidence, uplink, console, alerts, channels, ..config };
         Ok(())
     }
 
@@ -155,6 +157,7 @@ fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item
         ("store", old.store != new.store),
         ("uplink", old.uplink != new.uplink),
         ("console", old.console != new.console),
+        ("evidence", old.evidence != new.evidence),
         ("alerts", old.alerts != new.alerts),
         ("channel", old.channels != new.channels),
         ("gateway.language", old.gateway.language != new.gateway.language),

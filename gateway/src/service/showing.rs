@@ -25,6 +25,7 @@ use crate::heat::Heat;
 use crate::lookout::Lookout;
 use crate::shadow::Watched;
 use crate::source::Wires;
+use crate::stills::Pictures;
 use crate::store::Store;
 use crate::workshop::Workshop;
 
@@ -62,6 +63,7 @@ pub(super) struct Shown {
     pub(super) is_demo: bool,
     pub(super) alerts: Option<Alerts>,
     pub(super) links: Signer,
+    pub(super) pictures: Pictures,
 }
 
 pub(super) async fn start_console(
@@ -94,6 +96,7 @@ pub(super) async fn start_console(
         wires,
         tallies,
         reload,
+        pictures,
         is_demo: _,
     } = shown;
     let place = Place {
@@ -122,6 +125,7 @@ pub(super) async fn start_console(
         audit,
         alerts,
         links,
+        pictures,
         clock: clock.clone(),
         language: config.gateway.language,
         place,

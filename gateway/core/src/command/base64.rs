@@ -14,6 +14,15 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// The same in the other alphabet and with padding (section 4), as nearly everything else wants it.
+pub fn standard(bytes: &[u8]) -> String {
+    let mut text = encode(bytes).replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
 /// `None` for anything but the one text that [`encode`] makes of some bytes.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
@@ -59,7 +68,9 @@ mod tests {
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
             assert_eq!(decode(text).unwrap(), bytes.as_bytes());
+            assert_eq!(standard(bytes.as_bytes()).trim_end_matches('='), text);
         }
+        assert_eq!([standard(b"f"), standard(&[0xfb, 0xff])], ["Zg==", "+/8="]);
     }
 
     #[test]

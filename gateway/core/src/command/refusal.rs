@@ -82,9 +82,18 @@ pub enum Refusal {
     /// The bundle must not or cannot be installed; what was active goes on.
     #[error("nothing has changed: {reason}")]
     NotInstalled { reason: String },
-    /// Pictures come with a later release.
-    #[error("this gateway has no cameras")]
-    NoCamera,
+    /// There is no such camera, or it has sent no picture of late.
+    #[error("{reason}")]
+    NoCamera { reason: String },
+    /// No still of the event was kept, or its time is over.
+    #[error("no still of event `{event}` is kept")]
+    NotKept { event: String },
+    /// Nobody can say that the picture shows nobody; it is not sent.
+    #[error("the picture is not sent: {reason}")]
+    NotMasked { reason: String },
+    /// The gateway's configuration has no `[evidence]`.
+    #[error("{reason}")]
+    NotAllowed { reason: String },
     /// The gateway could not do it; its log says why.
     #[error("{reason}")]
     Failed { reason: String },

@@ -19,7 +19,7 @@ pub enum Task {
     Act(EventArgs, Name),
     Write(WriteArgs),
     Report,
-    Snapshot,
+    Snapshot(SnapshotArgs),
     Install(InstallArgs),
     Drill(Map<String, Value>),
 }
@@ -71,6 +71,18 @@ pub struct WriteArgs {
     pub value: f64,
 }
 
+/// `args` of `gateway.snapshot`: one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotArgs {
+    /// What this camera sees now, by its id in `gateway.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// What was kept of this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
 /// `args` of `bundle.install`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +122,7 @@ impl Task {
                 of::<NoArgs>(args)?;
                 Self::Report
             }
-            Name::GatewaySnapshot => Self::Snapshot,
+            Name::GatewaySnapshot => Self::Snapshot(snapshot(args)?),
             Name::BundleInstall => Self::Install(install(args)?),
             Name::DrillStart => Self::Drill(args.clone()),
         })
@@ -146,6 +158,12 @@ fn event(name: Name, args: &Map<String, Value>) -> Result<EventArgs, Refusal> {
         until.parse::<Timestamp>().map_err(|error| wrong(&format!("`until`: {error}")))?;
     }
     Ok(read)
+}
+
+fn snapshot(args: &Map<String, Value>) -> Result<SnapshotArgs, Refusal> {
+    let read: SnapshotArgs = of(args)?;
+    let is_one = read.camera.is_some() != read.event.is_some();
+    if is_one { Ok(read) } else { Err(wrong("give one of `camera` and `event`")) }
 }
 
 fn install(args: &Map<String, Value>) -> Result<InstallArgs, Refusal> {

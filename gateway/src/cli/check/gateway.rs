@@ -11,6 +11,7 @@ use gatehouse_core::community::{Source, SourceKind};
 use crate::alert::config::ChannelConfig;
 use crate::bundle::keys;
 use crate::config::camera::CameraAccess;
+use crate::config::evidence::{EvidenceConfig, LONGEST, LONGEST_BASIS};
 use crate::config::{
     Access, BrokerConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
     UplinkConfig,
@@ -93,6 +94,9 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
     if let Some(uplink) = &config.uplink {
         check_uplink(document, uplink);
     }
+    if let Some(evidence) = &config.evidence {
+        check_evidence(document, evidence);
+    }
     if config.store.statistics_days > MOST_STATISTICS_DAYS {
         let message = format!(
             "`statistics-days` is {}, expected at most {MOST_STATISTICS_DAYS}",
@@ -111,6 +115,23 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
         let has_journal = document.has("store.max-journal");
         let key = if has_journal { "store.max-journal" } else { "store.max-waiting" };
         document.fault(key, message, None);
+    }
+}
+
+fn check_evidence(document: &mut Document, evidence: &EvidenceConfig) {
+    let EvidenceConfig { keep, basis } = evidence;
+    if keep.0.is_zero() || keep.0 > LONGEST {
+        let message = format!("`keep` is {keep}, expected more than nothing and 30 days at most");
+        let help = "write `keep = \"72 h\"`; to keep no still at all, leave `[evidence]` out";
+        document.fault("evidence.keep", message, Some(help.to_owned()));
+    }
+    if basis.trim().is_empty() {
+        let message = "`basis` is empty; by what right do cameras look here?";
+        let help = "as in `basis = \"decision of the residents' assembly of 3 May 2026\"`";
+        document.fault("evidence.basis", message, Some(help.to_owned()));
+    } else if basis.chars().count() > LONGEST_BASIS {
+        let message = format!("`basis` is longer than {LONGEST_BASIS} letters");
+        document.fault("evidence.basis", message, None);
     }
 }
 

@@ -143,6 +143,10 @@ fn responses(route: &Route, written: &mut SchemaGenerator) -> Value {
         }
         Answer::Text => (content("text/plain", text()), None),
         Answer::Events => (content("text/event-stream", text()), None),
+        Answer::Jpeg => {
+            let binary = json!({ "type": "string", "contentMediaType": "image/jpeg" });
+            (content("image/jpeg", binary), None)
+        }
         Answer::Document => (content("application/json", json!({ "type": "object" })), None),
     };
     let problem = json!({ "$ref": "#/components/responses/problem" });

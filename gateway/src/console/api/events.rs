@@ -220,7 +220,7 @@ pub(super) async fn history(
 }
 
 /// The id, unless it is of an event on trial that the reader may not see.
-pub(super) fn visible(
+pub(in crate::console) fn visible(
     snapshot: &Snapshot,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<String, Failure> {

@@ -22,6 +22,7 @@ use axum::routing::{MethodRouter, get};
 use gatehouse_core::event::message::{EventData, Message};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::event::still;
 use super::failure::Failure;
 use super::guard::Reader;
 use super::{Console, health, stream, trail};
@@ -46,6 +47,7 @@ enum Answer {
     Text,
     Events,
     Document,
+    Jpeg,
 }
 
 /// One line of the table.
@@ -136,6 +138,16 @@ fn routes() -> Vec<Route> {
             || get(events::history),
         ),
     ];
+    routes.push(
+        Route::get(
+            "/api/v1/events/{id}/still",
+            "getEventStill",
+            "The masked still of an event while it is kept; each view stands in the audit log",
+            Answer::Jpeg,
+            || get(still::get),
+        )
+        .asking::<still::Wanted>(),
+    );
     routes.extend(deeds::routes());
     routes.extend([
         Route::get(

@@ -3,10 +3,11 @@
 //!
 //! An open event comes from the engine's snapshot, its history and those that were like it from the
 //! store, its readings from [`crate::lookout`]. [`chart`] draws them, [`timeline`] tells the history,
-//! [`deeds`] is the form.
+//! [`deeds`] is the form, [`still`] the masked pictures.
 
 mod chart;
 mod deeds;
+pub(super) mod still;
 mod timeline;
 
 use std::collections::BTreeSet;
@@ -56,6 +57,7 @@ struct Shown {
     history: Vec<Message>,
     similar: Vec<Summary>,
     around: Vec<Around>,
+    stills: still::Kept,
 }
 
 /// `GET /events/{id}`.
@@ -73,7 +75,14 @@ pub(super) async fn page(
     }
     let open = open.cloned();
     let store = console.sources.events.clone();
-    let read = move || past(&store, &id, open);
+    let evidence = console.sources.pictures.evidence.clone();
+    let read = move || {
+        let mut shown = past(&store, &id, open)?;
+        if let Some(shown) = &mut shown {
+            shown.stills = still::kept(evidence.as_ref(), &id);
+        }
+        Ok(shown)
+    };
     let read = tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed));
     let read = read.inspect_err(|error| tracing::warn!(%error, "an event's history"));
     let Some(mut shown) = read.ok().flatten() else {
@@ -96,11 +105,12 @@ pub(super) async fn page(
     } else {
         Markup::default()
     };
+    let stills = still::panel(&console, &shown, &title, language);
     let main = html! {
         main #main tabindex="-1" {
             p .up { a href="/" { "← " (EventWords::of(language).back) } }
             (notices::shown(notice.as_ref(), language))
-            (whole(&snapshot, &shown, &address, &ask, language))
+            (whole(&snapshot, &shown, &address, [&ask, &stills], language))
         }
     };
     let frame = Frame { here: Here::Events, title: &title, address: &address, feed: "" };
@@ -124,14 +134,21 @@ fn past(store: &Store, id: &str, open: Option<EventView>) -> Result<Option<Shown
     let before = line.map(|line| Place { opened: line.opened, event: line.event });
     let mut similar = store.past(&filter, before.as_ref(), SIMILAR)?.events;
     similar.sort_by_key(|other| other.device != data.device);
-    Ok(Some(Shown { data, open, history, similar, around: Vec::new() }))
+    Ok(Some(Shown {
+        data,
+        open,
+        history,
+        similar,
+        around: Vec::new(),
+        stills: still::Kept::default(),
+    }))
 }
 
 fn whole(
     snapshot: &Snapshot,
     shown: &Shown,
     address: &str,
-    ask: &Markup,
+    [ask, stills]: [&Markup; 2],
     language: Language,
 ) -> Markup {
     let words = EventWords::of(language);
@@ -160,7 +177,7 @@ fn whole(
                             (events::numbers(snapshot, data, language))
                         }
                     }
-                    @if !data.evidence.is_empty() { (stills(data, words)) }
+                    (stills)
                 }
                 div .second {
                     section #history .panel data-live {
@@ -280,17 +297,6 @@ fn charts(snapshot: &Snapshot, shown: &Shown, language: Language) -> Markup {
         } @else {
             h3 { (EventWords::of(language).readings) }
             @for chart in drawn { (chart) }
-        }
-    }
-}
-
-/// References only: a still is shown once it can be masked.
-fn stills(data: &EventData, words: &EventWords) -> Markup {
-    html! {
-        section .panel {
-            h2 { (words.evidence) }
-            ul .stills { @for still in &data.evidence { li .id { (still) } } }
-            p .soft { (words.evidence_hint) }
         }
     }
 }

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Form, Query, State};
+use axum::extract::{Extension, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use gatehouse_core::community::quantity::{Language, Text};
 use gatehouse_core::event::action::{Action, Actor, Deed, Side};
@@ -14,7 +13,8 @@ use gatehouse_core::view::EventView;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Visitor, framed};
+use super::upload::Sent;
+use super::{Visitor, encoding, framed, picture};
 use crate::audit::Outcome;
 use crate::console::failure::Failure;
 use crate::console::guard::Reader;
@@ -27,6 +27,7 @@ use crate::console::words::Words;
 use crate::console::words::inbox::InboxWords;
 use crate::console::words::phone::PhoneWords;
 use crate::console::{Console, Snapshot};
+use crate::evidence;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -71,7 +72,7 @@ pub(super) async fn page(
         } @else if all.is_empty() {
             p .calm { (words.none) }
         }
-        @for errand in &all { (one(&snapshot, &visitor, errand, language)) }
+        @for errand in &all { (one(&console, &snapshot, &visitor, errand, language)) }
     };
     framed(&visitor, language, words.errands, &body)
 }
@@ -89,7 +90,13 @@ fn sent<'s>(
     })
 }
 
-fn one(snapshot: &Snapshot, visitor: &Visitor, errand: &Errand, language: Language) -> Markup {
+fn one(
+    console: &Console,
+    snapshot: &Snapshot,
+    visitor: &Visitor,
+    errand: &Errand,
+    language: Language,
+) -> Markup {
     let words = PhoneWords::of(language);
     let location = translated(&errand.location, language);
     let advice = translated(&errand.advice, language);
@@ -109,14 +116,14 @@ fn one(snapshot: &Snapshot, visitor: &Visitor, errand: &Errand, language: Langua
             }
             @if !advice.is_empty() { p .advice { (advice) } }
             @if visitor.may_act() {
-                form method="post" action=(visitor.errands) {
+                form method="post" action=(visitor.errands) enctype=[encoding(console)] {
                     @if let Some(principal) = &visitor.principal { (csrf(principal)) }
                     input type="hidden" name="event" value=(errand.event);
                     label {
                         span { (words.note) }
                         input name="note" maxlength="300" autocomplete="off";
                     }
-                    p .soft { (words.no_picture) }
+                    (picture(console, &format!("picture-{}", errand.event), language))
                     div .two {
                         button type="submit" name="deed" value="acknowledge" { (words.seen) }
                         button .main type="submit" name="deed" value="handle" { (words.done) }
@@ -132,12 +139,11 @@ pub(super) async fn act(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
     visitor: Visitor,
-    form: Result<Form<Said>, FormRejection>,
+    request: Request,
 ) -> Response {
-    let said = match form {
-        Ok(Form(said)) => said,
-        Err(FormRejection::BytesRejection(_)) => return Failure::TooLong.answer(&reader),
-        Err(_) => return Failure::BadForm.answer(&reader),
+    let Sent { said, picture } = match Sent::<Said>::of(request).await {
+        Ok(sent) => sent,
+        Err(failure) => return failure.answer(&reader),
     };
     let (deed, action) = match said.deed {
         Done::Acknowledge => (Deed::Acknowledge, "event.acknowledge"),
@@ -152,6 +158,10 @@ pub(super) async fn act(
         note(Outcome::Refused, "nobody sent them there");
         return Failure::NoEvent.answer(&reader);
     }
+    let still = match console.masked(&visitor, picture).await {
+        Ok(still) => still,
+        Err(failure) => return failure.answer(&reader),
+    };
     let actor = Actor { name: visitor.name.clone(), side: Side::Box };
     let event = said.event.clone();
     let wanted = Action { event, deed, actor, note: said.note.clone() };
@@ -166,6 +176,13 @@ pub(super) async fn act(
     let notice = match &acted.result {
         Ok(_) => {
             note(Outcome::Done, &said.note);
+            if let Some(still) = still {
+                let name = match said.deed {
+                    Done::Acknowledge => said.event.clone(),
+                    Done::Handle => evidence::proof(&said.event),
+                };
+                console.keep_still(&visitor, &said.event, name, still).await;
+            }
             Notice { told: told(said.deed), is_bad: false }
         }
         Err(why) => {

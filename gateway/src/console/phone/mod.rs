@@ -6,7 +6,7 @@
 //! ([`gatehouse_core::event::view`]), and nobody's name or words.
 //!
 //! 1. [`errands`]: what was dispatched to that person or one of the teams,
-//! 2. [`report`]: a category, an area, a few words; no picture ([`super::guard`] refuses uploads),
+//! 2. [`report`]: a category, an area, a few words; with [`upload`] a picture, where it can be masked,
 //! 3. [`answer`]: a resident says whether it is fixed,
 //! 4. [`drill`]: a manager begins an exercise.
 
@@ -14,6 +14,7 @@ pub(super) mod answer;
 pub(super) mod drill;
 mod errands;
 mod report;
+pub(super) mod upload;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,6 +137,28 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             return Err(Failure::NotFound.answer(&reader));
         };
         Self::of_link(console, &token).map_err(|bad| link::refused(console, bad, &reader))
+    }
+}
+
+/// How a form is sent that may bring a picture.
+fn encoding(console: &Console) -> Option<&'static str> {
+    console.sources.pictures.stills.are_allowed().then_some("multipart/form-data")
+}
+
+/// The field for a picture, or why there is none.
+fn picture(console: &Console, id: &str, language: Language) -> Markup {
+    let words = PhoneWords::of(language);
+    let hint = format!("{id}-hint");
+    html! {
+        @if encoding(console).is_some() {
+            label {
+                span { (words.picture) }
+                input type="file" name="picture" accept="image/jpeg" aria-describedby=(hint);
+            }
+            p .soft id=(hint) { (words.picture_hint) }
+        } @else {
+            p .soft { (words.no_picture) }
+        }
     }
 }
 

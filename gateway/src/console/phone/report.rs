@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Form, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use gatehouse_core::community::quantity::Language;
 use gatehouse_core::community::scene::Category;
@@ -16,7 +15,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Visitor, framed};
+use super::upload::Sent;
+use super::{Visitor, encoding, framed, picture};
 use crate::audit::Outcome;
 use crate::console::failure::Failure;
 use crate::console::guard::Reader;
@@ -51,15 +51,15 @@ pub(super) async fn form(
     Extension(reader): Extension<Reader>,
     visitor: Visitor,
 ) -> Response {
-    let snapshot = console.snapshot();
     let words = PhoneWords::of(reader.language);
-    framed(&visitor, reader.language, words.report, &fields(&snapshot, &visitor, reader.language))
+    framed(&visitor, reader.language, words.report, &fields(&console, &visitor, reader.language))
 }
 
-fn fields(snapshot: &Snapshot, visitor: &Visitor, language: Language) -> Markup {
+fn fields(console: &Console, visitor: &Visitor, language: Language) -> Markup {
+    let snapshot = console.snapshot();
     let words = PhoneWords::of(language);
     html! {
-        form .panel method="post" action=(visitor.report) {
+        form .panel method="post" action=(visitor.report) enctype=[encoding(console)] {
             @if let Some(principal) = &visitor.principal { (csrf(principal)) }
             fieldset {
                 legend { (words.about) }
@@ -86,6 +86,7 @@ fn fields(snapshot: &Snapshot, visitor: &Visitor, language: Language) -> Markup 
                     aria-describedby="what-hint" {}
             }
             p #what-hint .soft { (words.what_hint) }
+            (picture(console, "picture", language))
             button .main type="submit" { (words.send) }
         }
     }
@@ -96,12 +97,11 @@ pub(super) async fn take(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
     visitor: Visitor,
-    form: Result<Form<Said>, FormRejection>,
+    request: Request,
 ) -> Response {
-    let said = match form {
-        Ok(Form(said)) => said,
-        Err(FormRejection::BytesRejection(_)) => return Failure::TooLong.answer(&reader),
-        Err(_) => return Failure::BadForm.answer(&reader),
+    let Sent { said, picture } = match Sent::<Said>::of(request).await {
+        Ok(sent) => sent,
+        Err(failure) => return failure.answer(&reader),
     };
     // A phone's keyboard makes lines; the text of an event is one.
     let text = said.text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -121,6 +121,10 @@ pub(super) async fn take(
         }
         return Failure::TooMuch.answer(&reader);
     }
+    let still = match console.masked(&visitor, picture).await {
+        Ok(still) => still,
+        Err(failure) => return failure.answer(&reader),
+    };
     let Said { category, area, .. } = said;
     let report = Report { category, area, text, by: visitor.name.clone(), cause: None };
     let acted = match console.sources.desk.report(report).await {
@@ -136,6 +140,10 @@ pub(super) async fn take(
     let told = match &acted.result {
         Ok(data) => {
             console.note(&visitor.name, "event.report", &acted.event, Outcome::Done, &about);
+            if let Some(still) = still {
+                let name = acted.event.clone();
+                console.keep_still(&visitor, &acted.event, name, still).await;
+            }
             taken(&snapshot, data, &visitor, language)
         }
         Err(why) => {

@@ -55,6 +55,7 @@ async fn fresh() -> Served {
     let (access, password) = Access::open(served.store.path(), false).unwrap();
     let sources = Sources {
         alerts: None,
+        pictures: crate::stills::Pictures::off(),
         links: Signer::open(&AlertsConfig::default(), served.store.path(), served.events.clone())
             .unwrap(),
         view: served.view.subscribe(),
