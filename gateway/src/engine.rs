@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_core::event::message::{EventData, Message, Record};
 use gatehouse_core::pipeline::{Answer, Input, Output, Pipeline, Ruling, WriteOrder};
 use gatehouse_core::reading::Ticket;
 use gatehouse_core::view::View;
@@ -19,6 +20,7 @@ use crate::infer::Inference;
 use crate::lookout::Look;
 use crate::pace::Pace;
 use crate::shadow::feed::Feed;
+use crate::sight::Opened;
 use crate::source::mqtt::Settler;
 use crate::store::BatchSender;
 use crate::writes;
@@ -62,6 +64,8 @@ pub struct Effects {
     pub changes: mpsc::Receiver<Change>,
     /// Who wants to see what a device said lately.
     pub looks: mpsc::Receiver<Look>,
+    /// Hears of events that open, where stills of them are kept.
+    pub opened: Option<mpsc::Sender<Opened>>,
     /// Of the thread that this runs on.
     pub pace: Pace,
 }
@@ -177,6 +181,7 @@ impl Effects {
         while let Some(output) = pipeline.poll_output() {
             if let Output::Store(batch) = &output {
                 self.feed.records(&batch.records, clock.now());
+                self.tell_opened(&batch.records);
             }
             match output {
                 Output::Store(batch) if batch.records.iter().any(|r| r.level <= URGENT) => {
@@ -221,6 +226,20 @@ impl Effects {
             self.writers = writers;
             self.inference = inference;
             self.feed = feed;
+        }
+    }
+
+    /// Says which events have opened, so that a still is made while the picture is there.
+    fn tell_opened(&self, records: &[Record]) {
+        let Some(opened) = &self.opened else { return };
+        for record in records {
+            let Ok(message) = serde_json::from_slice::<Message>(&record.json) else { continue };
+            if ["opened", "reopened"].into_iter().any(|word| message.kind.ends_with(word)) {
+                let EventData { event, device, .. } = message.data;
+                if opened.try_send(Opened { event, device }).is_err() {
+                    tracing::warn!(record.event, "too many events at once: no still of this one");
+                }
+            }
         }
     }
 

@@ -45,6 +45,7 @@ use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::shadow::Verdict;
 use crate::shadow::watch::{self as shadow, Reports};
+use crate::sight::{self, Asked};
 use crate::stills::Pictures;
 use crate::store::Store;
 use crate::workshop::Workshop;
@@ -157,7 +158,7 @@ pub async fn start(
     let (inputs, received) = mpsc::channel(INPUTS);
     let (batches, writer) = store.spawn_writer(inputs.downgrade())?;
     let (inference, missing) = start_inference(&setup, &inputs);
-    let sight = reload::open_sight(&setup);
+    let eyes = reload::open_sight(&setup);
     let (watched, watched_seen) = watch::channel(Arc::default());
     let (to_judge, verdicts) = mpsc::channel(VERDICTS);
     let reports = Reports { watched, verdicts: to_judge };
@@ -166,8 +167,12 @@ pub async fn start(
         setup;
     let (view_sender, view) = watch::channel(Arc::new(pipeline.view(clock.now())));
 
+    let (pictures, stills) = Pictures::of(config.evidence.as_ref(), &config.store.path);
+    let (opened, raised) = mpsc::channel(sight::OPENED);
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
-    let mut ready = ground.prepare(&config, &community, sight, &inputs)?;
+    let keep = |evidence| Asked { stills, opened: raised, evidence };
+    ground.asked = pictures.evidence.clone().map(keep);
+    let mut ready = ground.prepare(&config, &community, eyes, &inputs)?;
     let (settlers, writers) = (ready.settlers(), ready.writers());
     let to_devices = Writes::new(inputs.downgrade());
     let sources = ready.start(&mut ground);
@@ -194,6 +199,7 @@ pub async fn start(
         waiting: desk.waiting(),
         feed,
         changes: to_engine,
+        opened: config.evidence.is_some().then_some(opened),
         pace,
     };
     let (community, community_seen) = watch::channel(community);
@@ -218,7 +224,7 @@ pub async fn start(
         Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
     let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
-    let sight = report::Sight {
+    let outlook = report::Sight {
         view: view.clone(),
         community: community_seen.clone(),
         configuration: configuration_seen.clone(),
@@ -226,11 +232,10 @@ pub async fn start(
         clock: clock.clone(),
     };
     let (install, installs) = mpsc::channel(1);
-    let (pictures, _asked) = Pictures::of(config.evidence.as_ref(), &config.store.path);
     let kept = (pictures.evidence.clone(), config.store.path.clone());
     tokio::spawn(evidence::keep_removing(kept.0, kept.1, clock.clone(), stop.clone()));
     let downlink = confirmations.map(|confirmations| {
-        let (desk, report) = (Arc::clone(&desk), sight.reports());
+        let (desk, report) = (Arc::clone(&desk), outlook.reports());
         let fetching = Fetching::of(&config, install);
         let pictures = pictures.clone();
         let hands = Hands { confirmations, desk, writes: to_devices, report, fetching, pictures };

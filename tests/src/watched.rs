@@ -1,14 +1,18 @@
 //! The whole way of a picture: a real RTSP server shows a real street, `gatehouse run` looks at it with the
-//! shipped model, and an event comes out.
+//! shipped models, and an event comes out, with a still of nobody.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use gatehouse::infer::pictures::PictureModels;
+use gatehouse_sight::jpeg::decode;
+use gatehouse_sight::picture::Picture;
+use gatehouse_sight::seen::Seen;
 use tokio::time::timeout;
 
-use crate::peers::cameras::Server;
+use crate::peers::cameras::{Server, jpegs};
 use crate::peers::gateway::{Running, run};
 use crate::peers::mosquitto::free_port;
 use crate::peers::{PATIENCE, gatehouse};
@@ -57,6 +61,7 @@ fn configure(folder: &Path, camera: u16) {
         "[gateway]\nid = \"gw\"\ntownship = \"town\"\nlanguage = \"en\"\n\
          [[camera]]\nid = \"street\"\nurl = \"rtsp://127.0.0.1:{camera}/street\"\nevery = \"200 ms\"\n\
          [[camera]]\nid = \"dead\"\nurl = \"rtsp://127.0.0.1:{dead}/street\"\n\
+         [evidence]\nkeep = \"1 h\"\nbasis = \"a test\"\n\
          [store]\npath = \"{data}\"\n[models]\npath = \"{models}\"\n",
         dead = free_port(),
         data = folder.join("data").display(),
@@ -83,24 +88,64 @@ fn events(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn people_on_a_street_are_counted_and_become_an_event_and_no_picture_is_written() {
+async fn people_on_a_street_become_an_event_with_a_still_that_shows_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::rtsp(0, &[]).await;
     configure(folder.path(), server.port);
     let mut gateway = Running(run(folder.path()));
-    let seen = async {
-        let mut looks = tokio::time::interval(Duration::from_millis(300));
-        while !events(folder.path()).contains("\"visitors\"") {
-            looks.tick().await;
-        }
-    };
-    timeout(PATIENCE, seen).await.expect("people are seen");
+    let told = until(|| {
+        let told = events(folder.path());
+        (told.contains("\"visitors\"") && told.contains("still/")).then_some(told)
+    });
+    timeout(PATIENCE * 2, told).await.expect("people are seen, and a still is kept");
     gateway.kill();
 
+    let (mut stills, mut others) = (Vec::new(), Vec::new());
     for path in files(folder.path()) {
         let bytes = fs::read(&path).unwrap();
-        let is_picture = bytes.windows(3).any(|three| three == [0xFF, 0xD8, 0xFF]);
-        assert!(!is_picture, "{} holds a picture", path.display());
+        if bytes.windows(3).any(|three| three == [0xFF, 0xD8, 0xFF]) {
+            let is_still = path.parent().unwrap().ends_with("data/evidence");
+            if is_still { stills.push(bytes) } else { others.push(path) }
+        }
+    }
+    assert!(others.is_empty(), "only stills are written: {others:?}");
+    assert!(!stills.is_empty());
+    nobody_is_found(&stills);
+}
+
+/// Shows the stills to everything that finds people.
+fn nobody_is_found(stills: &[Vec<u8>]) {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let names = ["face", "person", "road-users"];
+    let (mut models, missing) = PictureModels::open(&models.as_path().into(), names, None);
+    assert!(missing.is_empty(), "{missing:?}");
+    let recorded = decode(&fs::read(jpegs().first().unwrap()).unwrap(), (640, 480)).unwrap();
+    let found = |models: &mut PictureModels, name: &str, picture: &Picture| {
+        let people =
+            models.labels(name).iter().position(|label| ["person", "face"].contains(&&**label));
+        match models.look(name, picture, None).unwrap() {
+            Seen::Boxes(boxes) => {
+                boxes.iter().filter(|one| Some(one.label) == people && one.score >= 0.5).count()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(found(&mut models, "person", &recorded) > 0, "the street has people to find");
+    for still in stills {
+        let still = decode(still, (640, 480)).unwrap();
+        for name in names {
+            assert_eq!(found(&mut models, name, &still), 0, "{name}");
+        }
+    }
+}
+
+async fn until<T>(mut have: impl FnMut() -> Option<T>) -> T {
+    let mut looks = tokio::time::interval(Duration::from_millis(300));
+    loop {
+        looks.tick().await;
+        if let Some(it) = have() {
+            return it;
+        }
     }
 }
 

@@ -18,7 +18,9 @@ const MARGIN: f32 = 0.15;
 /// Colour steps that are left of 256.
 const STEP: u8 = 16;
 /// Times that what came out is looked at again.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 6;
+/// Somebody who is found this surely, of 1, is seen. What is found with less is hidden all the same.
+const SEEN: f32 = 0.5;
 /// JPEG quality: a still is for a person's eye, and the store is small.
 const QUALITY: u8 = 75;
 /// Largest width and height that JPEG can say.
@@ -49,6 +51,8 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hide {
     pub kind: Kind,
+    /// How sure it is that something is there, 0..1.
+    pub score: f32,
     pub region: Region,
 }
 
@@ -92,8 +96,11 @@ pub enum Unmasked<E> {
     NotWritten,
 }
 
-/// Hides what `look` finds in a picture, until it finds none of the kinds that must not be found in what
-/// comes out: a face, a person, a plate. A vehicle may still be seen to be one.
+/// Hides what `look` finds in a picture, until it finds nothing more in what comes out that must not be
+/// found: a face, a person, a plate, as surely as [`SEEN`]. A vehicle may still be seen to be one.
+///
+/// A model that is eager to find people also finds them in mosaics. So what is found again goes as a whole,
+/// in the colour of what is around it, which leaves no outline to take for somebody.
 ///
 /// # Errors
 /// `look` failed, or still finds somebody.
@@ -103,43 +110,82 @@ pub fn mask<E>(
 ) -> Result<Masked, Unmasked<E>> {
     let mut work = picture.clone();
     let mut hidden = 0;
-    for round in 0..ROUNDS {
-        let found = look(&work).map_err(Unmasked::NotLooked)?;
-        let left = found.iter().filter(|hide| round == 0 || hide.kind != Kind::Vehicle);
-        let mut nobody = true;
-        for hide in left {
-            nobody = false;
-            hidden += usize::from(round == 0);
-            // A shape that is still taken for a person goes as a whole.
-            let cells = if round < 2 { hide.kind.cells() } else { 1 };
-            work = mosaic(work, hide.region.grown(MARGIN), cells);
+    for round in 0..=ROUNDS {
+        let mut found = look(&work).map_err(Unmasked::NotLooked)?;
+        if round == 0 {
+            hidden = found.len();
+        } else {
+            found.retain(|hide| hide.kind != Kind::Vehicle);
+            if !found.iter().any(|hide| hide.score >= SEEN) {
+                return written(&work, hidden).ok_or(Unmasked::NotWritten);
+            }
         }
-        if nobody {
+        if found.is_empty() {
             return written(&work, hidden).ok_or(Unmasked::NotWritten);
         }
+        for hide in &found {
+            let region = hide.region.grown(MARGIN);
+            work = if round == 0 {
+                mosaic(work, region, hide.kind.cells())
+            } else {
+                filled(work, region)
+            };
+        }
     }
-    let left = look(&work).map_err(Unmasked::NotLooked)?;
-    if left.iter().any(|hide| hide.kind != Kind::Vehicle) {
-        return Err(Unmasked::StillSeen);
+    Err(Unmasked::StillSeen)
+}
+
+/// Replaces a region by the mean colour of what is just around it.
+fn filled(picture: Picture, region: Region) -> Picture {
+    let (width, height) = (picture.width(), picture.height());
+    let (left, right, top, bottom) = pixels(region, width, height);
+    let mut sums = [0_usize; 4];
+    let ring = region.grown(MARGIN);
+    let (x0, x1, y0, y1) = pixels(ring, width, height);
+    let rgb = picture.rgb();
+    for y in y0..y1 {
+        for x in x0..x1 {
+            if (left..right).contains(&x) && (top..bottom).contains(&y) {
+                continue;
+            }
+            for (sum, value) in sums.iter_mut().zip(&rgb[(y * width + x) * 3..][..3]) {
+                *sum += usize::from(*value);
+            }
+            sums[3] += 1;
+        }
     }
-    written(&work, hidden).ok_or(Unmasked::NotWritten)
+    let mean = |sum: usize| u8::try_from(sum / sums[3].max(1)).unwrap_or(u8::MAX);
+    let colour = [mean(sums[0]), mean(sums[1]), mean(sums[2])];
+    let mut rgb = picture.into_rgb();
+    for y in top..bottom {
+        for pixel in rgb[(y * width + left) * 3..(y * width + right) * 3].chunks_exact_mut(3) {
+            pixel.copy_from_slice(&colour);
+        }
+    }
+    Picture::from_parts(width, height, rgb)
+}
+
+/// Left, right, top and bottom of a region, rounded outwards; nothing where it is no region.
+fn pixels(region: Region, width: usize, height: usize) -> (usize, usize, usize, usize) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place within a picture"
+    )]
+    let between = |low: f32, high: f32, size: usize| {
+        let low = (low.clamp(0.0, 1.0) * size as f32).floor() as usize;
+        let high = (high.clamp(0.0, 1.0) * size as f32).ceil() as usize;
+        (low.min(high).min(size), high.min(size))
+    };
+    let (left, right) = between(region.left, region.right, width);
+    let (top, bottom) = between(region.top, region.bottom, height);
+    (left, right, top, bottom)
 }
 
 /// Replaces a region by a mosaic with so many cells across its shorter side.
 fn mosaic(picture: Picture, region: Region, cells: usize) -> Picture {
     let (width, height) = (picture.width(), picture.height());
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place within a picture, rounded outwards"
-    )]
-    let pixels = |low: f32, high: f32, size: usize| {
-        let low = (low.clamp(0.0, 1.0) * size as f32).floor() as usize;
-        let high = (high.clamp(0.0, 1.0) * size as f32).ceil() as usize;
-        (low.min(size), high.min(size))
-    };
-    let (left, right) = pixels(region.left, region.right, width);
-    let (top, bottom) = pixels(region.top, region.bottom, height);
+    let (left, right, top, bottom) = pixels(region, width, height);
     let cell = (right.saturating_sub(left)).min(bottom.saturating_sub(top)).div_ceil(cells).max(1);
     let mut rgb = picture.into_rgb();
     for y in (top..bottom).step_by(cell) {
@@ -199,7 +245,11 @@ mod tests {
         let row = 36 * 120;
         let seen: Vec<u8> = (48..72).map(|x| picture.rgb()[(row + x) * 3]).collect();
         let detail = seen.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 100).count();
-        if detail > 4 { vec![Hide { kind: Kind::Face, region: FACE }] } else { Vec::new() }
+        if detail > 4 {
+            vec![Hide { kind: Kind::Face, score: 0.9, region: FACE }]
+        } else {
+            Vec::new()
+        }
     }
 
     #[test]
@@ -228,13 +278,15 @@ mod tests {
 
     #[test]
     fn who_is_still_found_is_not_shown() {
-        let always = |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Person, region: FACE }]);
+        let always =
+            |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Person, score: 0.9, region: FACE }]);
         assert_eq!(mask(&stripes(), always).err(), Some(Unmasked::StillSeen));
     }
 
     #[test]
     fn a_vehicle_may_still_be_seen_to_be_one() {
-        let always = |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Vehicle, region: FACE }]);
+        let always =
+            |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Vehicle, score: 0.9, region: FACE }]);
         assert!(mask(&stripes(), always).is_ok());
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn open_models(setup: &Setup) -> Result<Option<Models>, InferError> {
 
 /// What looks at the cameras' pictures, as far as its models load; its points are no data without.
 pub(super) fn open_sight(setup: &Setup) -> Option<Sight> {
-    let (sight, missing) = Sight::prepare(&setup.config, &setup.community, &setup.models, false);
+    let (sight, missing) = Sight::prepare(&setup.config, &setup.community, &setup.models);
     for (model, error) in missing {
         let error = anyhow::Error::new(error);
         tracing::error!(model, "no picture is shown to it until this is mended: {error:#}");

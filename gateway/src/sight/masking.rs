@@ -63,7 +63,7 @@ fn find(models: &mut PictureModels, picture: &Picture) -> Result<Vec<Hide>, Stri
         match models.look(&spec.name, picture, None).map_err(|error| error.to_string())? {
             Seen::Boxes(boxes) => found.extend(boxes.into_iter().filter_map(|one| {
                 let kind = kind(spec.labels.get(one.label)?)?;
-                Some(Hide { kind, region: one.region })
+                Some(Hide { kind, score: one.score, region: one.region })
             })),
             Seen::Mask { width, height, cells } => found.extend(covered(width, height, &cells)),
             Seen::Class { .. } => return Err(format!("`{}` says what, not where", spec.name)),
@@ -100,7 +100,7 @@ fn covered(width: usize, height: usize, cells: &[f32]) -> Vec<Hide> {
                         right: part(column, width),
                         bottom: part(row + 1, height),
                     };
-                    found.push(Hide { kind: Kind::Person, region });
+                    found.push(Hide { kind: Kind::Person, score: 1.0, region });
                     begun = None;
                 }
                 (None, false) | (Some(_), true) => {}

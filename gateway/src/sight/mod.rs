@@ -28,6 +28,9 @@ use crate::stills::StillRequest;
 use looking::Looker;
 use posts::Post;
 
+/// Events that may wait for their still.
+pub const OPENED: usize = 64;
+
 /// An event that a device's pictures raised: a still of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
@@ -87,14 +90,14 @@ pub struct Looking {
 
 impl Sight {
     /// Loads the models that the cameras' devices name and those that mask, and says which did not load:
-    /// their points are no data. `None` when there is no camera.
+    /// their points are no data. `None` when there is neither a camera nor anybody who wants stills.
     pub fn prepare(
         config: &GatewayConfig,
         community: &Community,
         shelves: &Shelves,
-        masks: bool,
     ) -> (Option<Self>, Vec<(String, InferError)>) {
-        if config.cameras.is_empty() {
+        let masks = config.evidence.is_some();
+        if config.cameras.is_empty() && !masks {
             return (None, Vec::new());
         }
         let mut names: Vec<&str> =
