@@ -18,7 +18,7 @@ fn grey() -> Still {
 }
 
 /// A console with `[evidence]`, whose sight thread masks what begins as a JPEG does.
-async fn serve_masked() -> Served {
+async fn serve_masked() -> (Served, Audit) {
     let (view, seen) = watch::channel(Arc::new(troubled()));
     let (held, configured) = watch::channel(Arc::new(community()));
     let folder = tempfile::tempdir().unwrap();
@@ -35,12 +35,11 @@ async fn serve_masked() -> Served {
         }
     });
     let audit = Audit::in_store(folder.path()).unwrap();
-    let sources = Sources { pictures, audit, ..sources(seen, configured, &folder) };
-    serve_sources(sources, (view, held), folder, None).await
+    let sources = Sources { pictures, audit: audit.clone(), ..sources(seen, configured, &folder) };
+    (serve_sources(sources, (view, held), folder, None).await, audit)
 }
 
-async fn noted(served: &Served, action: &str) -> Vec<(String, Outcome)> {
-    let audit = Audit::in_store(served.store.path()).unwrap();
+async fn noted(audit: &Audit, action: &str) -> Vec<(String, Outcome)> {
     let filter = Filter { action: Some(action.into()), many: 9, ..Filter::default() };
     audit.recent(filter).await.unwrap().into_iter().map(|l| (l.about, l.outcome)).collect()
 }
@@ -69,7 +68,7 @@ fn evidence(served: &Served) -> crate::evidence::Evidence {
 
 #[tokio::test]
 async fn a_still_of_an_event_is_shown_to_who_may_see_the_event_and_each_view_is_taken_down() {
-    let served = serve_masked().await;
+    let (served, audit) = serve_masked().await;
     let id = troubled().events[0].data.event.clone();
     for path in ["/events/{id}/still", "/api/v1/events/{id}/still"] {
         let path = path.replace("{id}", &id);
@@ -88,7 +87,7 @@ async fn a_still_of_an_event_is_shown_to_who_may_see_the_event_and_each_view_is_
     }
     let page = served.get(&format!("/events/{id}?lang=en")).await.body;
     assert!(page.contains("/still\"") && page.contains("assembly, 3 May"), "{page}");
-    assert_eq!(noted(&served, "still.view").await, vec![(id, Outcome::Done); 2]);
+    assert_eq!(noted(&audit, "still.view").await, vec![(id, Outcome::Done); 2]);
     served.end().await;
 }
 
@@ -113,7 +112,7 @@ fn upload(served: &Served, path: &str, picture: &str) -> String {
 
 #[tokio::test]
 async fn a_picture_from_a_phone_is_kept_masked_or_not_at_all() {
-    let served = serve_masked().await;
+    let (served, audit) = serve_masked().await;
     let (seen, told) = raw(&served, upload(&served, "/report?lang=en", "somebody")).await;
     let told = String::from_utf8_lossy(&told).into_owned();
     assert_eq!(seen, 422, "{told}");
@@ -123,7 +122,7 @@ async fn a_picture_from_a_phone_is_kept_masked_or_not_at_all() {
     assert_eq!(raw(&served, upload(&served, "/report", "JPEG")).await.0, 200);
     assert_eq!(evidence(&served).still("e-1").unwrap().jpeg, grey().masked.jpeg());
     assert!(!evidence(&served).has(&proof("e-1")));
-    let kept = noted(&served, "still.keep").await;
+    let kept = noted(&audit, "still.keep").await;
     assert_eq!(kept, [("e-1".to_owned(), Outcome::Done), (String::new(), Outcome::Refused)]);
     // Elsewhere, nobody takes pictures.
     assert_eq!(raw(&served, upload(&served, "/verdict", "JPEG")).await.0, 415);
