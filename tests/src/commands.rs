@@ -34,9 +34,9 @@ async fn a_command_is_carried_out_when_it_is_the_platform_s_and_is_answered_once
     let other = town.sign(&other).await;
     assert_eq!(kind(&town.ask(&other).await), "id-taken");
 
-    let snapshot = Town::command("s-1", "gateway.snapshot", &json!({}));
+    let snapshot = Town::command("s-1", "gateway.snapshot", &json!({"camera": "gate"}));
     let snapshot = town.sign(&snapshot).await;
-    assert_eq!(kind(&town.ask(&snapshot).await), "no-camera");
+    assert_eq!(kind(&town.ask(&snapshot).await), "not-allowed");
     town.stop().await;
 }
 

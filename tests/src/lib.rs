@@ -25,6 +25,8 @@ mod console;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod drawing;
+#[cfg(test)]
 mod integrate;
 #[cfg(test)]
 mod modbus;

@@ -187,7 +187,7 @@ async fn what_is_forged_over_too_long_or_a_picture_is_refused_in_words_and_chang
         let kind = "multipart/form-data; boundary=b";
         let refused = post(&site.console, path, PAGE, kind, picture).await.unwrap();
         let text = refused.text();
-        assert!(text.contains("Pictures are taken once they can be masked"), "{text}");
+        assert!(text.contains("ictures are taken once they can be masked"), "{text}");
         assert_eq!(status(&refused), "415");
     }
     for (why, body) in [

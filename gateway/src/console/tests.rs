@@ -12,6 +12,7 @@ use gatehouse_core::event::message::State;
 
 mod access;
 mod api;
+mod camera;
 mod door;
 mod inbox;
 mod judging;

@@ -125,6 +125,17 @@ impl Browser {
         }
     }
 
+    /// Presses the pointer's button at the first of these places of the window, and lets it go at the last.
+    pub(crate) async fn press(&mut self, way: &[(f64, f64)]) {
+        let kinds = ["mouseMoved", "mousePressed"].map(|kind| (kind, way[0]));
+        let moves = way[1..].iter().map(|place| ("mouseMoved", *place));
+        let end = ("mouseReleased", way[way.len() - 1]);
+        for (kind, (x, y)) in kinds.into_iter().chain(moves).chain([end]) {
+            let pointer = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", pointer).await;
+        }
+    }
+
     /// The same where the key leads to another page; returns when that one has loaded.
     pub(crate) async fn key_away(&mut self, key: &str) {
         self.load("Input.dispatchKeyEvent", stroke("keyDown", key)).await;
@@ -192,6 +203,9 @@ fn stroke(kind: &str, key: &str) -> Value {
         "Tab" => (9, ""),
         "Enter" => (13, "\r"),
         "Escape" => (27, ""),
+        "ArrowLeft" => (37, ""),
+        "ArrowUp" => (38, ""),
+        "ArrowRight" => (39, ""),
         letter => (0, letter),
     };
     let text = if kind == "keyDown" { text } else { "" };

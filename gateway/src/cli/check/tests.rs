@@ -7,6 +7,7 @@ use miette::GraphicalTheme;
 use super::*;
 
 mod channels;
+mod evidence;
 
 const GATEWAY: &str = r#"[gateway]
 id = "gw"
