@@ -1,6 +1,6 @@
 //! A picture, or a region of it, as a model wants to see it.
 //!
-//! [`Input`] keeps its room from picture to picture. The pixels are those that OpenCV's `resize` gives,
+//! [`Input`] keeps its room from picture to picture. The pixels are those that `OpenCV`'s `resize` gives,
 //! because that is what the networks were trained and are compared with.
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -94,10 +94,8 @@ impl Input {
         let cut = pixels(picture, region);
         let (source, target, placement) = self.place(picture, cut);
         let [left, top, width, height] = target;
-        let [_, _, cut_width, cut_height] = source;
-        let is_as_it_is = [cut_width, cut_height]
-            == [picture.width() as f64, picture.height() as f64]
-            && [width, height] == [picture.width(), picture.height()];
+        let all = [picture.width(), picture.height()];
+        let is_as_it_is = cut == [0, 0, all[0], all[1]] && [width, height] == all;
         if is_as_it_is {
             self.spread(picture.rgb(), target);
         } else {

@@ -68,7 +68,7 @@ pub fn decode(bytes: &[u8], at_least: (usize, usize)) -> Result<Picture, NotAPic
     decoded.unwrap_or_else(|_panic| Err(broken("the decoder broke down on it")))
 }
 
-fn broken(why: impl ToString) -> NotAPicture {
+fn broken(why: &(impl ToString + ?Sized)) -> NotAPicture {
     NotAPicture::Broken(why.to_string())
 }
 
@@ -79,7 +79,7 @@ fn whole(bytes: &[u8], header: &Header) -> Result<Picture, NotAPicture> {
         .set_strict_mode(true)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let rgb = decoder.decode().map_err(broken)?;
+    let rgb = decoder.decode().map_err(|e| broken(&e))?;
     let (width, height) = decoder.dimensions().ok_or_else(|| broken("it has no size"))?;
     Picture::new(width, height, rgb).ok_or_else(|| broken("it has another number of pixels"))
 }
@@ -87,11 +87,11 @@ fn whole(bytes: &[u8], header: &Header) -> Result<Picture, NotAPicture> {
 fn scaled(bytes: &[u8], scale: usize) -> Result<Picture, NotAPicture> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(MOST_PIXELS * 3);
-    decoder.read_info().map_err(broken)?;
+    decoder.read_info().map_err(|e| broken(&e))?;
     let info = decoder.info().ok_or_else(|| broken("it has no size"))?;
     let part = |side: u16| u16::try_from(usize::from(side).div_ceil(scale)).unwrap_or(side);
-    decoder.scale(part(info.width), part(info.height)).map_err(broken)?;
-    let pixels = decoder.decode().map_err(broken)?;
+    decoder.scale(part(info.width), part(info.height)).map_err(|e| broken(&e))?;
+    let pixels = decoder.decode().map_err(|e| broken(&e))?;
     let info = decoder.info().ok_or_else(|| broken("it has no size"))?;
     let rgb = match info.pixel_format {
         jpeg_decoder::PixelFormat::RGB24 => pixels,

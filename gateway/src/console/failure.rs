@@ -79,16 +79,17 @@ impl Failure {
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoPicture | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotMasked(NoStillNow::Busy) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NotMasked(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotDone(NotDone::NotNow { .. }) => StatusCode::CONFLICT,
-            Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TooManyStreams | Self::NoRandom | Self::NotHeard | Self::Busy | Self::NotKept => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::TooManyStreams
+            | Self::NoRandom
+            | Self::NotHeard
+            | Self::Busy
+            | Self::NotMasked(NoStillNow::Busy)
+            | Self::NotKept => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotMasked(_) | Self::NotDone(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 
@@ -111,12 +112,11 @@ impl Failure {
             Self::NotJson => "not-json",
             Self::NoPicture => "no-picture",
             Self::NoStill => "no-still",
-            Self::NotMasked(NoStillNow::Busy) => "busy",
-            Self::NotMasked(_) => "not-masked",
             Self::TooMuch => "too-much",
             Self::Malformed(_) | Self::BadForm | Self::NoName | Self::NothingChosen => "malformed",
             Self::TooManyStreams => "too-many-streams",
-            Self::NoRandom | Self::Busy => "busy",
+            Self::NoRandom | Self::Busy | Self::NotMasked(NoStillNow::Busy) => "busy",
+            Self::NotMasked(_) => "not-masked",
             Self::NotHeard | Self::NotKept => "not-written",
             Self::NotDone(why) => match why {
                 NotDone::Unknown => "no-event",

@@ -99,13 +99,14 @@ impl Hands {
     async fn snapshot(&self, args: SnapshotArgs) -> Result<Value, Refusal> {
         let SnapshotArgs { camera, event } = args;
         let (about, at, hidden, jpeg) = if let Some(camera) = camera {
-            let still = self.pictures.stills.now(&camera).await.map_err(no_still_now)?;
+            let still =
+                self.pictures.stills.now(&camera).await.map_err(|why| no_still_now(&why))?;
             let masked = still.masked;
             (json!({ "camera": camera }), still.at, masked.hidden(), masked.jpeg().to_vec())
         } else {
             let event = event.unwrap_or_default();
             let evidence = self.pictures.evidence.clone();
-            let evidence = evidence.ok_or_else(|| no_still_now(NoStillNow::NotAllowed))?;
+            let evidence = evidence.ok_or_else(|| no_still_now(&NoStillNow::NotAllowed))?;
             let id = event.clone();
             let read = tokio::task::spawn_blocking(move || evidence.still(&id)).await;
             let read = read.map_err(|error| Refusal::Failed { reason: error.to_string() })?;
@@ -168,7 +169,7 @@ fn unsupported(reason: &str) -> Refusal {
     Refusal::Unsupported { reason: reason.to_owned() }
 }
 
-fn no_still_now(why: NoStillNow) -> Refusal {
+fn no_still_now(why: &NoStillNow) -> Refusal {
     let reason = why.to_string();
     match why {
         NoStillNow::NoCamera(_) | NoStillNow::NoPicture(_) => Refusal::NoCamera { reason },

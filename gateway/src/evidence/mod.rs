@@ -176,7 +176,8 @@ impl Evidence {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let at = name.split('-').next().and_then(|at| at.parse().ok()).map(Timestamp);
             // What a power cut left half written is no still.
-            stills.push((at.filter(|_| name.ends_with(".jpg")).unwrap_or_default(), path));
+            let is_whole = path.extension().is_some_and(|end| end == "jpg");
+            stills.push((at.filter(|_| is_whole).unwrap_or_default(), path));
         }
         stills.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(stills)

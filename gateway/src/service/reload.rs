@@ -121,10 +121,10 @@ impl Running {
             c.origins = origins;
         });
         // The store and what else was opened at start stays with what it was opened with.
-        let GatewayConfig { store, evidence, uplink, console, alerts, channels, .. } =
+        let GatewayConfig { evidence, store, uplink, console, alerts, channels, .. } =
             self.config.clone();
         self.config =
-            GatewayConfig { store, evidence, uplink, console, alerts, channels, ..config };
+            GatewayConfig { evidence, store, uplink, console, alerts, channels, ..config };
         Ok(())
     }
 

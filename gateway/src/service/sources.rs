@@ -28,6 +28,9 @@ use crate::source::{Pictures, Wires, modbus, mqtt};
 /// Values that may wait for a line or a broker; one more is refused.
 const WRITES: usize = 8;
 
+/// What brokers hand to cameras, by broker.
+type Published = BTreeMap<String, Vec<Pictures>>;
+
 /// What all sources share, over all configurations.
 pub(super) struct Ground {
     pub(super) clock: Clock,
@@ -142,8 +145,8 @@ impl Ground {
         sight: Option<&Sight>,
         inputs: &mpsc::Sender<Input>,
         stop: &CancellationToken,
-    ) -> anyhow::Result<(Vec<Camera>, BTreeMap<String, Vec<Pictures>>)> {
-        let (mut cameras, mut published) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    ) -> anyhow::Result<(Vec<Camera>, Published)> {
+        let (mut cameras, mut published) = (Vec::new(), Published::new());
         let Some(sight) = sight else { return Ok((cameras, published)) };
         for (camera, config) in community.cameras().zip(&config.cameras) {
             let around = Surroundings {

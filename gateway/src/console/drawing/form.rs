@@ -208,7 +208,8 @@ fn wrong_wire(from: [f64; 2], to: [f64; 2]) -> Option<What> {
     if is_outside(&from) || is_outside(&to) {
         return Some(What::Outside);
     }
-    (from == to).then_some(What::SameEnds)
+    let is_point = from.iter().zip(to).all(|(from, to)| from.total_cmp(&to).is_eq());
+    is_point.then_some(What::SameEnds)
 }
 
 #[cfg(test)]
@@ -244,7 +245,7 @@ mod tests {
             );
         }
         let wire = typed(&[], &[("fence", "0 0.5, 1 0.5")]).drawing().unwrap();
-        assert_eq!(wire.tripwires[0].to, [1.0, 0.5]);
+        assert_eq!(format!("{:?}", wire.tripwires[0].to), "[1.0, 0.5]");
         assert_eq!(wire.faults(), []);
     }
 

@@ -98,9 +98,8 @@ fn upload(served: &Served, path: &str, picture: &str) -> String {
             format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         })
         .concat();
-    body += &format!(
-        "--b\r\nContent-Disposition: form-data; name=\"picture\"; filename=\"a\"\r\n\r\n{picture}\r\n--b--\r\n"
-    );
+    let head = "--b\r\nContent-Disposition: form-data; name=\"picture\"; filename=\"a\"\r\n\r\n";
+    body.extend([head, picture, "\r\n--b--\r\n"]);
     format!(
         "POST {path} HTTP/1.1\r\nHost: {}\r\n{}Accept: text/html\r\nContent-Type: multipart/form-data; boundary=b\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",

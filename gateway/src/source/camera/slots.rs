@@ -154,7 +154,7 @@ mod tests {
 
     /// The first camera that has one.
     fn first(full: &[CameraIndex]) -> Result<CameraIndex, Duration> {
-        full.first().copied().ok_or(Duration::from_secs(60))
+        full.first().copied().ok_or(Duration::from_mins(1))
     }
 
     fn taken(slots: &Slots) -> (usize, i64) {
