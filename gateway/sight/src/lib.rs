@@ -13,4 +13,5 @@ pub mod input;
 pub mod jpeg;
 pub mod manifest;
 pub mod picture;
+mod resize;
 pub mod seen;
