@@ -1,7 +1,7 @@
 """What the authors of four networks see in pictures, by their own formulas: the judge of tests/src/sight.rs.
 
-Arguments: a model's kind, its file, pictures. For each picture a line of JSON: boxes as x1, y1, x2, y2 in
-pixels of the picture, score, class. OpenCV reads and resizes, ONNX Runtime infers, NumPy does the rest.
+Arguments: a model's kind, its file, the least score, the most overlap, pictures. For each picture a line of JSON
+with "kept" and, before suppression, "all": boxes as x1, y1, x2, y2 in pixels of the picture, score, class. OpenCV reads and resizes, ONNX Runtime infers, NumPy does the rest.
 """
 
 import json
@@ -86,7 +86,9 @@ def suppressed(boxes, scores, at_least, most):
                 break
         else:
             kept.append(one)
-    return [[*map(float, boxes[i]), float(best[i]), int(classes[i])] for i in kept]
+    told = lambda i: [*map(float, boxes[i]), float(best[i]), int(classes[i])]
+    everything = np.flatnonzero(best >= at_least * 0.8)
+    return {"kept": [told(i) for i in kept], "all": [told(i) for i in everything]}
 
 
 KINDS = {"yolox": yolox, "fastestdet": fastestdet, "ultraface": ultraface, "hyperlpr": hyperlpr}

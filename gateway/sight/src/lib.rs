@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod mask;
 pub mod motion;
 pub mod picture;
+mod resize;
 pub mod seen;
 pub mod thumb;
 pub mod track;
