@@ -10,7 +10,6 @@ fn a_limit_and_a_basis_that_say_nothing_are_told_at_their_place() {
         ("721 h", "assembly", vec![format!("{line}:8 `keep` is ")]),
         ("0 s", "assembly", vec![format!("{line}:8 `keep` is ")]),
         ("1 h", " ", vec![format!("{}:9 `basis` is empty", line + 1)]),
-        ("72 hours", "assembly", vec![format!("{line}:8 ")]),
     ] {
         let last = GATEWAY.lines().last().unwrap_or_default();
         let evidence = format!("{last}\n[evidence]\nkeep = \"{keep}\"\nbasis = \"{basis}\"\n");
