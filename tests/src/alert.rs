@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -104,13 +105,24 @@ async fn a_link_shows_first_acts_once_and_a_forged_one_does_nothing() {
     assert!(again.first.contains("410") && again.text().contains("used before"), "{}", again.first);
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("a link was refused"), "{log}");
-    let listed = std::process::Command::new(gatehouse())
-        .args(["audit", "list", "--json", "--config"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    let listed = String::from_utf8(listed.stdout).unwrap();
+    let list = || {
+        let listed = std::process::Command::new(gatehouse())
+            .args(["audit", "list", "--json", "--config"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8(listed.stdout).unwrap()
+    };
     let used = |line: &&str| line.contains("event.link") && line.contains(&event);
+    // A thread of its own writes it down.
+    let mut looks = tokio::time::interval(Duration::from_millis(200));
+    let written = async {
+        while list().lines().filter(used).count() == 0 {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, written).await.expect("it is written down");
+    let listed = list();
     assert_eq!(listed.lines().filter(used).count(), 1, "{listed}");
 }
 

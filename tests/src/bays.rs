@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use ring::hmac;
 use rumqttc::{AsyncClient, MqttOptions, QoS};
@@ -31,16 +32,29 @@ fn add_bays(folder: &Path) {
     fs::write(file, community).unwrap();
 }
 
-/// Says which bays have a car, and keeps the word with the broker.
+/// Says which bays have a car.
 async fn park(port: u16, cars: [bool; BAYS]) {
     let (client, mut events) = AsyncClient::new(MqttOptions::new("cars", "127.0.0.1", port), 20);
     let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
     for (bay, car) in cars.into_iter().enumerate() {
         let bytes = [u8::from(car), 0x01, 0x9D, 0x5C];
-        client.publish(format!("sense/c/bay-{bay}"), QoS::AtLeastOnce, true, bytes).await.unwrap();
+        client.publish(format!("sense/c/bay-{bay}"), QoS::AtLeastOnce, false, bytes).await.unwrap();
     }
     client.disconnect().await.unwrap();
     drop(timeout(PATIENCE, task).await);
+}
+
+/// Waits until the gateway has found its broker so many times.
+async fn connected(folder: &Path, times: usize) {
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    let found = async {
+        while fs::read_to_string(folder.join("log")).unwrap().matches("connected broker").count()
+            < times
+        {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, found).await.expect("the gateway finds its broker");
 }
 
 /// Checks a post as a receiver should, and gives what it says.
@@ -104,9 +118,10 @@ async fn a_parking_cloud_has_the_newest_count_after_it_was_away_and_after_a_powe
     );
     configure(folder.path(), sensors.port(), 1, &more);
     add_bays(folder.path());
-    park(sensors.port(), [true, false, false, false]).await;
     let mut gateway = Running(run(folder.path()));
     is_up(&console).await;
+    connected(folder.path(), 1).await;
+    park(sensors.port(), [true, false, false, false]).await;
     let first = until(&mut cloud, [3, 4, 4]).await;
     assert_eq!(first[&200][0]["all"], true, "all lots first");
 
@@ -127,9 +142,12 @@ async fn a_parking_cloud_has_the_newest_count_after_it_was_away_and_after_a_powe
     gateway = Running(run(folder.path()));
     let (status, heard) = cloud.next().await;
     assert_eq!((status, checked(&heard)["all"].as_bool()), (500, Some(true)));
+    connected(folder.path(), 2).await;
     gateway.kill();
     cloud.answer(200);
     let _gateway = Running(run(folder.path()));
+    connected(folder.path(), 3).await;
+    park(sensors.port(), [true; BAYS]).await;
     let again = until(&mut cloud, [0, 4, 4]).await;
     assert_eq!(again[&200][0]["all"], true);
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
