@@ -2,9 +2,9 @@
 //! authors' formulas put them, on both engines.
 //!
 //! The judge is shown the pixels that our JPEG decoder gives, because decoders differ by a level or two, and says
-//! how far those are from what OpenCV decodes.
+//! how far those are from what `OpenCV` decodes.
 //!
-//! `GATEHOUSE_DATA` names the folder with `models` and `media`; without it, and without OpenCV and ONNX
+//! `GATEHOUSE_DATA` names the folder with `models` and `media`; without it, and without `OpenCV` and ONNX
 //! Runtime beside the tests' Python, nothing is compared and the test says so.
 
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use crate::peers::{gatehouse, python, workspace};
 /// Pixels of the picture.
 const HALF_A_PIXEL: f64 = 0.5;
 
-/// Of 255, on average over a picture, between our JPEG decoder and OpenCV's.
+/// Of 255, on average over a picture, between our JPEG decoder and `OpenCV`'s.
 const LEVELS: f64 = 1.0;
 
 /// A network, and what its manifest must say.
@@ -140,7 +140,7 @@ fn real_networks_give_the_boxes_that_their_authors_formulas_give() {
     }
 }
 
-/// The pixels of a JPEG as we decode it, as a PPM that OpenCV reads.
+/// The pixels of a JPEG as we decode it, as a PPM that `OpenCV` reads.
 fn pixels(jpeg: &Path, folder: &Path) -> PathBuf {
     let picture = jpeg::decode(&fs::read(jpeg).unwrap(), (usize::MAX, usize::MAX)).unwrap();
     let mut ppm = format!("P6 {} {} 255\n", picture.width(), picture.height()).into_bytes();

@@ -103,10 +103,8 @@ impl Input {
         let cut = pixels(picture, region);
         let (source, target, placement) = self.place(picture, cut);
         let [left, top, width, height] = target;
-        let [_, _, cut_width, cut_height] = source;
-        let is_as_it_is = [cut_width, cut_height]
-            == [picture.width() as f64, picture.height() as f64]
-            && [width, height] == [picture.width(), picture.height()];
+        let all = [0, 0, picture.width(), picture.height()];
+        let is_as_it_is = cut == all && [width, height] == all[2..];
         if is_as_it_is {
             self.spread(picture.rgb(), target);
         } else {

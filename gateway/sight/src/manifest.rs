@@ -79,7 +79,7 @@ pub enum Fit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Filter {
-    /// Between the four nearest pixels, as OpenCV's `INTER_LINEAR`.
+    /// Between the four nearest pixels, as `OpenCV`'s `INTER_LINEAR`.
     #[default]
     Linear,
     /// Over all pixels that become one, as Pillow's `BILINEAR`.

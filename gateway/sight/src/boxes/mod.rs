@@ -77,9 +77,9 @@ pub(crate) struct Labelled {
 
 impl Keep {
     /// Takes the common keys out of `[decode]`; what is left belongs to the kind alone.
-    pub(crate) fn take<'a>(
-        table: Spanned<DeValue<'a>>,
-    ) -> Result<(Labelled, Spanned<DeValue<'a>>), Fault> {
+    pub(crate) fn take(
+        table: Spanned<DeValue<'_>>,
+    ) -> Result<(Labelled, Spanned<DeValue<'_>>), Fault> {
         let at = table.span();
         let DeValue::Table(mut own) = table.into_inner() else {
             return Err(Fault::new(at, "[decode] is not a table"));

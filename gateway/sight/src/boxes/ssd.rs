@@ -1,4 +1,4 @@
-//! Offsets against a grid of anchors, as MediaPipe's BlazeFace gives them before its own decoding.
+//! Offsets against a grid of anchors, as `MediaPipe`'s `BlazeFace` gives them before its own decoding.
 //!
 //! The anchors are those of `SsdAnchorsCalculator` with `fixed_anchor_size`: for each stride a grid, in
 //! each cell `per-cell` anchors at its middle, one input wide and high. A box is the anchor's centre and

@@ -11,7 +11,7 @@ const KEEP: &str = "score = 0.3\niou = 0.5\nlabels = [\"a\", \"b\"]\n";
 #[test]
 fn yolox_is_decoded_as_its_authors_do() {
     // Strides 2 and 4 on an input of 4 x 4: four cells, then one.
-    let mut rows = vec![[0.0_f32; 7]; 5];
+    let mut rows = [[0.0_f32; 7]; 5];
     // The second cell of the second row: centre ((0.5, 0) + (1, 1)) * 2, size exp(0) * 2.
     rows[3] = [0.5, 0.0, 0.0, 0.0, 0.8, 0.1, 0.9];
     rows[4] = [0.5, 0.5, 2.0_f32.ln() - 4.0_f32.ln(), 0.0, 0.2, 1.0, 0.0];
@@ -78,7 +78,7 @@ fn of_boxes_over_one_another_the_surest_of_each_class_stays_or_of_all() {
     let rows = [row(0.0, 0.8, 0), row(0.01, 0.9, 0), row(0.0, 0.7, 1), row(0.5, 0.6, 0)].concat();
     let table = "kind = \"rows\"\nbox = \"xyxy\"\nunit = \"fraction\"\nclasses-from = 4";
     let scores = |table: &str| -> Vec<f32> {
-        let found = boxes(table, &[("out", &[1, 4, 6])], &[rows.clone()]);
+        let found = boxes(table, &[("out", &[1, 4, 6])], std::slice::from_ref(&rows));
         found.iter().map(|found| found.score).collect()
     };
 
@@ -102,7 +102,7 @@ fn a_mask_lies_over_what_was_shown_of_the_picture() {
 
 #[test]
 fn a_way_of_decoding_that_does_not_fit_the_tensors_is_refused_at_its_place() {
-    let cases: [(&str, &[(&str, &[usize])], &str, &str); 9] = [
+    let cases: [(&str, Outputs, &str, &str); 9] = [
         (
             "kind = \"yolox\"\nstrides = [2, 3]",
             &[("o", &[1, 5, 7])],
@@ -152,6 +152,9 @@ fn a_way_of_decoding_that_does_not_fit_the_tensors_is_refused_at_its_place() {
         assert!(text[fault.at.start..].starts_with(at), "{table}: {:?}", &text[fault.at.start..]);
     }
 }
+
+/// Names and shapes.
+type Outputs = &'static [(&'static str, &'static [usize])];
 
 fn boxes(table: &str, outputs: &[(&str, &[usize])], answers: &[Vec<f32>]) -> Vec<Detection> {
     let decoder = decoder(&format!("{KEEP}{table}"), outputs).unwrap();

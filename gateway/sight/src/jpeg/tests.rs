@@ -61,7 +61,8 @@ fn what_is_not_a_whole_picture_is_refused_with_the_reason() {
     };
     // Comments without end.
     let mut endless = vec![0xFF, 0xD8];
-    endless.extend([0xFF, 0xFE, 0xFF, 0xFF].into_iter().chain([0; 65_533]).cycle().take(1 << 20));
+    endless
+        .extend([0xFF, 0xFE, 0xFF, 0xFF].into_iter().chain(vec![0; 65_533]).cycle().take(1 << 20));
     let most = MOST_PIXELS;
     let cases = [
         ("nothing", Vec::new(), NotAPicture::NotJpeg),
