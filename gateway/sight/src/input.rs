@@ -94,8 +94,8 @@ impl Input {
         let cut = pixels(picture, region);
         let (source, target, placement) = self.place(picture, cut);
         let [left, top, width, height] = target;
-        let all = [picture.width(), picture.height()];
-        let is_as_it_is = cut == [0, 0, all[0], all[1]] && [width, height] == all;
+        let all = [0, 0, picture.width(), picture.height()];
+        let is_as_it_is = cut == all && [width, height] == all[2..];
         if is_as_it_is {
             self.spread(picture.rgb(), target);
         } else {

@@ -68,7 +68,8 @@ pub fn decode(bytes: &[u8], at_least: (usize, usize)) -> Result<Picture, NotAPic
     decoded.unwrap_or_else(|_panic| Err(broken("the decoder broke down on it")))
 }
 
-fn broken(why: &(impl ToString + ?Sized)) -> NotAPicture {
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn broken(why: impl ToString) -> NotAPicture {
     NotAPicture::Broken(why.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Bilinear resizing between the four nearest pixels, to the bit as OpenCV's `INTER_LINEAR` on bytes.
+//! Bilinear resizing between the four nearest pixels, to the bit as `OpenCV`'s `INTER_LINEAR` on bytes.
 //!
 //! The figures of published detectors were made with it, and a level of 255 moves the edge of a box by half
 //! a pixel. Weights have eleven bits; a row is interpolated across first, and then between two rows, where

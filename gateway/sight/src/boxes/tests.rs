@@ -102,8 +102,7 @@ fn a_mask_lies_over_what_was_shown_of_the_picture() {
 
 #[test]
 fn a_way_of_decoding_that_does_not_fit_the_tensors_is_refused_at_its_place() {
-    type Case<'c> = (&'c str, &'c [(&'c str, &'c [usize])], &'c str, &'c str);
-    let cases: [Case<'_>; 9] = [
+    let cases: [(&str, Outputs, &str, &str); 9] = [
         (
             "kind = \"yolox\"\nstrides = [2, 3]",
             &[("o", &[1, 5, 7])],
@@ -153,6 +152,9 @@ fn a_way_of_decoding_that_does_not_fit_the_tensors_is_refused_at_its_place() {
         assert!(text[fault.at.start..].starts_with(at), "{table}: {:?}", &text[fault.at.start..]);
     }
 }
+
+/// Names and shapes.
+type Outputs = &'static [(&'static str, &'static [usize])];
 
 fn boxes(table: &str, outputs: &[(&str, &[usize])], answers: &[Vec<f32>]) -> Vec<Detection> {
     let decoder = decoder(&format!("{KEEP}{table}"), outputs).unwrap();
