@@ -136,8 +136,7 @@ pub(super) async fn act(
 ) -> Response {
     let said = match form {
         Ok(Form(said)) => said,
-        Err(FormRejection::BytesRejection(_)) => return Failure::TooLong.answer(&reader),
-        Err(_) => return Failure::BadForm.answer(&reader),
+        Err(refused) => return Failure::from(refused).answer(&reader),
     };
     let (deed, action) = match said.deed {
         Done::Acknowledge => (Deed::Acknowledge, "event.acknowledge"),

@@ -100,8 +100,7 @@ pub(super) async fn take(
 ) -> Response {
     let said = match form {
         Ok(Form(said)) => said,
-        Err(FormRejection::BytesRejection(_)) => return Failure::TooLong.answer(&reader),
-        Err(_) => return Failure::BadForm.answer(&reader),
+        Err(refused) => return Failure::from(refused).answer(&reader),
     };
     // A phone's keyboard makes lines; the text of an event is one.
     let text = said.text.split_whitespace().collect::<Vec<_>>().join(" ");
