@@ -398,6 +398,9 @@ fn nonsense_gets_a_short_answer() {
     let file = gateway.folder.path().join("long");
     fs::write(&file, "x".repeat(2 << 20)).unwrap();
     let long = format!("@{}", file.display());
+    let half = gateway.folder.path().join("more");
+    fs::write(&half, "x".repeat(80_000)).unwrap();
+    let more = format!("@{}", half.display());
     let names: Vec<String> = (0..150).map(|n| format!("X-Flood-{n}: 1")).collect();
     let mut flood: Vec<&str> = names.iter().flat_map(|name| ["-H", name.as_str()]).collect();
     let root = browser.url("/");
@@ -405,6 +408,7 @@ fn nonsense_gets_a_short_answer() {
     let (users, login, verdict) =
         (browser.url("/users"), browser.url("/login"), browser.url("/verdict"));
     for (why, args, expected) in [
+        ("80 kB from a session", &["-H", &*origin, "-d", &more, &users][..], &[413][..]),
         ("2 MB from a session", &["-H", &*origin, "-d", &long, &users][..], &[413][..]),
         ("2 MB from a stranger", &["-H", &*origin, "-d", &long, &login], &[400, 413]),
         ("not UTF-8", &["-H", &*origin, "-d", "name=%ff&password=%fe", &login], &[401]),

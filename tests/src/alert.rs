@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -14,7 +13,7 @@ use crate::peers::certificates::Authority;
 use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Listener, ask};
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{PATIENCE, command, gatehouse, lines, python, start, workspace};
+use crate::peers::{PATIENCE, audited, command, gatehouse, lines, python, start, workspace};
 
 fn webhook(address: &str, console: &str) -> String {
     format!(
@@ -105,24 +104,8 @@ async fn a_link_shows_first_acts_once_and_a_forged_one_does_nothing() {
     assert!(again.first.contains("410") && again.text().contains("used before"), "{}", again.first);
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("a link was refused"), "{log}");
-    let list = || {
-        let listed = std::process::Command::new(gatehouse())
-            .args(["audit", "list", "--json", "--config"])
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        String::from_utf8(listed.stdout).unwrap()
-    };
     let used = |line: &&str| line.contains("event.link") && line.contains(&event);
-    // A thread of its own writes it down.
-    let mut looks = tokio::time::interval(Duration::from_millis(200));
-    let written = async {
-        while list().lines().filter(used).count() == 0 {
-            looks.tick().await;
-        }
-    };
-    timeout(PATIENCE, written).await.expect("it is written down");
-    let listed = list();
+    let listed = audited(folder.path(), |told| told.lines().any(|line| used(&line))).await;
     assert_eq!(listed.lines().filter(used).count(), 1, "{listed}");
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::demo::ALONE;
@@ -86,14 +87,21 @@ async fn a_stream_that_is_cut_and_taken_up_again_tells_what_the_platform_is_told
         site.message().await;
     }
 
-    let last = seen.last().unwrap().to_string();
+    let last = seen.last().unwrap().0.to_string();
     seen.extend(records(&site, &token, &last, 4).await);
 
-    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    let sequences: Vec<u64> = seen.iter().map(|(sequence, _)| *sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
+    let mut journal = command(gatehouse());
+    journal.args(["events", "export", "--config", "."]).current_dir(site.folder.path());
+    let told = String::from_utf8(journal.output().await.unwrap().stdout).unwrap();
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let streamed: Vec<Value> = seen.into_iter().map(|(_, message)| message).collect();
+    assert_eq!(streamed, told[..6]);
 }
 
-/// The sequences of so many records after that one; then the connection is torn off.
-async fn records(site: &Site, token: &str, last: &str, many: usize) -> Vec<u64> {
+/// So many records after that one, each with its sequence; then the connection is torn off.
+async fn records(site: &Site, token: &str, last: &str, many: usize) -> Vec<(u64, Value)> {
     let mut curl = start(
         command("curl")
             .args(["-sN", "-H", &format!("Authorization: Bearer {token}")])
@@ -102,7 +110,7 @@ async fn records(site: &Site, token: &str, last: &str, many: usize) -> Vec<u64> 
             .stdout(Stdio::piped()),
     );
     let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();
-    let (mut found, mut is_record) = (Vec::new(), false);
+    let (mut found, mut is_record, mut sequence) = (Vec::new(), false, 0);
     while found.len() < many {
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
         let line = line.expect("the stream goes on");
@@ -111,7 +119,10 @@ async fn records(site: &Site, token: &str, last: &str, many: usize) -> Vec<u64> 
             None => is_record,
         };
         if let Some(id) = line.strip_prefix("id: ").filter(|_| is_record) {
-            found.push(id.parse().unwrap());
+            sequence = id.parse().unwrap();
+        }
+        if let Some(data) = line.strip_prefix("data: ").filter(|_| is_record) {
+            found.push((sequence, serde_json::from_str(data).unwrap()));
         }
     }
     found

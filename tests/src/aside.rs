@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::peers::gateway::{Running, configure, is_up, run};
 use crate::peers::http::ask;
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{command, gatehouse, token};
+use crate::peers::{PATIENCE, audited, command, gatehouse, token};
 
 const TORN: &str = "[scene.fire]\nstatus = \"off\nby = ";
 const TYPE: &str = "[device-type]\nid = \"tor";
@@ -53,13 +55,23 @@ async fn torn_settings_and_devices_of_the_console_are_set_aside_whole_and_the_bo
     assert!(page.contains("cannot be used, so the configuration's own files rule"), "{page}");
     let chinese = format!("{bearer}Accept-Language: zh\r\n");
     assert!(ask(&console, "GET", "/", &chinese).await.text().contains("控制台上的设置无法使用"));
-    let listed = command(gatehouse())
-        .args(["events", "list", "--json", "--config"])
-        .arg(folder.path())
-        .output();
-    let listed = String::from_utf8(listed.await.unwrap().stdout).unwrap();
-    let event: Value = serde_json::from_str(listed.lines().next().unwrap_or("null")).unwrap();
-    assert_eq!(event["data"]["scene"], "settings-set-aside", "{listed}");
+    audited(folder.path(), |told| told.contains("configuration.set-aside")).await;
+    let told = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            looks.tick().await;
+            let listed = command(gatehouse())
+                .args(["events", "list", "--json", "--config"])
+                .arg(folder.path())
+                .output();
+            let listed = String::from_utf8(listed.await.unwrap().stdout).unwrap();
+            if let Some(line) = listed.lines().next() {
+                return serde_json::from_str::<Value>(line).unwrap();
+            }
+        }
+    };
+    let event = timeout(PATIENCE, told).await.expect("an event");
+    assert_eq!(event["data"]["scene"], "settings-set-aside", "{event}");
     drop(first);
 
     let _second = Running(run(folder.path()));

@@ -64,6 +64,11 @@ impl State {
     }
 }
 
+/// What stood before something was installed on trial.
+#[derive(Debug)]
+#[must_use = "what is installed on trial is settled or taken back"]
+pub struct Before(State);
+
 /// What a bundle is installed as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -136,6 +141,19 @@ impl Installed {
         terms: Terms,
         judge: impl FnOnce(&Layer) -> Result<(), BundleError>,
     ) -> Result<Layer, BundleError> {
+        let (layer, _before) = self.install_on_trial(file, trust, terms, judge)?;
+        self.settle()?;
+        Ok(layer)
+    }
+
+    /// The same, and nothing is removed: [`Self::settle`] does that, [`Self::take_back`] undoes it.
+    pub fn install_on_trial(
+        &self,
+        file: &Path,
+        trust: &Trust,
+        terms: Terms,
+        judge: impl FnOnce(&Layer) -> Result<(), BundleError>,
+    ) -> Result<(Layer, Before), BundleError> {
         let _lock = self.lock()?;
         let state = self.state()?;
         let mut bytes = BufReader::new(File::open(file).map_err(unreadable(file))?);
@@ -163,14 +181,27 @@ impl Installed {
         // A damaged copy of the same bundle, at most.
         remove(&folder)?;
         fs::rename(&incoming, &folder).map_err(unwritable(&folder))?;
-        self.stand(&if terms.beside {
+        let before = Before(state.clone());
+        self.write(&if terms.beside {
             State { candidate: Some(Candidate { id, at: now_ms() }), ..state }
         } else {
             let previous = state.current.filter(|current| *current != id).or(state.previous);
             let candidate = state.candidate.filter(|candidate| candidate.id != id);
             State { current: Some(id), previous, candidate, promoted: None }
         })?;
-        Ok(layer(folder))
+        Ok((layer(folder), before))
+    }
+
+    /// What was installed on trial stays; what nothing names any more is removed.
+    pub fn settle(&self) -> Result<(), BundleError> {
+        let _lock = self.lock()?;
+        self.sweep(&self.state()?)
+    }
+
+    /// All is as it was before something was installed on trial.
+    pub fn take_back(&self, before: &Before) -> Result<(), BundleError> {
+        let _lock = self.lock()?;
+        self.stand(&before.0)
     }
 
     /// Puts the candidate in the place of the one that stands, after it was judged.
@@ -281,6 +312,11 @@ impl Installed {
     }
 
     fn stand(&self, state: &State) -> Result<(), BundleError> {
+        self.write(state)?;
+        self.sweep(state)
+    }
+
+    fn write(&self, state: &State) -> Result<(), BundleError> {
         let (path, partial) = (self.0.join(STATE), self.0.join(".state"));
         let written = File::create(&partial).and_then(|mut file| {
             file.write_all(&serde_json::to_vec(state)?)?;
@@ -290,7 +326,11 @@ impl Installed {
             fs::rename(&partial, &path)?;
             File::open(&self.0)?.sync_all()
         });
-        written.map_err(unwritable(&path))?;
+        written.map_err(unwritable(&path))
+    }
+
+    /// Removes the folders that the state does not name.
+    fn sweep(&self, state: &State) -> Result<(), BundleError> {
         for entry in fs::read_dir(&self.0).map_err(unreadable(&self.0))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_kept = state.ids().any(|id| *id == name);

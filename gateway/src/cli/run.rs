@@ -225,10 +225,15 @@ async fn install(
 ) -> anyhow::Result<Value> {
     let from = folder.to_owned();
     let install = move || bundle::install_running(&from, &file, shadow);
-    let layer = tokio::task::spawn_blocking(install).await??;
-    if let Err(why) = reload(running, folder).await {
-        let from = folder.to_owned();
-        tokio::task::spawn_blocking(move || bundle::take_back(&from, shadow)).await??;
+    let (installed, layer, before) = tokio::task::spawn_blocking(install).await??;
+    let in_effect = reload(running, folder).await;
+    let is_in_effect = in_effect.is_ok();
+    let end = move || if is_in_effect { installed.settle() } else { installed.take_back(&before) };
+    let ended = tokio::task::spawn_blocking(end).await.map_err(anyhow::Error::from);
+    if let Err(error) = ended.and_then(|ended| Ok(ended?)) {
+        tracing::error!(is_in_effect, "the bundles' folder is not as it should be: {error:#}");
+    }
+    if let Err(why) = in_effect {
         bail!(why);
     }
     let Layer { folder: _, title, signer } = layer;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::extract::Extension;
+use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use gatehouse_core::community::quantity::Language;
@@ -298,6 +299,15 @@ impl Failure {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
+    }
+}
+
+impl From<FormRejection> for Failure {
+    fn from(refused: FormRejection) -> Self {
+        match refused {
+            FormRejection::BytesRejection(_) => Self::TooLong,
+            _ => Self::BadForm,
+        }
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (installs, _) = mpsc::channel(1);
         let fetching = Fetching { folder: folder.path().join("bundles"), ca_file: None, installs };
-        let file = fetching.fetch(&uri, sha256, Duration::from_secs(2));
+        let file = fetching.fetch(&uri, sha256, Duration::from_mins(1));
         let bytes = file.map(|file| fs::read(&file.0).unwrap());
         let left = fs::read_dir(&fetching.folder).map_or(0, Iterator::count);
         assert_eq!(left, 0, "nothing is left behind");
@@ -231,8 +231,13 @@ mod tests {
                 b"",
                 "elsewhere",
             ),
-            ("it is no HTTP", b"hello\r\n\r\n", b"", ""),
-            ("it never ends", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", &ZEROS, ""),
+            ("it is no HTTP", b"hello\r\n\r\n", b"", "http"),
+            (
+                "it never ends",
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+                &ZEROS,
+                "longer than",
+            ),
         ];
         for (why, says, more, expected) in cases {
             let Err(Refusal::NotFetched { reason }) = fetched(says, more, ABC) else {

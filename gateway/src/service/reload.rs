@@ -121,10 +121,19 @@ impl Running {
             c.origins = origins;
         });
         // The store and what else was opened at start stays with what it was opened with.
-        let GatewayConfig { evidence, store, uplink, console, alerts, channels, .. } =
-            self.config.clone();
-        self.config =
-            GatewayConfig { evidence, store, uplink, console, alerts, channels, ..config };
+        let GatewayConfig {
+            evidence, store, uplink, console, alerts, channels, bays_webhooks, ..
+        } = self.config.clone();
+        self.config = GatewayConfig {
+            evidence,
+            store,
+            uplink,
+            console,
+            alerts,
+            channels,
+            bays_webhooks,
+            ..config
+        };
         Ok(())
     }
 
@@ -160,6 +169,7 @@ fn needs_restart(old: &GatewayConfig, new: &GatewayConfig) -> impl Iterator<Item
         ("evidence", old.evidence != new.evidence),
         ("alerts", old.alerts != new.alerts),
         ("channel", old.channels != new.channels),
+        ("bays-webhook", old.bays_webhooks != new.bays_webhooks),
         ("gateway.language", old.gateway.language != new.gateway.language),
         ("bundles.ca-file", old.bundles.ca_file != new.bundles.ca_file),
         ("models.onnxruntime", old.models.onnxruntime != new.models.onnxruntime),

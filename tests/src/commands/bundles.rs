@@ -10,7 +10,7 @@ use tokio::process::Child;
 
 use super::things::ODD;
 use super::town::{Town, kind};
-use crate::peers::{command, gatehouse, lines, python, start, workspace};
+use crate::peers::{audited, command, gatehouse, lines, python, start, workspace};
 
 /// A town, and where its bundles lie.
 struct Market {
@@ -126,15 +126,33 @@ async fn a_bundle_is_fetched_installed_and_in_effect_while_the_gateway_runs() {
     }
     assert_eq!(market.title("plug-2").await, "ours", "what was active goes on");
 
+    // Sound, but not while it runs: all is as it was, on the disk too.
+    let (newer, of_newer) = market.makes("vendor", "4.0", ODD);
+    let (state, configuration) =
+        (market.town.path("data/bundles/state"), market.town.path("gateway.toml"));
+    let (stood, kept) = (fs::read(&state).unwrap(), fs::read_to_string(&configuration).unwrap());
+    let other = kept.replacen("township = \"", "township = \"new-", 1);
+    assert_ne!(other, kept);
+    fs::write(&configuration, other).unwrap();
+    let reply = market.installs(&newer, &of_newer).await;
+    fs::write(&configuration, kept).unwrap();
+    assert_eq!(kind(&reply), "not-installed", "{reply}");
+    assert!(reply["message"].as_str().unwrap().contains("cannot change while"), "{reply}");
+    assert_eq!(fs::read(&state).unwrap(), stood);
+    assert_eq!(market.active().await, "site 1.0");
+
     let plain = json!({ "url": "http://township.example/b", "sha256": sha256 });
     let plain = Town::command("plain", "bundle.install", &plain);
     let plain = market.town.sign(&plain).await;
     assert_eq!(kind(&market.town.ask(&plain).await), "malformed");
     assert_eq!(market.active().await, "site 1.0");
-    let told = market.town.program(&["audit", "list", "--config", ".", "--action", "bundle."]);
-    let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines.len(), 9, "{told}");
-    assert!(lines[0].contains(&sha256) && lines[0].contains("platform:"), "{told}");
+    let is_bundle = |line: &&str| line.contains("\"bundle.");
+    let are_there = |told: &str| told.lines().filter(is_bundle).count() >= 10;
+    let told = audited(&market.town.path("."), are_there).await;
+    let lines: Vec<&str> = told.lines().filter(is_bundle).collect();
+    assert_eq!(lines.len(), 10, "{told}");
+    let first = lines.iter().find(|line| line.contains(&sha256));
+    assert!(first.is_some_and(|line| line.contains("platform:")), "{told}");
     market.town.stop().await;
 }
 

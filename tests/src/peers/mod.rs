@@ -77,3 +77,21 @@ pub(crate) fn token(config: &Path, scope: &str) -> String {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
+
+/// The audit log of the gateway whose configuration lies there, once it has what is wanted: a thread of its own
+/// writes it.
+pub(crate) async fn audited(config: &Path, has: impl Fn(&str) -> bool) -> String {
+    let mut looks = tokio::time::interval(Duration::from_millis(200));
+    let mut told = String::new();
+    let written = async {
+        while !has(&told) {
+            looks.tick().await;
+            let mut list = command(gatehouse());
+            list.args(["audit", "list", "--json", "--config", "."]).current_dir(config);
+            told = String::from_utf8(list.output().await.unwrap().stdout).unwrap();
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, written).await;
+    assert!(in_time.is_ok(), "{told}");
+    told
+}

@@ -143,3 +143,45 @@ fn an_older_version_is_refused_unless_it_is_meant_and_going_back_stays_possible(
     let other = pack::sign(&site.path("o"), &site.signer(), Some(site.path("o.bundle"))).unwrap().0;
     site.install(&other).unwrap();
 }
+
+#[test]
+fn what_was_installed_on_trial_and_taken_back_leaves_all_as_it_was() {
+    let site = Site::new();
+    site.install(&site.sign("1.0")).unwrap();
+    site.beside(&site.sign("2.0")).unwrap();
+    site.promote().unwrap();
+    site.beside(&site.sign("3.0")).unwrap();
+    let what = || {
+        let installed = site.installed();
+        let runs = (installed.run_of_promoted(), installed.run_of_candidate());
+        let mut folders: Vec<_> =
+            fs::read_dir(installed.folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        (site.current(), site.previous(), site.candidate(), runs, folders)
+    };
+    let before = what();
+
+    for terms in [BESIDE, Terms::default()] {
+        let (file, trust) = (site.sign("4.0"), site.trust());
+        let on_trial = site.installed().install_on_trial(&file, &trust, terms, |_| Ok(()));
+        let (layer, stood) = on_trial.unwrap();
+        assert!(layer.folder.exists());
+        assert_ne!(what(), before);
+        site.installed().take_back(&stood).unwrap();
+        assert_eq!(what(), before);
+    }
+}
+
+#[test]
+fn what_was_installed_on_trial_and_settled_removes_what_nothing_names_any_more() {
+    let site = Site::new();
+    site.beside(&site.sign("2.0")).unwrap();
+    let (file, trust) = (site.sign("3.0"), site.trust());
+    let on_trial = site.installed().install_on_trial(&file, &trust, BESIDE, |_| Ok(()));
+    let _settled = on_trial.unwrap();
+    site.installed().settle().unwrap();
+    let names = fs::read_dir(site.installed().folder()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let bundles: Vec<_> = names.filter(|name| name.starts_with("air")).collect();
+    assert!(bundles.len() == 1 && bundles[0].contains("3.0"), "{bundles:?}");
+}

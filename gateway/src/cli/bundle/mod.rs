@@ -17,7 +17,7 @@ use anyhow::Context;
 use super::check::{Faults, Over, load_all};
 use super::{INVALID, check};
 use crate::bundle::head::Head;
-use crate::bundle::installed::{Installed, Layer, Terms};
+use crate::bundle::installed::{Before, Installed, Layer, Terms};
 use crate::bundle::keys::{self, Signer, Trust};
 use crate::bundle::{BundleError, pack};
 use crate::config::GatewayConfig;
@@ -121,7 +121,8 @@ fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json:
         Action::Install { file, shadow, older } => {
             let terms = Terms { beside: *shadow, may_be_older: *older };
             let refused = || format!("{} is refused; nothing has changed", file.display());
-            let layer = install(&args.config, config, file, terms).with_context(refused)?;
+            let judge = |layer: &Layer| judge_as(&args.config, layer, terms);
+            let layer = installed.install(file, &trust, terms, judge).with_context(refused)?;
             let place = if *shadow { "candidate" } else { "installed" };
             serde_json::json!({
                 place: layer.title, "signed-by": layer.signer, "folder": layer.folder, "note": then
@@ -137,38 +138,26 @@ fn of_gateway(args: &Args, config: &GatewayConfig) -> anyhow::Result<serde_json:
     })
 }
 
-/// Puts the configuration with this bundle through all that `check` does, and installs it.
-fn install(
+/// Puts the configuration with this bundle through all that `check` does.
+fn judge_as(folder: &Path, layer: &Layer, terms: Terms) -> Result<(), BundleError> {
+    judge(folder, Some(layer))?;
+    if terms.beside { judge_beside(folder, layer) } else { Ok(()) }
+}
+
+/// Installs a bundle for a gateway that runs, never an older one: [`Installed::settle`] when it is in effect,
+/// [`Installed::take_back`] when it cannot be.
+pub(super) fn install_running(
     folder: &Path,
-    config: &GatewayConfig,
     file: &Path,
-    terms: Terms,
-) -> Result<Layer, BundleError> {
-    let trust = Trust::read(&config.bundles.trusted_keys)?;
-    Installed::below(&config.store.path).install(file, &trust, terms, |layer| {
-        judge(folder, Some(layer))?;
-        if terms.beside { judge_beside(folder, layer) } else { Ok(()) }
-    })
-}
-
-/// The same for a gateway that runs: never an older one, and `take_back` when it cannot be loaded.
-pub(super) fn install_running(folder: &Path, file: &Path, shadow: bool) -> anyhow::Result<Layer> {
-    let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
-    let terms = Terms { beside: shadow, may_be_older: false };
-    Ok(install(folder, &gateway.config, file, terms)?)
-}
-
-/// Undoes [`install_running`].
-pub(super) fn take_back(folder: &Path, shadow: bool) -> anyhow::Result<()> {
+    shadow: bool,
+) -> anyhow::Result<(Installed, Layer, Before)> {
     let gateway = check::load_gateway(folder).map_err(|faults| anyhow::anyhow!(faults.plain()))?;
     let trust = Trust::read(&gateway.config.bundles.trusted_keys)?;
     let installed = Installed::below(&gateway.config.store.path);
-    if shadow {
-        installed.drop_candidate()?;
-    } else {
-        installed.go_back(&trust, |_| Ok(()))?;
-    }
-    Ok(())
+    let terms = Terms { beside: shadow, may_be_older: false };
+    let judge = |layer: &Layer| judge_as(folder, layer, terms);
+    let (layer, before) = installed.install_on_trial(file, &trust, terms, judge)?;
+    Ok((installed, layer, before))
 }
 
 /// Goes back from a promoted bundle that broke its budget; gives the name of what is back.

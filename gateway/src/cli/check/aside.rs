@@ -73,8 +73,10 @@ fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         .find(|to| !to.exists())
         .ok_or(io::ErrorKind::AlreadyExists)?;
     fs::rename(path, &to)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
+    // It lies aside already; after a power cut it may be found in its old place again, and go aside again.
+    let synced = path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+    if let Err(error) = synced {
+        tracing::warn!(path = %to.display(), %error, "is aside, and may not be after a power cut");
     }
     Ok(to)
 }
