@@ -1,13 +1,13 @@
 //! A picture, or a region of it, as a model wants to see it.
 //!
-//! [`Input`] keeps its room from picture to picture. The pixels are those that `OpenCV`'s `resize` gives,
-//! because that is what the networks were trained and are compared with.
+//! [`Input`] keeps its room from picture to picture.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::manifest::{Colour, Filter, Fit, Layout, PictureInput};
 use crate::picture::Picture;
+use crate::resize::Linear;
 use crate::seen::Region;
 
 /// Where what is shown of a picture lies in the input, in pixels of the input.
@@ -42,6 +42,7 @@ pub struct Input {
     spec: PictureInput,
     /// What each value of a pixel becomes, by channel of the tensor.
     becomes: [[f32; 256]; 3],
+    linear: Linear,
     resizer: Resizer,
     /// Red, green, blue; as many pixels of the input as the picture takes up.
     shown: Vec<u8>,
@@ -63,7 +64,15 @@ impl Input {
         });
         let [width, height] = *spec.size.get_ref();
         let tensor = vec![0.0; width * height * 3];
-        Self { spec, becomes, resizer: Resizer::new(), shown: Vec::new(), tensor, last: None }
+        Self {
+            spec,
+            becomes,
+            linear: Linear::default(),
+            resizer: Resizer::new(),
+            shown: Vec::new(),
+            tensor,
+            last: None,
+        }
     }
 
     pub fn shape(&self) -> [usize; 4] {
@@ -179,6 +188,16 @@ impl Input {
         shown: &mut [u8],
         [width, height]: [usize; 2],
     ) -> Result<(), NoInput> {
+        if self.spec.filter == Filter::Linear {
+            self.linear.resize(
+                picture.rgb(),
+                picture.width(),
+                [x, y, w, h],
+                shown,
+                [width, height],
+            );
+            return Ok(());
+        }
         let no = |why: &dyn ToString| NoInput(format!("{width} x {height}: {}", why.to_string()));
         let side = |side: usize| u32::try_from(side).map_err(|e| no(&e));
         let (from_w, from_h) = (side(picture.width())?, side(picture.height())?);
@@ -186,10 +205,7 @@ impl Input {
             ImageRef::new(from_w, from_h, picture.rgb(), PixelType::U8x3).map_err(|e| no(&e))?;
         let mut target = Image::from_slice_u8(side(width)?, side(height)?, shown, PixelType::U8x3)
             .map_err(|e| no(&e))?;
-        let filter = match self.spec.filter {
-            Filter::Linear => ResizeAlg::Interpolation(FilterType::Bilinear),
-            Filter::Antialiased => ResizeAlg::Convolution(FilterType::Bilinear),
-        };
+        let filter = ResizeAlg::Convolution(FilterType::Bilinear);
         let options = ResizeOptions::new().resize_alg(filter).crop(x, y, w, h).use_alpha(false);
         self.resizer.resize(&source, &mut target, &options).map_err(|e| no(&e))
     }

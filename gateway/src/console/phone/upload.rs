@@ -4,7 +4,6 @@
 //! written as it came. Where pictures are not taken, [`super::super::guard`] refuses such a form unread.
 
 use axum::body::to_bytes;
-use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest as _, Request};
 use axum::http::header;
 use serde::de::DeserializeOwned;
@@ -39,8 +38,7 @@ impl<T: DeserializeOwned> Sent<T> {
         if !is_multipart(&kind) {
             return match Form::from_request(request, &()).await {
                 Ok(Form(said)) => Ok(Self { said, picture: None }),
-                Err(FormRejection::BytesRejection(_)) => Err(Failure::TooLong),
-                Err(_) => Err(Failure::BadForm),
+                Err(refused) => Err(Failure::from(refused)),
             };
         }
         let body = to_bytes(request.into_body(), MOST).await.map_err(|_| Failure::TooLong)?;
