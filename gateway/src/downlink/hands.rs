@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatehouse_core::command::task::{EventArgs, InstallArgs, Task, WriteArgs};
+use gatehouse_core::command::task::{EventArgs, Task, WriteArgs};
 use gatehouse_core::command::{Name, Refusal};
 use gatehouse_core::event::action::{Action, Actor, Deed, Drill, NotDone, Side};
 use gatehouse_core::pipeline::Write;
@@ -41,7 +41,7 @@ struct DrillArgs {
 }
 
 impl Hands {
-    /// Does it; gives what there is to tell.
+    /// Does it; gives what there is to tell. [`Task::Install`] takes minutes.
     pub(super) async fn carry_out(&self, task: Task, who: &str) -> Result<Value, Refusal> {
         match task {
             Task::Confirm(ranges) => self.confirm(ranges).await,
@@ -50,13 +50,8 @@ impl Hands {
             Task::Drill(args) => self.drill(args, who).await,
             Task::Write(args) => self.write(args).await,
             Task::Snapshot => Err(Refusal::NoCamera),
-            Task::Install(args) => self.install(args).await,
+            Task::Install(args) => self.fetching.install(args).await,
         }
-    }
-
-    /// Takes minutes.
-    pub(super) async fn install(&self, args: InstallArgs) -> Result<Value, Refusal> {
-        self.fetching.install(args).await
     }
 
     async fn confirm(&self, ranges: Vec<(u64, u64)>) -> Result<Value, Refusal> {
