@@ -490,8 +490,13 @@ async fn style_and_script_are_kept_by_the_browser_and_stay_small() {
 
     assert!(style.header("cache-control").unwrap().contains("immutable"));
     assert_eq!((again.status, &*again.body), (304, ""));
-    let script = served.ask("GET", "/static/live.js", "", "").await;
-    assert!(style.body.len() + script.body.len() < 60_000);
+    let mut size = style.body.len();
+    for script in ["live.js", "keys.js", "voice.js"] {
+        let script = served.ask("GET", &format!("/static/{script}"), "", "").await;
+        assert_eq!(script.status, 200);
+        size += script.body.len();
+    }
+    assert!(size < 60_000, "{size}");
     served.end().await;
 }
 
