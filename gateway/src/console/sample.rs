@@ -39,7 +39,7 @@ unit = "1"
 "#;
 
 /// When the samples are made.
-pub(super) const NOW: Timestamp = Timestamp(1_767_225_600_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
 const AREAS: [(&str, &str, &str); 4] = [
     ("east", "东区", "East"),
