@@ -299,7 +299,5 @@ async fn a_resident_is_told_what_stands_in_the_way_and_is_asked_in_this_round_al
     let link = site.question(&event, &bearer).await;
     site.command(&["events", "close", &event, "--by", "li"]).await.unwrap();
     let no = site.post(&link, "fixed=no").await;
-    let told = no.text();
-    assert_eq!(status(&no), "409", "{told}");
-    assert!(told.contains("the event was closed meanwhile") && !told.contains("sensor"), "{told}");
+    assert!(status(&no) == "200" && no.text().contains("open again"), "{}", no.text());
 }

@@ -228,3 +228,21 @@ pub(in crate::console) fn offer(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resident_is_told_what_truly_stands_in_the_way() {
+        let told = |why| {
+            let told = in_the_way(&NotDone::NotNow { stage: Stage::Closed, why })?;
+            Some(told(PhoneWords::of(Language::En)))
+        };
+        assert!(told(NotNow::StillSeen).unwrap().contains("the sensor does not find it over yet"));
+        let over = told(NotNow::Over).unwrap();
+        assert!(over.contains("closed meanwhile") && !over.contains("sensor"), "{over}");
+        assert_eq!(told(NotNow::Unreviewed), None, "said as to everybody");
+        assert!(in_the_way(&NotDone::TooLong).is_none());
+    }
+}
