@@ -119,6 +119,8 @@ impl Running {
             c.missing.clear();
             c.bundle = bundle.map(|layer| layer.title);
             c.origins = origins;
+            // Whoever loads it anew knows of it, and the configuration is whole without.
+            c.set_aside = None;
         });
         // The store and what else was opened at start stays with what it was opened with.
         let GatewayConfig {

@@ -59,7 +59,7 @@ pub(super) async fn page(
 ) -> Response {
     let snapshot = console.snapshot();
     let (language, words) = (reader.language, PhoneWords::of(reader.language));
-    let notice = told.notice.parse().ok().and_then(|number| console.notices.take(number));
+    let notice = console.notices.take(&visitor.owner(), &told.notice);
     let mut all: Vec<Errand> = sent(&snapshot, &visitor)
         .filter(|event| event.data.handling.stage < Stage::Handled)
         .map(|event| errand(&event.data))
@@ -191,7 +191,7 @@ pub(super) async fn act(
         }
     };
     shown(&console).await;
-    let number = console.notices.put(notice);
+    let number = console.notices.put(visitor.owner(), notice);
     Redirect::to(&with(&visitor.errands, "notice", &number.to_string())).into_response()
 }
 
