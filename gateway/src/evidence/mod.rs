@@ -139,6 +139,12 @@ impl Evidence {
         self.find(event).is_ok_and(|found| found.is_some())
     }
 
+    /// How many stills are kept now. Blocks on the disk.
+    pub fn many(&self) -> Result<usize, NoStill> {
+        let stills = self.newest_first()?.into_iter();
+        Ok(stills.filter(|(_, path)| path.extension().is_some_and(|end| end == "jpg")).count())
+    }
+
     /// Removes what has been kept for long enough, and the oldest of what is too much; gives how many.
     /// Blocks on the disk.
     pub fn expire(&self, now: Timestamp) -> Result<usize, NoStill> {

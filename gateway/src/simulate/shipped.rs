@@ -61,10 +61,16 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/scenes/smoke-heat.toml",
     "config/scenes/water-leak.toml",
     "config/scenes/water-level.toml",
+    "models/face/model.onnx",
+    "models/face/model.toml",
     "models/forecast/model.onnx",
     "models/forecast/model.toml",
     "models/limit-forecast/model.onnx",
     "models/limit-forecast/model.toml",
+    "models/person/model.onnx",
+    "models/person/model.toml",
+    "models/road-users/model.onnx",
+    "models/road-users/model.toml",
 ];
 
 /// Writes everything below `folder`, as in the repository; returns the configuration's folder.
