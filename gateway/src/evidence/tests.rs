@@ -1,3 +1,5 @@
+//! Stills kept, found again, attached and thrown away when their time is over.
+
 use super::*;
 use gatehouse_sight::mask::mask;
 use gatehouse_sight::picture::Picture;
