@@ -35,7 +35,7 @@ pub(super) struct Seat {
     pub(super) asked: Option<i64>,
 }
 
-/// By position of the camera; one that is not there to be read sends nothing.
+/// By position of the camera; at one that is not read nobody sits.
 pub(super) fn posts(
     config: &GatewayConfig,
     community: &Community,
@@ -57,6 +57,7 @@ pub(super) fn posts(
                 .devices
                 .iter()
                 .enumerate()
+                .filter(|_| config.is_some())
                 .filter(|(_, device)| device.sight().is_some_and(|s| s.camera == camera.index))
                 .map(|(index, device)| seat(DeviceIndex(index), device, models))
                 .collect(),
