@@ -24,7 +24,7 @@ use crate::config::camera::{CameraAccess, CameraConfig};
 const DEVICE_TYPE: &str = "yard-camera";
 /// Fetched this often in the world's time, however fast that of the play runs: a model takes some hundredths
 /// of a second for each.
-const EVERY: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(400);
 /// In the time of the play: a picture older than half a minute shows nothing of now.
 const AT_MOST: Duration = Duration::from_secs(20);
 

@@ -25,6 +25,7 @@ use crate::console::page::{csrf, translated};
 use crate::console::words::phone::PhoneWords;
 use crate::console::words::scenes::category;
 use crate::console::{Console, Snapshot};
+use crate::evidence;
 
 /// Letters of what somebody saw.
 const LONGEST: usize = 300;
@@ -141,7 +142,7 @@ pub(super) async fn take(
         Ok(data) => {
             console.note(&visitor.name, "event.report", &acted.event, Outcome::Done, &about);
             if let Some(still) = still {
-                let name = acted.event.clone();
+                let name = evidence::sent(&acted.event);
                 console.keep_still(&visitor, &acted.event, name, still).await;
             }
             taken(&snapshot, data, &visitor, language)
