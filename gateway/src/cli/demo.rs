@@ -166,9 +166,9 @@ impl Stage {
         };
         config.evidence = Some(EvidenceConfig { keep: KEEP, basis: basis.to_owned() });
         let events = township(config, &play.stop).await?;
-        let fed = config.cameras.first().map(|camera| camera.id.clone());
+        let camera = config.cameras.first().map(|camera| camera.id.clone());
         let evidence = Evidence::in_store(&config.store.path, KEEP.0);
-        Ok(Self { play, site, sensors, fed, evidence, events })
+        Ok(Self { play, site, sensors, fed: camera, evidence, events })
     }
 
     /// What a scene that is off would see, or what waits for a person's yes, never reaches the platform.
