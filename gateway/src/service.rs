@@ -295,6 +295,11 @@ pub async fn start(
 }
 
 impl Running {
+    /// How the cameras do, also after the end.
+    pub fn tallies(&self) -> crate::sight::Tallies {
+        self.ground.tallies.clone()
+    }
+
     /// What is configured, as it is in effect.
     pub fn community(&self) -> Arc<Community> {
         self.community.borrow().clone()

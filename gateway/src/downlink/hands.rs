@@ -103,7 +103,7 @@ impl Hands {
             let evidence = self.pictures.evidence.clone();
             let evidence = evidence.ok_or_else(|| no_still_now(&NoStillNow::NotAllowed))?;
             let id = event.clone();
-            let read = tokio::task::spawn_blocking(move || evidence.still(&id)).await;
+            let read = tokio::task::spawn_blocking(move || evidence.of_event(&id)).await;
             let read = read.map_err(|error| Refusal::Failed { reason: error.to_string() })?;
             let still = read.map_err(|error| match error {
                 NoStill::NotKept(event) => Refusal::NotKept { event },

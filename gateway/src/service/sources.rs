@@ -148,7 +148,8 @@ impl Ground {
     ) -> anyhow::Result<(Vec<Camera>, Published)> {
         let (mut cameras, mut published) = (Vec::new(), Published::new());
         let Some(sight) = sight else { return Ok((cameras, published)) };
-        for (camera, config) in community.cameras().zip(&config.cameras) {
+        for camera in community.cameras() {
+            let Some(config) = config.camera(camera.id) else { continue };
             let around = Surroundings {
                 slots: Arc::clone(&sight.slots),
                 busy: sight.busy.clone(),

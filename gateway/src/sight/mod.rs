@@ -100,8 +100,15 @@ impl Sight {
         if config.cameras.is_empty() && !masks {
             return (None, Vec::new());
         }
-        let mut names: Vec<&str> =
-            community.devices.iter().filter_map(|d| d.device_type.picture_model()).collect();
+        let mut names: Vec<&str> = community
+            .cameras()
+            .filter(|camera| config.camera(camera.id).is_some())
+            .flat_map(|camera| {
+                let devices = community.devices.iter();
+                devices.filter(move |d| d.sight().is_some_and(|s| s.camera == camera.index))
+            })
+            .filter_map(|device| device.device_type.picture_model())
+            .collect();
         if masks {
             let installed = masking::MASKS.into_iter().filter(|name| shelves.find(name).is_some());
             names.extend(installed);
@@ -111,7 +118,7 @@ impl Sight {
         let library = config.models.onnxruntime.as_deref();
         let (models, missing) = PictureModels::open(shelves, names, library);
         let posts = posts::posts(config, community, &models);
-        let slots = Arc::new(Slots::new(config.cameras.len()));
+        let slots = Arc::new(Slots::new(community.cameras().count()));
         (Some(Self { slots, busy: Busy::default(), models, posts }), missing)
     }
 

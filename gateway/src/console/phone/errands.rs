@@ -178,7 +178,7 @@ pub(super) async fn act(
             note(Outcome::Done, &said.note);
             if let Some(still) = still {
                 let name = match said.deed {
-                    Done::Acknowledge => said.event.clone(),
+                    Done::Acknowledge => evidence::sent(&said.event),
                     Done::Handle => evidence::proof(&said.event),
                 };
                 console.keep_still(&visitor, &said.event, name, still).await;

@@ -25,6 +25,7 @@ use crate::console::page::{csrf, translated};
 use crate::console::words::phone::PhoneWords;
 use crate::console::words::scenes::category;
 use crate::console::{Console, Snapshot};
+use crate::evidence;
 
 /// Letters of what somebody saw.
 const LONGEST: usize = 300;
@@ -147,7 +148,8 @@ pub(super) async fn take(
     };
     console.note(&visitor.name, "event.report", &acted.event, Outcome::Done, &about);
     if let Some(still) = still {
-        console.keep_still(&visitor, &acted.event, acted.event.clone(), still).await;
+        let name = evidence::sent(&acted.event);
+        console.keep_still(&visitor, &acted.event, name, still).await;
     }
     let words = PhoneWords::of(language);
     let body = html! {

@@ -55,8 +55,10 @@ pub(in crate::console) struct CameraWords {
     pub no_reload: &'static str,
 
     pub still: &'static str,
+    pub sent: &'static str,
     pub proof: &'static str,
     pub still_alt: &'static str,
+    pub sent_alt: &'static str,
     pub proof_alt: &'static str,
     pub still_gone: &'static str,
     pub noted: &'static str,
@@ -208,8 +210,10 @@ static EN: CameraWords = CameraWords {
                 be drawn here.",
 
     still: "Still of the event",
+    sent: "Picture that was sent",
     proof: "How it was left",
     still_alt: "Masked still of the event; people, faces and number plates are pixelated",
+    sent_alt: "Masked picture that somebody sent; people, faces and number plates are pixelated",
     proof_alt: "Masked picture of how it was left; people, faces and number plates are pixelated",
     still_gone: "There was a still; it was removed when its time was over.",
     noted: "Everybody who opens this page while a still is kept stands in the audit log.",
@@ -270,8 +274,10 @@ static ZH: CameraWords = CameraWords {
     no_reload: "此网关运行中不会重新读取配置（演示），因此不能在此绘制。",
 
     still: "事件画面",
+    sent: "随报送来的照片",
     proof: "处置后的照片",
     still_alt: "已遮挡的事件画面；人、人脸和车牌均已打码",
+    sent_alt: "已遮挡的来报照片；人、人脸和车牌均已打码",
     proof_alt: "已遮挡的处置照片；人、人脸和车牌均已打码",
     still_gone: "曾有画面，已按保存期限删除。",
     noted: "保存有画面期间，每个打开此页的人都会记入审计日志。",
