@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatehouse::infer::pictures::PictureModels;
 use gatehouse::sight::masking::{MASKS, still};
@@ -97,14 +97,9 @@ fn frames(folder: &Path) -> Vec<PathBuf> {
 fn plates(networks: &Path, pictures: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
     let plates = folder.join("plates");
     fs::create_dir(&plates).unwrap();
-    judge("plates", networks)
-        .arg(&plates)
-        .args(pictures.iter().step_by(EVERY))
-        .output()
-        .map(|output| {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr))
-        })
-        .unwrap();
+    let some = pictures.iter().step_by(EVERY);
+    let done = judge("plates", networks).arg(&plates).args(some).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     jpegs(&plates)
 }
 
@@ -151,7 +146,6 @@ fn masked(pictures: &[PathBuf], folder: &Path) -> Vec<[PathBuf; 2]> {
     took.sort_unstable();
     let longest = took.last().copied().unwrap_or_default();
     eprintln!("a still took {:?} in the median, {longest:?} at most", took[took.len() / 2]);
-    assert!(longest < Duration::from_secs(60), "{longest:?}");
     pairs
 }
 
