@@ -29,6 +29,8 @@ mod drawing;
 #[cfg(test)]
 mod integrate;
 #[cfg(test)]
+mod masked;
+#[cfg(test)]
 mod modbus;
 #[cfg(test)]
 mod models;

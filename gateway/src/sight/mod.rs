@@ -7,7 +7,7 @@
 //! leaves it. It has its own models, so a slow one never delays a sensor's.
 
 mod looking;
-mod masking;
+pub mod masking;
 mod posts;
 
 use std::io;
