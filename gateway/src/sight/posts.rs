@@ -9,12 +9,14 @@ use gatehouse_sight::manifest::Says;
 use gatehouse_sight::watch::{See, Want, Watch};
 use gatehouse_sight::zone::{Tripwire, Way, Zone};
 
+use super::memory::Place;
 use crate::config::GatewayConfig;
 use crate::infer::pictures::PictureModels;
 
 /// One camera and those who look through it.
 pub(super) struct Post {
     pub(super) id: String,
+    pub(super) place: Place,
     pub(super) source: SourceIndex,
     pub(super) target: Target,
     pub(super) seats: Vec<Seat>,
@@ -45,6 +47,7 @@ pub(super) fn posts(
     cameras
         .map(|(camera, config)| Post {
             id: config.id.clone(),
+            place: [config.url.clone(), config.broker.clone(), config.topic.clone()],
             source: camera.source,
             target: Target {
                 every: millis(config.every.0),
