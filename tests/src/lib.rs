@@ -55,6 +55,8 @@ mod schema;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod siege;
+#[cfg(test)]
 mod sight;
 #[cfg(test)]
 mod stories;

@@ -9,12 +9,14 @@ use gatehouse_sight::manifest::Says;
 use gatehouse_sight::watch::{See, Want, Watch};
 use gatehouse_sight::zone::{Tripwire, Way, Zone};
 
+use super::memory::Place;
 use crate::config::GatewayConfig;
 use crate::infer::pictures::PictureModels;
 
 /// One camera and those who look through it.
 pub(super) struct Post {
     pub(super) id: String,
+    pub(super) place: Place,
     pub(super) source: SourceIndex,
     pub(super) target: Target,
     pub(super) seats: Vec<Seat>,
@@ -46,6 +48,9 @@ pub(super) fn posts(
         .map(|camera| (camera, config.camera(camera.id)))
         .map(|(camera, config)| Post {
             id: camera.id.to_owned(),
+            place: config.map_or(Place::default(), |config| {
+                [config.url.clone(), config.broker.clone(), config.topic.clone()]
+            }),
             source: camera.source,
             target: Target {
                 every: config.map_or(0, |config| millis(config.every.0)),

@@ -14,6 +14,7 @@ pub(in crate::console) struct CameraWords {
     pub view_good: &'static str,
     pub zones: &'static str,
     pub whole_picture: &'static str,
+    pub shed: &'static str,
     pub draw: &'static str,
     pub drawn_by: &'static str,
     pub privacy: &'static str,
@@ -164,6 +165,7 @@ static EN: CameraWords = CameraWords {
     view_good: "nothing wrong with the view",
     zones: "Zones and tripwires",
     whole_picture: "none: it looks at the whole picture",
+    shed: "pictures let go, as there was no time",
     draw: "Draw on the picture",
     drawn_by: "Drawn by",
     privacy: "Its pictures stay in the memory of this box; only numbers go on. A still is kept with an event only \
@@ -233,6 +235,7 @@ static ZH: CameraWords = CameraWords {
     view_good: "画面正常",
     zones: "区域与绊线",
     whole_picture: "无：分析整个画面",
+    shed: "来不及看而放过的画面",
     draw: "在画面上绘制",
     drawn_by: "绘制人",
     privacy: "画面只存在于本机内存，只有数字继续传递。只有画面中所有人都已遮挡时，才会为事件保存一张静态画面。",
