@@ -21,6 +21,7 @@ use gatehouse::service::Setup;
 use gatehouse::source::camera::Content;
 use gatehouse_core::pipeline::{Input, Question};
 use gatehouse_sight::jpeg;
+use gatehouse_sight::picture::Picture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -32,15 +33,16 @@ const FEWEST: usize = 11;
 const LASTS: Duration = Duration::from_secs(10);
 const WARM_UP: usize = 4;
 /// Pictures in which nothing moves, so close together that the model is not asked to make sure.
-const IDLE: usize = 1_000;
+const IDLE: usize = 500;
 const IDLE_STEP: i64 = 8;
 /// Questions to a model of numbers: rounds, and questions in each.
 const ROUNDS: usize = 10;
 const ASKED: usize = 20;
 /// Between two of them; a look takes several times as long, so that they fall into all parts of it.
 const APART: Duration = Duration::from_millis(7);
-/// What the program decodes at least; see `gateway/src/sight/looking.rs`.
-const AT_LEAST: (usize, usize) = (640, 480);
+/// What the sight thread decodes at least, without and with stills; see `gateway/src/sight/looking.rs`.
+const FOR_VIEW: (usize, usize) = (256, 192);
+const FOR_STILLS: (usize, usize) = (640, 480);
 const WHOLE: (usize, usize) = (usize::MAX, usize::MAX);
 
 const SENSOR_MODEL: &str = "forecast";
@@ -82,6 +84,10 @@ fn pictures(folder: &Path, size: &str) -> Result<[Vec<u8>; 2]> {
 }
 
 /// The whole way beside its parts, for every model and size.
+///
+/// What is around network and decoding is little beside how much a network's time varies, so it is not
+/// taken for a difference: it is the sight thread's CPU time for a picture that it does not ask about,
+/// and what making the tensor and reading the answer take.
 fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result<()> {
     let library = setup.config.models.onnxruntime.as_deref();
     for (camera, Camera { model, size }) in place.cameras.clone().iter().enumerate() {
@@ -90,31 +96,32 @@ fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result
             bail!("{model}: {error}");
         }
         let jpegs = pictures(folder, size)?;
-        let wants = alone.wants(model, None).unwrap_or_default();
-        let at_least = (wants.0.max(AT_LEAST.0), wants.1.max(AT_LEAST.1));
-        let mut times: [Vec<f64>; 3] = Default::default();
-        let all = Instant::now();
+        let picture = decode(&alone, model, &jpegs[0])?;
+        let mut times: [Vec<f64>; 4] = Default::default();
+        let begun = Instant::now();
         for turn in 0..WARM_UP + TURNS {
-            if turn >= WARM_UP + FEWEST && all.elapsed() > LASTS {
+            if turn >= WARM_UP + FEWEST && begun.elapsed() > LASTS {
                 break;
             }
             let bytes = &jpegs[turn % 2];
             let way = place.look(camera, Content::Jpeg(bytes.clone()), ELSEWHERE)?;
             let begun = Instant::now();
-            let picture = jpeg::decode(bytes, at_least)?;
+            let picture = decode(&alone, model, bytes)?;
             let decoding = begun.elapsed();
             let (_, took) = alone.look_timed(model, &picture, None)?;
             if turn >= WARM_UP {
-                for (times, took) in times.iter_mut().zip([way, decoding, took.inference]) {
+                for (times, took) in
+                    times.iter_mut().zip([way, decoding, took.inference, took.around])
+                {
                     times.push(took.as_secs_f64() * 1e3);
                 }
             }
         }
-        let [way, decoding, network] = times.map(median);
+        let [way, decoding, network, around] = times.map(median);
         if way < network / 2.0 {
             bail!("{model}: the way takes {way} ms, the network alone {network}: nobody asked it");
         }
-        let (ratio, more) = (way / network, way - network - decoding);
+        let (ratio, more) = (way / network, around + unasked(place, camera, &picture)?);
         let of_ratio = engine == "onnxruntime" && model == "yolox-nano";
         let (value, unit, bound) =
             if of_ratio { (ratio, "times", 1.25) } else { (more, "ms more", 1.0) };
@@ -127,6 +134,28 @@ fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result
     Ok(())
 }
 
+/// As large as the sight thread makes a picture that no stills are made of.
+fn decode(models: &PictureModels, model: &str, bytes: &[u8]) -> Result<Picture> {
+    let wanted = |sent| {
+        let (width, height) = models.wants_of(model, None, sent).unwrap_or_default();
+        (width.max(FOR_VIEW.0), height.max(FOR_VIEW.1))
+    };
+    Ok(jpeg::decode_for(bytes, wanted)?)
+}
+
+/// CPU time of the sight thread, in ms, for a decoded picture about which it asks no model.
+fn unasked(place: &mut Place, camera: usize, picture: &Picture) -> Result<f64> {
+    // Until nothing is followed that may still be on its way, and the model is not asked to make sure.
+    for _ in 0..8 {
+        place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
+    }
+    let before = place.cpu()?;
+    for _ in 0..IDLE {
+        place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
+    }
+    Ok((place.cpu()? - before).as_secs_f64() * 1e3 / IDLE as f64)
+}
+
 /// A JPEG made smaller while it is decoded beside the whole of it.
 fn decoding(folder: &Path) -> Result<()> {
     for size in ["1920x1080", "3840x2160"] {
@@ -135,7 +164,7 @@ fn decoding(folder: &Path) -> Result<()> {
         let mut sizes = [String::new(), String::new()];
         for turn in 0..WARM_UP + TURNS {
             for (at_least, (times, size)) in
-                [AT_LEAST, WHOLE].into_iter().zip(times.iter_mut().zip(&mut sizes))
+                [FOR_STILLS, WHOLE].into_iter().zip(times.iter_mut().zip(&mut sizes))
             {
                 let begun = Instant::now();
                 let picture = jpeg::decode(&jpegs[turn % 2], at_least)?;
@@ -161,19 +190,12 @@ fn idle(place: &mut Place, folder: &Path) -> Result<()> {
     for size in ["640x480", "1920x1080"] {
         let camera = place.camera("road-users", size).context("no camera for `road-users`")?;
         let jpegs = pictures(folder, size)?;
-        let picture = jpeg::decode(&jpegs[0], AT_LEAST)?;
+        let picture = jpeg::decode(&jpegs[0], FOR_STILLS)?;
         // Until what is there is known.
         for jpeg in jpegs.iter().cycle().take(30) {
             place.look(camera, Content::Jpeg(jpeg.clone()), ELSEWHERE)?;
         }
-        for _ in 0..4 {
-            place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
-        }
-        let before = place.cpu()?;
-        for _ in 0..IDLE {
-            place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
-        }
-        let took = (place.cpu()? - before).as_secs_f64() * 1e3 / IDLE as f64;
+        let took = unasked(place, camera, &picture)?;
         tell(&json!({
             "what": format!("{size}, decoded as {}x{}", picture.width(), picture.height()),
             "cells": [format!("{took:.3}")],

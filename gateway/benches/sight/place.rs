@@ -106,17 +106,21 @@ impl Place {
         }
     }
 
-    /// What the thread has used of a core since it began: the first number of its `schedstat`, in ns.
+    /// What the sight thread has used of a core since it began. Waits until it sleeps: only then its time
+    /// is written down.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        // It has handed over its values, and is on its way to sleep: only then its time is written down.
-        std::thread::sleep(Duration::from_millis(10));
         for task in fs::read_dir("/proc/self/task")? {
             let task = task?.path();
-            if fs::read_to_string(task.join("comm"))?.trim() == "sight" {
-                let told = fs::read_to_string(task.join("schedstat"))?;
-                let spent = told.split(' ').next().context("it is empty")?;
-                return Ok(Duration::from_nanos(spent.parse()?));
+            if fs::read_to_string(task.join("comm"))?.trim() != "sight" {
+                continue;
             }
+            while !fs::read_to_string(task.join("stat"))?.contains(") S ") {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            // The first number of proc(5)'s `schedstat`: time on a core, in ns.
+            let told = fs::read_to_string(task.join("schedstat"))?;
+            let spent = told.split(' ').next().context("it is empty")?;
+            return Ok(Duration::from_nanos(spent.parse()?));
         }
         bail!("there is no sight thread")
     }
