@@ -42,7 +42,7 @@ fn serve(mut stream: &TcpStream, folder: &Path) -> Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let asked = lines.next().context("nobody asked")??;
     // The rest of what is asked ends with an empty line.
-    while lines.next().context("it ended")?? != "" {}
+    while !lines.next().context("it ended")??.is_empty() {}
     let size = asked.split([' ', '/']).nth(2).context("no size")?;
     let read = |which: &str| {
         let path: PathBuf = folder.join(format!("{size}-{which}.jpg"));

@@ -21,15 +21,24 @@ const SHIPPED: [(&str, &str); 5] = [
     ("waste", "{ see = \"class\", labels = [\"paper\", \"glass\"] }"),
 ];
 
-/// Networks that nobody here made: name, file, how many labels, the first output and its numbers, and what
-/// their authors say of input and output, as a manifest has it.
-const OTHERS: [(&str, &str, usize, (&str, usize), &str); 4] = [
-    (
-        "yolox-nano",
-        "yolox_nano.onnx",
-        80,
-        ("output", 3549 * 85),
-        r#"
+/// A network that nobody here made.
+struct Other {
+    name: &'static str,
+    file: &'static str,
+    labels: usize,
+    /// The first output, and how many numbers it has.
+    tested: (&'static str, usize),
+    /// What its authors say of input and output, as a manifest has it.
+    says: &'static str,
+}
+
+const OTHERS: [Other; 4] = [
+    Other {
+        name: "yolox-nano",
+        file: "yolox_nano.onnx",
+        labels: 80,
+        tested: ("output", 3549 * 85),
+        says: r#"
 kind = "yolox"
 score = 0.3
 iou = 0.45
@@ -54,13 +63,13 @@ shape = [1, 3549, 85]
 type = "f32"
 unit = "1"
 "#,
-    ),
-    (
-        "fastestdet",
-        "FastestDet.onnx",
-        80,
-        ("758", 85 * 22 * 22),
-        r#"
+    },
+    Other {
+        name: "fastestdet",
+        file: "FastestDet.onnx",
+        labels: 80,
+        tested: ("758", 85 * 22 * 22),
+        says: r#"
 kind = "fastestdet"
 score = 0.5
 iou = 0.45
@@ -83,13 +92,13 @@ shape = [1, 85, 22, 22]
 type = "f32"
 unit = "1"
 "#,
-    ),
-    (
-        "ultraface",
-        "ultraface_rfb320.onnx",
-        1,
-        ("scores", 4420 * 2),
-        r#"
+    },
+    Other {
+        name: "ultraface",
+        file: "ultraface_rfb320.onnx",
+        labels: 1,
+        tested: ("scores", 4420 * 2),
+        says: r#"
 kind = "rows"
 score = 0.3
 iou = 0.45
@@ -122,13 +131,13 @@ shape = [1, 4420, 4]
 type = "f32"
 unit = "1"
 "#,
-    ),
-    (
-        "plates",
-        "y5fu_320x_sim.onnx",
-        2,
-        ("output", 6300 * 15),
-        r#"
+    },
+    Other {
+        name: "plates",
+        file: "y5fu_320x_sim.onnx",
+        labels: 2,
+        tested: ("output", 6300 * 15),
+        says: r#"
 kind = "rows"
 score = 0.3
 iou = 0.5
@@ -156,7 +165,7 @@ shape = [1, 6300, 15]
 type = "f32"
 unit = "1"
 "#,
-    ),
+    },
 ];
 
 /// There has to be one; a share is never above 1.
@@ -198,15 +207,10 @@ pub(super) fn looks(folder: &Path, pictures: &Path, data: Option<&Path>) -> Resu
     }
     let numbers = "forecast";
     symlink(step::workspace().join("models").join(numbers), models.join(numbers))?;
-    for (name, file, labels, tested, says) in OTHERS {
+    for other in &OTHERS {
         if let Some(data) = data {
-            install(
-                &models.join(name),
-                name,
-                &data.join("models").join(file),
-                (labels, tested, says),
-            )?;
-            asked.push((name.into(), "{ see = \"count\", labels = [\"0\"] }".into()));
+            install(&models.join(other.name), other, &data.join("models").join(other.file))?;
+            asked.push((other.name.into(), "{ see = \"count\", labels = [\"0\"] }".into()));
         }
     }
     let types: Vec<_> = asked.iter().map(|(name, at)| (name.as_str(), at.as_str())).collect();
@@ -296,12 +300,8 @@ fn configure(
 }
 
 /// A model's folder, with a manifest whose test says nothing but that it answers.
-fn install(
-    folder: &Path,
-    name: &str,
-    file: &Path,
-    (labels, (tested, numbers), says): (usize, (&str, usize), &str),
-) -> Result<()> {
+fn install(folder: &Path, other: &Other, file: &Path) -> Result<()> {
+    let Other { name, labels, tested: (tested, numbers), says, .. } = other;
     fs::create_dir_all(folder)?;
     symlink(file, folder.join("model.onnx"))?;
     let sum = Command::new("sha256sum").arg(file).output().context("no sha256sum")?;
@@ -310,7 +310,7 @@ fn install(
     }
     let sum = String::from_utf8(sum.stdout)?;
     let sha256 = sum.split_whitespace().next().context("no sum")?;
-    let labels: Vec<String> = (0..labels).map(|label| format!("\"{label}\"")).collect();
+    let labels: Vec<String> = (0..*labels).map(|label| format!("\"{label}\"")).collect();
     let text = format!(
         "name = \"{name}\"\nversion = \"1.0.0\"\ntitle = {{ en = \"{name}\", zh = \"{name}\" }}\n\
          file = \"model.onnx\"\nsha256 = \"{sha256}\"\nlicence = \"see its authors\"\n\
