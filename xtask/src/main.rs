@@ -10,6 +10,7 @@ mod memory;
 mod peers;
 mod prepare;
 mod running;
+mod sight_bench;
 mod step;
 
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ usage: cargo xtask <chore>
   console-bench
            how quick the pages are with 100,000 events in the journal, and what live viewers cost:
            cargo xtask console-bench [--program PATH] [--debug] [--events N] [--viewers N] [--seconds N]
+  sight-bench
+           what it costs to look at cameras' pictures beside the networks alone, and memory a camera:
+           cargo xtask sight-bench [--data DIR] [--program PATH] [--debug] [--judge]
   prepare  only install what the tests need
 ";
 
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["memory", words @ ..] => memory::run(words),
         ["console-bench", words @ ..] => console_bench::run(words),
+        ["sight-bench", words @ ..] => sight_bench::run(words),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");

@@ -54,7 +54,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Comes back once it is subscribed and answers.
+    /// Comes back once it is subscribed, or a camera shows something, and it answers.
     pub(crate) fn start(program: &Path, folder: &Path, console: u16) -> Result<Self> {
         let log = fs::File::create(folder.join("gatehouse.log"))?;
         let child = Command::new(program)
@@ -67,7 +67,8 @@ impl Gateway {
         let gateway = Self { child, console };
         until("the gateway is subscribed", || {
             let log = fs::read_to_string(folder.join("gatehouse.log"))?;
-            Ok(log.contains("connected") && gateway.get("/metrics").is_ok())
+            let has_source = log.contains("connected") || log.contains("pictures come");
+            Ok(has_source && gateway.get("/metrics").is_ok())
         })?;
         Ok(gateway)
     }

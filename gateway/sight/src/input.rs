@@ -79,7 +79,32 @@ impl Input {
         self.spec.shape()
     }
 
-    /// How many pixels a picture should have for as many as the model is shown of a region.
+    /// How many pixels a picture, which was sent with so many, should have for as many as the model is shown
+    /// of a region of it. More would be thrown away.
+    pub fn wants_of(
+        &self,
+        region: Option<Region>,
+        (width, height): (usize, usize),
+    ) -> (usize, usize) {
+        let (wide, high) = self.wants(region);
+        let (across, down) =
+            (wide as f64 / width.max(1) as f64, high as f64 / height.max(1) as f64);
+        // The shape is kept: padding needs no pixels.
+        let ratio = match *self.spec.fit.get_ref() {
+            Fit::Stretch => return (wide, high),
+            Fit::LetterboxTopLeft | Fit::LetterboxCentre => across.min(down),
+            Fit::CropCentre => across.max(down),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a wish, not negative"
+        )]
+        let side = |side: usize| (side as f64 * ratio).round() as usize;
+        (side(width), side(height))
+    }
+
+    /// How many pixels a picture of the model's shape should have for as many as it is shown of a region.
     pub fn wants(&self, region: Option<Region>) -> (usize, usize) {
         let [width, height] = *self.spec.size.get_ref();
         #[expect(

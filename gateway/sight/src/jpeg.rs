@@ -58,9 +58,18 @@ pub enum NotAPicture {
 /// Decodes a JPEG into a picture that may be smaller than it was sent, but in neither direction smaller
 /// than `at_least` (width, height) where it was not before.
 pub fn decode(bytes: &[u8], at_least: (usize, usize)) -> Result<Picture, NotAPicture> {
+    decode_for(bytes, |_| at_least)
+}
+
+/// As [`decode`], for whoever has to know how large the picture was sent (width, height) to say how large
+/// it has to be.
+pub fn decode_for(
+    bytes: &[u8],
+    at_least: impl FnOnce((usize, usize)) -> (usize, usize),
+) -> Result<Picture, NotAPicture> {
     let header = Header::read(bytes)?;
     header.check(bytes)?;
-    let scale = header.scale(at_least);
+    let scale = header.scale(at_least((header.width, header.height)));
     // Two decoders that nobody here wrote, and bytes that anybody may have.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         if scale > 1 { scaled(bytes, scale) } else { whole(bytes, &header) }

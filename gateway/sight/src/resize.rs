@@ -63,14 +63,14 @@ impl Linear {
 /// One row, interpolated across: sixteenths of parts of 2048, at most 255 * 128.
 fn across(row: &mut Vec<i16>, source: &[u8], steps: &[Step]) {
     let pixels = source.as_chunks::<3>().0;
-    row.clear();
-    row.extend(steps.iter().flat_map(|Step { from, parts }| {
+    row.resize(steps.len() * 3, 0);
+    for (mixed, Step { from, parts }) in row.as_chunks_mut::<3>().0.iter_mut().zip(steps) {
         let [a, b] = from.map(|from| pixels[from]);
         #[expect(clippy::cast_possible_truncation, reason = "at most 255 * 128")]
         let mix =
             |c: usize| ((i32::from(a[c]) * parts[0] + i32::from(b[c]) * parts[1]) >> 4) as i16;
-        [mix(0), mix(1), mix(2)]
-    }));
+        *mixed = [mix(0), mix(1), mix(2)];
+    }
 }
 
 #[expect(

@@ -18,22 +18,20 @@ impl Thumb {
         let (width, height, rgb) = (picture.width(), picture.height(), picture.rgb());
         let place =
             |i: usize, size: usize, cells: usize| (i * 2 + 1) * size / (2 * cells * SAMPLES);
-        let columns: Vec<usize> =
-            (0..WIDTH * SAMPLES).map(|x| place(x, width, WIDTH) * 3).collect();
-        let mut cells = vec![0.0; WIDTH * HEIGHT];
+        let columns: Vec<usize> = (0..WIDTH * SAMPLES).map(|x| place(x, width, WIDTH)).collect();
+        let (pixels, columns) = (rgb.as_chunks::<3>().0, columns.as_chunks::<SAMPLES>().0);
+        let mut sums = vec![0_u32; WIDTH * HEIGHT];
         for y in 0..HEIGHT * SAMPLES {
-            let row = place(y, height, HEIGHT) * width * 3;
-            for (x, column) in columns.iter().enumerate() {
-                if let Some(&[r, g, b]) = rgb.get(row + column..row + column + 3) {
-                    let luma = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
-                    cells[y / SAMPLES * WIDTH + x / SAMPLES] += luma as f32;
+            let row = &pixels[place(y, height, HEIGHT) * width..][..width];
+            let cells = &mut sums[y / SAMPLES * WIDTH..][..WIDTH];
+            for (cell, columns) in cells.iter_mut().zip(columns) {
+                for column in columns {
+                    let [r, g, b] = row[*column].map(u32::from);
+                    *cell += 299 * r + 587 * g + 114 * b;
                 }
             }
         }
-        for cell in &mut cells {
-            *cell /= (SAMPLES * SAMPLES * 1000) as f32;
-        }
-        Self(cells)
+        Self(sums.iter().map(|sum| *sum as f32 / (SAMPLES * SAMPLES * 1000) as f32).collect())
     }
 
     /// All cells, row by row.
@@ -55,7 +53,9 @@ impl Thumb {
                 if x + 1 == WIDTH || y + 1 == HEIGHT {
                     return 0.0;
                 }
-                (at(x + 1, y) - at(x, y)).hypot(at(x, y + 1) - at(x, y))
+                let (right, down) = (at(x + 1, y) - at(x, y), at(x, y + 1) - at(x, y));
+                // None is large enough for `hypot`, which takes its time.
+                (right * right + down * down).sqrt()
             })
             .collect()
     }

@@ -74,6 +74,17 @@ impl PictureModels {
         Some(model.input.wants(region))
     }
 
+    /// The same of a picture that was sent with so many pixels.
+    pub fn wants_of(
+        &self,
+        model: &str,
+        region: Option<Region>,
+        sent: (usize, usize),
+    ) -> Option<(usize, usize)> {
+        let model = self.models.iter().find(|m| m.manifest.head.name == model)?;
+        Some(model.input.wants_of(region, sent))
+    }
+
     /// What the model's classes are called; none when it is not loaded.
     pub fn labels(&self, model: &str) -> &[String] {
         let model = self.models.iter().find(|m| m.manifest.head.name == model);

@@ -34,8 +34,10 @@ const STILL: f32 = 0.002;
 const ASSURE: i64 = 10_000;
 /// A picture older than this shows nothing of now, in ms.
 const FRESH: i64 = 30_000;
-/// A picture is decoded at least this large: what stills and small things need.
-const AT_LEAST: (usize, usize) = (640, 480);
+/// A picture is decoded at least this large where stills are made: as large as they are at most.
+const FOR_STILLS: (usize, usize) = (640, 480);
+/// And in any case as large as judging the view needs it, whose places are taken from so many.
+const FOR_VIEW: (usize, usize) = (256, 192);
 
 pub(super) struct Looker {
     slots: Arc<Slots>,
@@ -122,10 +124,14 @@ impl Looker {
         };
         let picture = match content {
             Content::Picture(picture) => picture,
-            Content::Jpeg(bytes) => match jpeg::decode(&bytes, wanted(post, &self.models)) {
-                Ok(picture) => picture,
-                Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
-            },
+            Content::Jpeg(bytes) => {
+                let least = if self.asked.is_some() { FOR_STILLS } else { FOR_VIEW };
+                let wanted = |sent| wanted(post, &self.models, least, sent);
+                match jpeg::decode_for(&bytes, wanted) {
+                    Ok(picture) => picture,
+                    Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
+                }
+            }
         };
         let thumb = Thumb::of(&picture);
         let motion = eye.motion.look(&thumb);
@@ -196,7 +202,7 @@ impl Looker {
                 self.shown(position.ok_or(NoStillNow::NoCamera(id))?)
             }
             Of::Upload(bytes) => {
-                let picture = jpeg::decode(&bytes, AT_LEAST)
+                let picture = jpeg::decode(&bytes, FOR_STILLS)
                     .map_err(|why| NoStillNow::NotAPicture(why.to_string()))?;
                 masking::still(&mut self.models, &picture, self.clock.now())
             }
@@ -224,14 +230,19 @@ impl Looker {
     }
 }
 
-/// How large a picture has to be for everybody at a camera.
-fn wanted(post: &Post, models: &PictureModels) -> (usize, usize) {
-    post.seats.iter().fold(AT_LEAST, |(width, height), seat| {
+/// How large a picture, which was sent so large, has to be for everybody at a camera.
+fn wanted(
+    post: &Post,
+    models: &PictureModels,
+    least: (usize, usize),
+    sent: (usize, usize),
+) -> (usize, usize) {
+    post.seats.iter().fold(least, |(width, height), seat| {
         let Some(model) = &seat.model else { return (width, height) };
         seat.watch
             .regions()
             .into_iter()
-            .filter_map(|region| models.wants(model, region))
+            .filter_map(|region| models.wants_of(model, region, sent))
             .fold((width, height), |(width, height), (wide, high)| {
                 (width.max(wide), height.max(high))
             })

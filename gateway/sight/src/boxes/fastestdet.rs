@@ -51,8 +51,13 @@ impl FastestDet {
         let mut found = Vec::new();
         for cell in 0..cells {
             let plane = |number: usize| planes[number * cells + cell];
+            // Most cells show nothing: a class is never above 1.
+            let objectness = plane(0).max(0.0).powf(0.6);
+            if objectness < at_least {
+                continue;
+            }
             let (label, class) = likeliest((0..self.classes).map(|class| plane(5 + class)));
-            let score = plane(0).max(0.0).powf(0.6) * class.max(0.0).powf(0.4);
+            let score = objectness * class.max(0.0).powf(0.4);
             if score < at_least {
                 continue;
             }

@@ -104,6 +104,24 @@ fn pixels_are_made_fewer_as_opencv_does_it() {
     }
 }
 
+#[test]
+fn padding_needs_no_pixels_of_a_picture() {
+    let cases = [
+        ("stretch", (1920, 1080), (416, 416)),
+        ("letterbox-top-left", (1920, 1080), (416, 234)),
+        ("letterbox-centre", (1080, 1920), (234, 416)),
+        ("crop-centre", (1920, 1080), (740, 416)),
+    ];
+    for (fit, sent, expected) in cases {
+        let fit = format!("\"{fit}\"\npad = 7");
+        let input = input(&[("[4, 4]", "[416, 416]"), ("\"stretch\"", &fit)]);
+        assert_eq!(input.wants_of(None, sent), expected, "{fit}");
+    }
+    let left = Region { left: 0.0, top: 0.0, right: 0.5, bottom: 1.0 };
+    let centre = [("[4, 4]", "[416, 416]"), ("\"stretch\"", "\"letterbox-centre\"\npad = 7")];
+    assert_eq!(input(&centre).wants_of(Some(left), (1920, 1080)), (740, 416));
+}
+
 fn input(changes: &[(&str, &str)]) -> Input {
     let text = changes.iter().fold(SPEC.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
     let spec: PictureInput = toml::from_str(&text).unwrap();

@@ -85,8 +85,8 @@ pub(super) fn timed(
         let look = Instant::now();
         let took = match &bytes {
             Some(bytes) => {
-                let at_least = models.wants(name, None).unwrap_or_default();
-                let picture: Picture = jpeg::decode(bytes, at_least)?;
+                let wants = |sent| models.wants_of(name, None, sent).unwrap_or_default();
+                let picture: Picture = jpeg::decode_for(bytes, wants)?;
                 models.look_timed(name, &picture, None)?.1
             }
             None => models.look_timed(name, &noise, None)?.1,
