@@ -23,6 +23,7 @@ pub(super) struct Gate {
 
 /// What is known about a picture before it is decoded.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so by itself")]
 pub(super) struct Coming {
     pub(super) is_key: bool,
     /// Something is missing between the picture before and this one.
