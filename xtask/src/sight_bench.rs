@@ -55,10 +55,19 @@ struct Wanted {
     data: Option<PathBuf>,
     is_debug: bool,
     judges: bool,
+    /// Both halves, unless one is named.
+    half: Option<Half>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Looks,
+    Memory,
 }
 
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let mut wanted = Wanted { program: None, data: None, is_debug: false, judges: false };
+    let mut wanted =
+        Wanted { program: None, data: None, is_debug: false, judges: false, half: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -67,7 +76,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             "--data" => wanted.data = Some(fs::canonicalize(value()?)?),
             "--debug" => wanted.is_debug = true,
             "--judge" => wanted.judges = true,
-            _ => bail!("`{word}`: expected --data DIR, --program PATH, --debug or --judge"),
+            "looks" => wanted.half = Some(Half::Looks),
+            "memory" => wanted.half = Some(Half::Memory),
+            _ => bail!(
+                "`{word}`: expected --data DIR, --program PATH, --debug, --judge, looks or memory"
+            ),
         }
     }
     let folder = step::target().join(format!("sight-bench/{}", std::process::id()));
@@ -85,6 +98,17 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 /// The tables, and how many bounds are missed.
 fn measure(wanted: &Wanted, folder: &Path) -> Result<(String, usize)> {
     pictures(folder, wanted.data.as_deref())?;
+    let (mut text, mut missed) = (String::new(), 0);
+    if wanted.half != Some(Half::Memory) {
+        (text, missed) = tables(wanted, folder)?;
+    }
+    if wanted.half != Some(Half::Looks) {
+        missed += memory(wanted, folder, &mut text)?;
+    }
+    Ok((text, missed))
+}
+
+fn tables(wanted: &Wanted, folder: &Path) -> Result<(String, usize)> {
     let (mut text, mut missed) = (String::new(), 0);
     let mut figures = Vec::new();
     for library in [Some(PathBuf::from("/nonexistent")), place::onnxruntime()] {
@@ -116,7 +140,6 @@ fn measure(wanted: &Wanted, folder: &Path) -> Result<(String, usize)> {
         }
         text.push('\n');
     }
-    missed += memory(wanted, folder, &mut text)?;
     Ok((text, missed))
 }
 
