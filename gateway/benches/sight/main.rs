@@ -149,11 +149,11 @@ fn unasked(place: &mut Place, camera: usize, picture: &Picture) -> Result<f64> {
     for _ in 0..8 {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    let before = place.cpu()?;
+    let before = Place::cpu()?;
     for _ in 0..IDLE {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    Ok((place.cpu()? - before).as_secs_f64() * 1e3 / IDLE as f64)
+    Ok(Place::cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / IDLE as f64)
 }
 
 /// A JPEG made smaller while it is decoded beside the whole of it.
@@ -220,7 +220,7 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
     let (mut cpu, mut looks) = (Duration::ZERO, 0);
     for _ in 0..ROUNDS {
         for (is_busy, times) in [false, true].into_iter().zip(&mut times) {
-            let (before, begun, done) = (place.cpu()?, Instant::now(), place.looks);
+            let (before, begun, done) = (Place::cpu()?, Instant::now(), place.looks);
             for turn in 0..ASKED {
                 if is_busy {
                     place.keep_busy(camera, &jpegs[turn % 2]);
@@ -239,7 +239,7 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
             if is_busy {
                 busy += begun.elapsed();
                 place.rest(camera, &jpegs[0])?;
-                cpu += place.cpu()?.saturating_sub(before);
+                cpu += Place::cpu()?.saturating_sub(before);
                 looks += place.looks - done;
             }
         }

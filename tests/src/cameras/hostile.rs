@@ -119,7 +119,7 @@ async fn serve(stream: TcpStream) -> std::io::Result<()> {
     for number in 0_u16.. {
         pace.tick().await;
         // RFC 3550, section 5.1; each packet is a picture (marked), of a 90 kHz clock.
-        let mut packet = vec![0x80, 0x80 | 96];
+        let mut packet = vec![0x80, 0x80 | 0x60];
         packet.extend(number.to_be_bytes());
         packet.extend((u32::from(number) * 4500).to_be_bytes());
         packet.extend(7_u32.to_be_bytes());
