@@ -118,7 +118,7 @@ async fn serve(stream: TcpStream) -> std::io::Result<()> {
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
     for number in 0_u16.. {
         pace.tick().await;
-        // RFC 3550, section 5.1; each packet is a picture (marked), of a 90 kHz clock.
+        // RFC 3550, section 5.1: payload type 96, marked as the end of a picture; a 90 kHz clock.
         let mut packet = vec![0x80, 0x80 | 0x60];
         packet.extend(number.to_be_bytes());
         packet.extend((u32::from(number) * 4500).to_be_bytes());
