@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use gatehouse::infer::pictures::PictureModels;
@@ -123,15 +124,16 @@ fn photographs(folder: &Path) -> Vec<PathBuf> {
 fn masked(pictures: &[PathBuf], folder: &Path) -> Vec<[PathBuf; 2]> {
     let models = workspace().join("models");
     let shipped = MASKS.into_iter().filter(|name| models.join(name).is_dir());
-    let (mut models, missing) =
+    let (opened, missing) =
         PictureModels::open(&models.as_path().into(), shipped, onnxruntime().as_deref());
     assert!(missing.is_empty(), "{missing:?}");
+    let models = Mutex::new(opened);
     let mut took = Vec::new();
     let mut pairs = Vec::new();
     for (i, path) in pictures.iter().enumerate() {
         let picture = jpeg::decode(&fs::read(path).unwrap(), (640, 480)).unwrap();
         let begun = Instant::now();
-        let still = still(&mut models, &picture, Timestamp(0));
+        let still = still(&models, &picture, Timestamp(0));
         took.push(begun.elapsed());
         let still = still.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let pair = ["ppm", "jpg"].map(|kind| folder.join(format!("{i:03}.{kind}")));

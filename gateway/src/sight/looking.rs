@@ -1,7 +1,8 @@
 //! One look after the other: a picture in, the numbers of every device at its camera out.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gatehouse_core::community::camera::CameraIndex;
@@ -17,14 +18,15 @@ use gatehouse_sight::view::{View, Watchman};
 use gatehouse_sight::watch::Look;
 use tokio::sync::mpsc;
 
-use super::masking;
+use super::masker::{Job, Masker, Models};
+use super::masking::{self, held};
 use super::memory::Memory;
 use super::posts::{Post, Seat};
 use super::{Asked, Kept, Opened, Sight, Tallies, Tally};
 use crate::clock::Clock;
 use crate::infer::pictures::PictureModels;
 use crate::source::camera::{Busy, Content, Slots, Taken};
-use crate::stills::{NoStillNow, Of, Still, StillRequest};
+use crate::stills::{NoStillNow, Of, StillRequest};
 
 /// Questions for stills are looked for this often while no picture comes.
 const ATTENTIVE: Duration = Duration::from_millis(250);
@@ -35,14 +37,15 @@ const ASSURE: i64 = 10_000;
 /// A picture older than this shows nothing of now, in ms.
 const FRESH: i64 = 30_000;
 /// A picture is decoded at least this large where stills are made: as large as they are at most.
-const FOR_STILLS: (usize, usize) = (640, 480);
+const FOR_STILLS: (usize, usize) = masking::SIZE;
 /// And in any case as large as judging the view needs it, whose places are taken from so many.
 const FOR_VIEW: (usize, usize) = (256, 192);
 
 pub(super) struct Looker {
     slots: Arc<Slots>,
     busy: Busy,
-    models: PictureModels,
+    models: Models,
+    masker: Masker,
     posts: Vec<Post>,
     eyes: Vec<Eye>,
     load: Load,
@@ -67,12 +70,14 @@ impl Looker {
         clock: Clock,
         kept: Kept,
         tallies: Tallies,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let Sight { slots, busy, models, mut posts } = sight;
+        let models = Arc::new(Mutex::new(models));
+        let masker = Masker::start(Arc::clone(&models), inputs.clone())?;
         let load = Load::new(posts.iter().map(|post| post.target));
         let Kept { asked, memory } = kept;
         let eyes = memory.recall(&mut posts);
-        Self { slots, busy, models, posts, eyes, load, inputs, clock, asked, tallies }
+        Ok(Self { slots, busy, models, masker, posts, eyes, load, inputs, clock, asked, tallies })
     }
 
     /// Until the slots are closed or the engine has gone.
@@ -113,6 +118,7 @@ impl Looker {
     }
 
     pub(super) fn into_kept(self) -> Kept {
+        self.masker.end();
         Kept { asked: self.asked, memory: Memory::of(self.posts, self.eyes) }
     }
 
@@ -126,7 +132,7 @@ impl Looker {
             Content::Picture(picture) => picture,
             Content::Jpeg(bytes) => {
                 let least = if self.asked.is_some() { FOR_STILLS } else { FOR_VIEW };
-                let wanted = |sent| wanted(post, &self.models, least, sent);
+                let wanted = |sent| wanted(post, &held(&self.models), least, sent);
                 match jpeg::decode_for(&bytes, wanted) {
                     Ok(picture) => picture,
                     Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
@@ -146,7 +152,7 @@ impl Looker {
             }
             seat.looked = Some(at.0);
             let seen = asks(seat, at.0, motion, view)
-                .then(|| ask(&mut self.models, seat, &picture, &mut answers))
+                .then(|| ask(&self.models, seat, &picture, &mut answers))
                 .flatten();
             if seen.is_some() {
                 seat.asked = Some(at.0);
@@ -163,61 +169,53 @@ impl Looker {
         true
     }
 
-    /// Keeps stills of events that have opened, and makes those that somebody waits for.
+    /// Has stills made of events that have opened, and for those who wait for one.
     fn answer(&mut self) {
         let Some(mut asked) = self.asked.take() else { return };
         while let Ok(Opened { event, device }) = asked.opened.try_recv() {
-            self.keep(&asked, &event, &device);
+            let of_device = |post: &Post| post.seats.iter().any(|seat| seat.id == device);
+            let Some(position) = self.posts.iter().position(of_device) else { continue };
+            match self.shown(position) {
+                Ok((at, picture)) => {
+                    let evidence = asked.evidence.clone();
+                    self.masker.take(Job::Event { event, picture, at, evidence });
+                }
+                Err(error) => tracing::warn!(event, "no still is kept: {error}"),
+            }
         }
         while let Ok(StillRequest { of, back }) = asked.stills.try_recv() {
-            // Who asked may have gone.
-            drop(back.send(self.still(of)));
+            let at = self.clock.now();
+            let shown = match of {
+                Of::Upload(bytes) => {
+                    self.masker.take(Job::Upload { bytes, at, back });
+                    continue;
+                }
+                Of::Camera(id) => match self.posts.iter().position(|post| post.id == id) {
+                    Some(position) => self.shown(position),
+                    None => Err(NoStillNow::NoCamera(id)),
+                },
+            };
+            match shown {
+                Ok((at, picture)) => self.masker.take(Job::Asked { picture, at, back }),
+                // Who asked may have gone.
+                Err(why) => drop(back.send(Err(why))),
+            }
         }
         self.asked = Some(asked);
     }
 
-    fn keep(&mut self, asked: &Asked, event: &str, device: &str) {
-        let of_device = |post: &Post| post.seats.iter().any(|seat| seat.id == device);
-        let Some(position) = self.posts.iter().position(of_device) else { return };
-        let kept = self
-            .shown(position)
-            .map_err(anyhow::Error::new)
-            .and_then(|still| Ok(asked.evidence.keep(event, still.at, &still.masked)?));
-        match kept {
-            Ok(reference) => {
-                let input = Input::Evidence { event: event.to_owned(), reference };
-                if let Some(inputs) = self.inputs.upgrade() {
-                    // The engine has gone: the still is found by the event's id.
-                    drop(inputs.blocking_send(input));
-                }
-            }
-            Err(error) => tracing::warn!(event, "no still is kept: {error:#}"),
-        }
-    }
-
-    fn still(&mut self, of: Of) -> Result<Still, NoStillNow> {
-        match of {
-            Of::Camera(id) => {
-                let position = self.posts.iter().position(|post| post.id == id);
-                self.shown(position.ok_or(NoStillNow::NoCamera(id))?)
-            }
-            Of::Upload(bytes) => {
-                let picture = jpeg::decode(&bytes, FOR_STILLS)
-                    .map_err(|why| NoStillNow::NotAPicture(why.to_string()))?;
-                masking::still(&mut self.models, &picture, self.clock.now())
-            }
-        }
-    }
-
-    /// A still of what a camera saw last.
-    fn shown(&mut self, position: usize) -> Result<Still, NoStillNow> {
+    /// What a camera saw last, no larger than a still.
+    fn shown(&self, position: usize) -> Result<(Timestamp, Picture), NoStillNow> {
         let id = || self.posts.get(position).map(|post| post.id.clone()).unwrap_or_default();
         let last = self.eyes.get(position).and_then(|eye| eye.last.as_ref());
         let now = self.clock.now();
         let (at, picture) = last
             .filter(|(at, _)| now.0.saturating_sub(at.0) <= FRESH)
             .ok_or_else(|| NoStillNow::NoPicture(id()))?;
-        masking::still(&mut self.models, picture, *at)
+        let small = picture.within(masking::SIZE.0, masking::SIZE.1);
+        small
+            .map(|small| (*at, small))
+            .ok_or_else(|| NoStillNow::NotAPicture("it has no size".to_owned()))
     }
 
     fn tell(&self) {
@@ -257,7 +255,7 @@ fn asks(seat: &Seat, at: i64, motion: f32, view: View) -> bool {
 
 /// What the device's model says of each of its regions; nothing when it has no model or one fails.
 fn ask(
-    models: &mut PictureModels,
+    models: &Mutex<PictureModels>,
     seat: &Seat,
     picture: &Picture,
     answers: &mut Vec<(String, Option<Region>, Seen)>,
@@ -270,7 +268,8 @@ fn ask(
             seen.push(answer.clone());
             continue;
         }
-        match models.look(model, picture, region) {
+        let answer = held(models).look(model, picture, region);
+        match answer {
             Ok(answer) => {
                 answers.push((model.clone(), region, answer.clone()));
                 seen.push(answer);

@@ -1,22 +1,28 @@
 //! Masked stills: who must be hidden is asked of the models that were made for it.
 //!
-//! A still is at most [`WIDTH`] by [`HEIGHT`] pixels. The models look at it whole, and those that find people and
+//! A still is at most [`SIZE`] pixels. The models look at it whole, and those that find people and
 //! vehicles at quarters of it as well, so that small ones are found too. What they would not count is hidden
 //! all the same: a mosaic too many costs little.
 //!
 //! A street full of people takes 0.8 s of one core with ONNX Runtime, and three times that with tract: two thirds to
 //! find them, the rest to check what came out. A part that has not changed is not looked at again.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::mask::{Hide, Kind, Masked, Unmasked, mask};
 use gatehouse_sight::picture::Picture;
 use gatehouse_sight::seen::{Region, Seen};
 
+use crate::infer::manifest::PictureSpec;
 use crate::infer::pictures::PictureModels;
 use crate::stills::{LARGEST, NoStillNow, Still};
 
-const WIDTH: usize = 640;
-const HEIGHT: usize = 480;
+/// Of a still, width and height.
+pub const SIZE: (usize, usize) = (640, 480);
+/// Between two looks the models are left to whoever else waits for them: a lock alone would go to whoever had it.
+const TURN: Duration = Duration::from_millis(1);
 /// The models that mask, by name. The first three must be there; that of plates is used where it is.
 pub const MASKS: [&str; 4] = ["face", "person", VEHICLES, "plate"];
 const NEEDED: usize = 3;
@@ -43,20 +49,20 @@ const HALVINGS: u32 = 4;
 
 /// A still of a picture that shows nobody, of [`LARGEST`] bytes at most.
 pub fn still(
-    models: &mut PictureModels,
+    models: &Mutex<PictureModels>,
     picture: &Picture,
     at: Timestamp,
 ) -> Result<Still, NoStillNow> {
-    let specs = models.specs();
+    let specs = held(models).specs();
     let missing = MASKS[..NEEDED].iter().find(|name| specs.iter().all(|spec| spec.name != **name));
     if let Some(missing) = missing {
         return Err(NoStillNow::NoMaskModel((*missing).to_owned()));
     }
-    let (mut width, mut height) = (WIDTH, HEIGHT);
+    let (mut width, mut height) = SIZE;
     for _ in 0..HALVINGS {
         let small = picture.within(width, height);
         let small = small.ok_or_else(|| NoStillNow::NotAPicture("it has no size".to_owned()))?;
-        let masked = masked(models, &small)?;
+        let masked = masked(models, &specs, &small)?;
         if masked.jpeg().len() <= LARGEST {
             return Ok(Still { at, masked });
         }
@@ -65,10 +71,14 @@ pub fn still(
     Err(NoStillNow::NotAPicture("it cannot be made small enough".to_owned()))
 }
 
-fn masked(models: &mut PictureModels, picture: &Picture) -> Result<Masked, NoStillNow> {
+fn masked(
+    models: &Mutex<PictureModels>,
+    specs: &[PictureSpec],
+    picture: &Picture,
+) -> Result<Masked, NoStillNow> {
     let mut before: Option<Picture> = None;
     let look = |picture: &Picture| {
-        let found = find(models, picture, before.as_ref());
+        let found = find(models, specs, picture, before.as_ref());
         before = Some(picture.clone());
         found
     };
@@ -81,12 +91,13 @@ fn masked(models: &mut PictureModels, picture: &Picture) -> Result<Masked, NoSti
 
 /// Everybody that any of the models finds; when what came out is checked, in what has changed since `before`.
 fn find(
-    models: &mut PictureModels,
+    models: &Mutex<PictureModels>,
+    specs: &[PictureSpec],
     picture: &Picture,
     before: Option<&Picture>,
 ) -> Result<Vec<Hide>, String> {
     let mut found = Vec::new();
-    for spec in models.specs() {
+    for spec in specs {
         // A vehicle may be seen to be one.
         let is_done = spec.name == VEHICLES && before.is_some();
         let Some((_, eager)) = EAGER.iter().find(|(name, _)| *name == spec.name && !is_done) else {
@@ -99,7 +110,8 @@ fn find(
                 continue;
             }
             let part = (place > 0).then_some(*view);
-            let seen = models.look_eagerly(&spec.name, picture, part, *eager);
+            let seen = held(models).look_eagerly(&spec.name, picture, part, *eager);
+            std::thread::sleep(TURN);
             match seen.map_err(|error| error.to_string())? {
                 Seen::Boxes(boxes) => found.extend(boxes.into_iter().filter_map(|one| {
                     let kind = kind(spec.labels.get(one.label)?)?;
@@ -117,6 +129,11 @@ fn find(
         }
     }
     Ok(found)
+}
+
+/// A look that broke down has left the models as they were.
+pub(super) fn held(models: &Mutex<PictureModels>) -> MutexGuard<'_, PictureModels> {
+    models.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether it takes up so much of a view that it would be clearly seen there, or in the whole picture.
@@ -222,7 +239,7 @@ mod tests {
     #[test]
     fn without_a_model_that_finds_faces_there_is_no_still() {
         let grey = Picture::new(64, 48, vec![128; 64 * 48 * 3]).unwrap();
-        let refused = still(&mut PictureModels::default(), &grey, Timestamp(0));
+        let refused = still(&Mutex::default(), &grey, Timestamp(0));
         assert_eq!(refused, Err(NoStillNow::NoMaskModel("face".to_owned())));
     }
 }

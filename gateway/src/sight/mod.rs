@@ -7,6 +7,7 @@
 //! leaves it. It has its own models, so a slow one never delays a sensor's.
 
 mod looking;
+mod masker;
 pub mod masking;
 mod memory;
 mod posts;
@@ -144,8 +145,8 @@ impl Sight {
         tallies: Tallies,
     ) -> io::Result<Looking> {
         let slots = Arc::clone(&self.slots);
+        let mut looker = Looker::new(self, inputs, clock, kept, tallies)?;
         let thread = std::thread::Builder::new().name("sight".into()).spawn(move || {
-            let mut looker = Looker::new(self, inputs, clock, kept, tallies);
             looker.run();
             looker.into_kept()
         })?;
