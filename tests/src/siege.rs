@@ -141,6 +141,9 @@ fn configure(folder: &Path, console: &str, cameras: &[(&str, String)]) {
         .to_owned();
     for (id, url) in cameras {
         let _ = write!(gateway, "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nevery = \"100 ms\"\n");
+        if url.contains("clips") {
+            gateway += "share = \"10 %\"\n";
+        }
         if url.contains("digest") {
             gateway += "[camera.access]\nuser = \"cam\"\npassword-file = \"password\"\n";
         }
@@ -173,16 +176,17 @@ async fn cameras_that_send_4k_as_fast_as_they_can_cost_the_others_nothing_and_li
 
     for camera in ["film", "flood"] {
         town.looks_at(camera, 3.0).await;
-        let shed = format!("gatehouse_camera_shed_total{{camera=\"{camera}\"}}");
-        town.until(&shed, |shed| shed > 10.0).await;
     }
+    // What a flood sends between two pictures that are wanted, nobody misses.
+    let shed = "gatehouse_camera_shed_total{camera=\"film\"}";
+    town.until(shed, |shed| shed > 10.0).await;
     town.looks_at("gate", 20.0).await;
     let peak = town.peak();
     assert!(peak < MOST_MEMORY, "{peak} MiB");
 }
 
 /// In MiB, for a program that was not optimised, with two cameras that send 4K.
-const MOST_MEMORY: u64 = 600;
+const MOST_MEMORY: u64 = 400;
 
 #[tokio::test]
 async fn what_is_no_picture_is_counted_by_what_is_wrong_with_it_under_the_camera_s_name() {

@@ -148,6 +148,14 @@ fn shows_something(payload: &[u8]) -> bool {
     std::str::from_utf8(payload).is_err() || beginnings.iter().any(|magic| has(payload, magic))
 }
 
+#[test]
+fn a_picture_among_what_is_published_would_be_noticed() {
+    assert!(shows_something(&fs::read(&jpegs()[0]).unwrap()));
+    assert!(shows_something(b"{\"image\": \"/9j/4AAQSkZJRg\"}"));
+    assert!(shows_something(b"\0\0\0\x01\x67\x42"));
+    assert!(!shows_something("{\"title\": \"有人\", \"still\": \"still/1\"}".as_bytes()));
+}
+
 fn has(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|here| here == wanted)
 }
