@@ -5,7 +5,7 @@
 
 `judge` takes the folder of the networks, the least score, and for each still the picture as it was (in the size of the still) and
 the still. They are shown each picture whole and in 2 x 2 tiles that overlap. For each still a line of JSON:
-"before" and "after", who is found (what, score, left, top, right, bottom in pixels); "hidden", the share of the picture
+"before" and "after", who is found, and "made", what the mosaics made (what, score, left, top, right, bottom in pixels); "hidden", the share of the picture
 that was changed; "elsewhere", the share that was changed of what lies away from all that was found before.
 
 `plates` comes closer to each vehicle that is found in the pictures, paints a number plate on it, and writes two pictures: of all of
@@ -28,6 +28,7 @@ NETWORKS = [
 ]
 OVERLAP = 0.2  # of two neighbouring tiles, as a share of the picture
 IOU = 0.45
+HARDLY = 0.1  # the least score of what was like a face or a plate before
 MARGIN = 0.5  # of its size: what is around a thing may change with it
 BLOCK, LEVELS = 8, 10  # a block of so many pixels has changed when it differs by so many levels on average
 
@@ -56,8 +57,9 @@ def found(sessions, picture, at_least):
 
 
 def is_real(one, before):
-    """A mosaic of a car may look like a plate: one that was not there before, for what is not hidden looks as it did."""
-    return one[0] != "plate" or any(other[0] == "plate" and meet(one[2:], other[2:]) for other in before)
+    """What is not hidden looks as it did. So a face or a plate where nothing was like one is made by the mosaics, of a car or of
+    a strip of gravel between two. A person counts in any case: one who stood behind others may come out when they are hidden."""
+    return one[0] == "person" or any(other[0] == one[0] and meet(one[2:], other[2:]) for other in before)
 
 
 def meet(one, other):
@@ -127,12 +129,15 @@ def opened(folder):
 def judge(sessions, at_least, *pictures):
     for before, after in zip(pictures[::2], pictures[1::2]):
         before, after = cv2.imread(before), cv2.imread(after)
-        boxes = found(sessions, before, float(at_least))
+        hardly = found(sessions, before, HARDLY)
+        boxes = [one for one in hardly if one[1] >= float(at_least)]
+        left = found(sessions, after, float(at_least))
         changed = blocks(before, after)
         elsewhere = away(boxes, changed.shape)
         told = {
             "before": boxes,
-            "after": [one for one in found(sessions, after, float(at_least)) if is_real(one, boxes)],
+            "after": [one for one in left if is_real(one, hardly)],
+            "made": [one for one in left if not is_real(one, hardly)],
             "hidden": float(changed.mean()),
             "elsewhere": float(changed[elsewhere].mean()) if elsewhere.any() else 0.0,
         }

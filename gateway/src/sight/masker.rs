@@ -55,7 +55,7 @@ impl Masker {
 
     /// Never waits; whoever comes when too many wait is told so.
     pub(super) fn take(&self, job: Job) {
-        let (Err(TrySendError::Full(job)) | Err(TrySendError::Disconnected(job))) =
+        let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.try_send(job)
         else {
             return;
