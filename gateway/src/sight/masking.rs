@@ -220,8 +220,9 @@ mod tests {
 
     #[test]
     fn a_mask_over_a_quarter_lies_where_the_quarter_is() {
-        let found = covered(2, 1, &[0.0, 0.9], VIEWS[4]);
-        let expected = Region { left: 0.7, top: 0.4, right: 1.0, bottom: 1.0 };
+        let quarter = Region { left: 0.5, top: 0.25, right: 1.0, bottom: 1.0 };
+        let found = covered(2, 1, &[0.0, 0.9], quarter);
+        let expected = Region { left: 0.75, top: 0.25, right: 1.0, bottom: 1.0 };
         assert_eq!(found.iter().map(|hide| hide.region).collect::<Vec<_>>(), [expected]);
     }
 
