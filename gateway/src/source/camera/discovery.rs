@@ -92,8 +92,12 @@ fn found(one: Node<'_, '_>, from: IpAddr) -> Option<Found> {
     let scopes = text(one, "Scopes").unwrap_or_default();
     let scope = |kind: &str| {
         let kind = format!("onvif://www.onvif.org/{kind}/");
-        let value = scopes.split_whitespace().find_map(|scope| scope.strip_prefix(&kind));
-        value.map(|value| shortened(&plain(value)))
+        let (_, value) = scopes.split_once(&kind)?;
+        // Scopes are parted by spaces, but there are cameras that write one into their name as it is.
+        let words = value.split_whitespace().enumerate();
+        let own = words.take_while(|(place, word)| *place == 0 || !word.contains("://"));
+        let value = own.map(|(_, word)| word).collect::<Vec<_>>().join(" ");
+        Some(shortened(&plain(&value)))
     };
     // Its own idea of its address may be an old one; the port is worth keeping.
     let port = services.iter().find_map(|service| url::Url::parse(service).ok()?.port());
@@ -144,6 +148,15 @@ mod tests {
         assert_eq!(found[0].name.as_deref(), Some("East gate\u{95e8}"));
         assert_eq!(found[0].hardware.as_deref(), Some("IPC-1"));
         assert_eq!(found[0].services.len(), 2);
+    }
+
+    #[test]
+    fn a_name_may_have_spaces_that_nobody_wrote_as_they_must_be() {
+        let told = "<ProbeMatches xmlns='d'><ProbeMatch><Scopes>onvif://www.onvif.org/name/East gate 2 \
+            onvif://www.onvif.org/hardware/A</Scopes><XAddrs>http://10.0.0.8/</XAddrs></ProbeMatch></ProbeMatches>";
+        let found = matches(told, FROM);
+        assert_eq!(found[0].name.as_deref(), Some("East gate 2"));
+        assert_eq!(found[0].hardware.as_deref(), Some("A"));
     }
 
     #[test]
