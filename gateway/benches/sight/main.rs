@@ -25,7 +25,7 @@ use gatehouse_sight::picture::Picture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use place::{Camera, ELSEWHERE, Place};
+use place::{Camera, ELSEWHERE, Place, cpu};
 
 /// Turns of what is timed, fewer when they last longer than this; and those before it counts.
 const TURNS: usize = 41;
@@ -149,11 +149,11 @@ fn unasked(place: &mut Place, camera: usize, picture: &Picture) -> Result<f64> {
     for _ in 0..8 {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    let before = place.cpu()?;
+    let before = cpu()?;
     for _ in 0..IDLE {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    Ok((place.cpu()? - before).as_secs_f64() * 1e3 / IDLE as f64)
+    Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / IDLE as f64)
 }
 
 /// A JPEG made smaller while it is decoded beside the whole of it.
@@ -217,10 +217,10 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
     let jpegs = pictures(folder, size)?;
     let mut times: [Vec<f64>; 2] = Default::default();
     let (mut id, mut busy) = (0, Duration::ZERO);
-    let (mut cpu, mut looks) = (Duration::ZERO, 0);
+    let (mut spent, mut looks) = (Duration::ZERO, 0);
     for _ in 0..ROUNDS {
         for (is_busy, times) in [false, true].into_iter().zip(&mut times) {
-            let (before, begun, done) = (place.cpu()?, Instant::now(), place.looks);
+            let (before, begun, done) = (cpu()?, Instant::now(), place.looks);
             for turn in 0..ASKED {
                 if is_busy {
                     place.keep_busy(camera, &jpegs[turn % 2]);
@@ -239,13 +239,13 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
             if is_busy {
                 busy += begun.elapsed();
                 place.rest(camera, &jpegs[0])?;
-                cpu += place.cpu()?.saturating_sub(before);
+                spent += cpu()?.saturating_sub(before);
                 looks += place.looks - done;
             }
         }
     }
     let [quiet, beside] = times.map(median);
-    let share = 1e2 * cpu.as_secs_f64() / busy.as_secs_f64();
+    let share = 1e2 * spent.as_secs_f64() / busy.as_secs_f64();
     tell(&json!({
         "what": format!("`{SENSOR_MODEL}` beside {model}, {engine}"),
         "cells": [format!("{quiet:.3}"), format!("{beside:.3}"), format!("{share:.0}"), looks],
