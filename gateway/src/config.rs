@@ -58,6 +58,13 @@ pub struct GatewayConfig {
     pub bays_webhooks: Vec<WebhookConfig>,
 }
 
+impl GatewayConfig {
+    /// A camera, by id.
+    pub fn camera(&self, id: &str) -> Option<&CameraConfig> {
+        self.cameras.iter().find(|camera| camera.id == id)
+    }
+}
+
 /// `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

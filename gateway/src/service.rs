@@ -171,7 +171,7 @@ pub async fn start(
     let (opened, raised) = mpsc::channel(sight::OPENED);
     let mut ground = Ground::new(clock.clone(), pace.clone(), stop.clone());
     let keep = |evidence| Asked { stills, opened: raised, evidence };
-    ground.asked = pictures.evidence.clone().map(keep);
+    ground.kept.asked = pictures.evidence.clone().map(keep);
     let mut ready = ground.prepare(&config, &community, eyes, &inputs)?;
     let (settlers, writers) = (ready.settlers(), ready.writers());
     let to_devices = Writes::new(inputs.downgrade());
@@ -295,6 +295,11 @@ pub async fn start(
 }
 
 impl Running {
+    /// How the cameras do, also after the end.
+    pub fn tallies(&self) -> crate::sight::Tallies {
+        self.ground.tallies.clone()
+    }
+
     /// What is configured, as it is in effect.
     pub fn community(&self) -> Arc<Community> {
         self.community.borrow().clone()

@@ -17,13 +17,13 @@ use crate::evidence::Evidence;
 
 /// Questions that may wait for the sight thread.
 pub const ASKS: usize = 4;
-/// Bytes of a still at most: the sight thread scales the picture down until it fits, so that a command's
-/// answer can carry it. So are those of events.
-pub const LARGEST: usize = 48 * 1024;
+/// Bytes of a still at most, so that a command's answer can carry it: the sight thread writes it less finely,
+/// and scales the picture down, until it fits. So are those of events.
+pub const LARGEST: usize = gatehouse_sight::mask::BYTES;
 /// Bytes of a picture that somebody hands in, at most.
 pub const LARGEST_UPLOAD: usize = 8 << 20;
 
-/// What the sight thread may take: it may be within a model, and masks in up to five looks.
+/// What the sight thread may take: it may be within a model, and masks in a few looks.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A still that shows nobody.

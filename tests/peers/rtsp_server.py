@@ -4,6 +4,7 @@ Arguments: the port (0 for any), the recording (H.264 in MP4), and a name and pa
 digest), if it wants any. Writes "ready <port>". Runs until its standard input is closed.
 """
 
+import os
 import sys
 import threading
 
@@ -30,6 +31,11 @@ mounts = {
     "! jpegenc ! rtpjpegpay name=pay0 pt=26 )",
     "/vp8": "( videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96 )",
 }
+# Recordings one after the other, in one stream.
+clips = [clip for clip in os.environ.get("CLIPS", "").split(":") if clip]
+if clips:
+    parts = [f"filesrc location={clip} ! qtdemux ! h264parse ! all." for clip in clips]
+    mounts["/clips"] = f"( concat name=all ! {PAY} {' '.join(parts)} )"
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(port)

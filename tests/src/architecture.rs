@@ -46,6 +46,12 @@ impl Source {
         if self.path.starts_with(&format!("gateway/{module}/src/")) {
             return true;
         }
+        // A room of another crate than the gateway: `sight/mask`.
+        let other = module.split_once('/').map(|(name, room)| format!("gateway/{name}/src/{room}"));
+        let other = other.and_then(|other| self.path.strip_prefix(&other));
+        if other.is_some_and(|rest| rest == ".rs" || rest.starts_with('/')) {
+            return true;
+        }
         let inside = self.path.strip_prefix("gateway/src/").and_then(|p| p.strip_prefix(module));
         inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     }

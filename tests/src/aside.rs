@@ -72,6 +72,16 @@ async fn torn_settings_and_devices_of_the_console_are_set_aside_whole_and_the_bo
     };
     let event = timeout(PATIENCE, told).await.expect("an event");
     assert_eq!(event["data"]["scene"], "settings-set-aside", "{event}");
+    let hangup =
+        std::process::Command::new("kill").args(["-HUP", &first.0.id().to_string()]).status();
+    assert!(hangup.unwrap().success());
+    let gone = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(200));
+        while ask(&console, "GET", "/devices", &english).await.text().contains("own files rule") {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("nobody is told any more once it is loaded anew");
     drop(first);
 
     let _second = Running(run(folder.path()));

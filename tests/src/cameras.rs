@@ -1,5 +1,6 @@
 //! Cameras of every kind against servers that nobody here wrote, which show a real street.
 
+mod hostile;
 mod others;
 mod rtsp;
 mod web;

@@ -29,6 +29,8 @@ mod drawing;
 #[cfg(test)]
 mod integrate;
 #[cfg(test)]
+mod masked;
+#[cfg(test)]
 mod modbus;
 #[cfg(test)]
 mod models;
@@ -52,6 +54,8 @@ mod report;
 mod schema;
 #[cfg(test)]
 mod shadow;
+#[cfg(test)]
+mod siege;
 #[cfg(test)]
 mod sight;
 #[cfg(test)]

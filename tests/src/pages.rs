@@ -80,7 +80,7 @@ async fn every_page_fits_a_phone_and_a_desk_is_readable_and_leads_to_pages_that_
     }
 
     visit.open("map").await;
-    assert_eq!(visit.browser.ask("document.querySelectorAll('.plan a').length").await, 86);
+    assert_eq!(visit.browser.ask("document.querySelectorAll('.plan a').length").await, 92);
     // These two change what the others look like.
     links.retain(|link| !link.contains("lang=") && !link.contains("/look?"));
     assert!(links.len() > 100, "{links:?}");

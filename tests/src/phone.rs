@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Heard, ask, post};
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{PATIENCE, command, gatehouse};
+use crate::peers::{PATIENCE, audited, command, gatehouse};
 
 const PEOPLE: &str = r#"
 [[team]]
@@ -88,19 +88,50 @@ impl Box_ {
         self.messages(event).await.iter().filter(|message| message["type"] == *kind).count()
     }
 
-    /// The id of the first event, once there is one.
-    async fn first_event(&self) -> String {
+    /// The id of an event that is not this one, once there is one.
+    async fn event_beside(&self, known: &str) -> String {
         let found = async {
             loop {
                 let list = self.command(&["events", "list", "--json"]).await.unwrap();
-                if let Some(line) = list.lines().next() {
-                    let message: Value = serde_json::from_str(line).unwrap();
-                    return message["subject"].as_str().unwrap().to_owned();
+                let messages = list.lines().map(|line| serde_json::from_str(line).unwrap());
+                let mut ids = messages.map(|m: Value| m["subject"].as_str().unwrap().to_owned());
+                if let Some(id) = ids.find(|id| id != known) {
+                    return id;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         timeout(PATIENCE, found).await.unwrap()
+    }
+
+    /// The headers of somebody who may see and do everything.
+    async fn bearer(&self) -> String {
+        let token = self.command(&["user", "token", "script", "--scope", "act"]).await.unwrap();
+        format!("{PAGE}Authorization: Bearer {}\r\n", token.trim())
+    }
+
+    /// A page, once it has that: it shows what the engine said last, twice a second.
+    async fn page_with(&self, path: &str, headers: &str, parts: &[&str]) -> String {
+        let shown = async {
+            loop {
+                let page = ask(&self.console, "GET", path, headers).await.text();
+                if parts.iter().all(|part| page.contains(part)) {
+                    return page;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let shown = timeout(PATIENCE, shown).await;
+        shown.unwrap_or_else(|_| panic!("{path} never has {parts:?}"))
+    }
+
+    /// Says that it was handled; the link that asks a resident, from the event's page.
+    async fn question(&self, event: &str, bearer: &str) -> String {
+        let handled = ["events", "handle", event, "--by", "li", "--note", "SECRET"];
+        self.command(&handled).await.unwrap();
+        let page = self.page_with(&format!("/events/{event}"), bearer, &["href=\"/a/"]).await;
+        let (_, rest) = page.split_once("href=\"/a/").unwrap();
+        format!("/a/{}", rest.split('"').next().unwrap())
     }
 }
 
@@ -118,7 +149,7 @@ fn status(heard: &Heard) -> &str {
 async fn a_grid_worker_without_an_account_reports_what_a_sensor_saw_too_and_does_the_errand() {
     let site = Box_::start().await;
     heat(site.sensors.port(), 0..1).await;
-    let event = site.first_event().await;
+    let event = site.event_beside("").await;
     assert!(site.command(&["events", "reporter", "nobody"]).await.is_none(), "no such person");
     let link = site.link("li", &[]).await;
     let report = format!("{link}/report");
@@ -129,25 +160,17 @@ async fn a_grid_worker_without_an_account_reports_what_a_sensor_saw_too_and_does
     for joined in [one, two] {
         let text = joined.text();
         assert!(text.contains("that the sensor saw at"), "{} {text}", joined.first);
-        assert!(!text.contains("<script>"), "{text}");
     }
     let told = site.messages(&event).await;
     let newest = told.last().unwrap();
     assert_eq!(newest["data"]["reports"].as_array().unwrap().len(), 2, "{newest}");
     assert_eq!(newest["data"]["reports"][0]["by"], "li");
+    let said = "&lt;script&gt;alert(1)&lt;/script&gt; smoke";
+    let page = site.page_with(&format!("/events/{event}"), &site.bearer().await, &[said]).await;
+    assert!(!page.contains("<script>alert"), "{page}");
 
     site.command(&["events", "dispatch", &event, "--to", "grid", "--by", "wang"]).await.unwrap();
-    // The page shows what the engine said last, twice a second.
-    let shown = async {
-        loop {
-            let page = site.get(&link).await.text();
-            if page.contains("put it out") && page.contains("value=\"handle\"") {
-                return page;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let errands = timeout(PATIENCE, shown).await.expect("the errand on the page");
+    let errands = site.page_with(&link, PAGE, &["put it out", "value=\"handle\""]).await;
     for hidden in ["SECRET", "smoke", "script&gt;", "wang"] {
         assert!(!errands.contains(hidden), "{hidden}: {errands}");
     }
@@ -157,8 +180,8 @@ async fn a_grid_worker_without_an_account_reports_what_a_sensor_saw_too_and_does
     let (one, two) = tokio::join!(site.post(&link, &handle), site.post(&link, &handle));
     assert_eq!((status(&one), status(&two)), ("303", "303"));
     assert_eq!(site.count(&event, "handled").await, 1, "done once");
-    let audit = site.command(&["audit", "list"]).await.unwrap();
-    assert!(audit.contains("event.handle") && audit.contains("event.report"), "{audit}");
+    let is_audited = |told: &str| told.contains("event.handle") && told.contains("event.report");
+    audited(site.folder.path(), is_audited).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,20 +213,22 @@ async fn what_is_forged_over_too_long_or_a_picture_is_refused_in_words_and_chang
         assert!(text.contains("ictures are taken once they can be masked"), "{text}");
         assert_eq!(status(&refused), "415");
     }
-    for (why, body) in [
-        ("no text", "category=safety&area=east&text=+".to_owned()),
-        ("no category", "category=war&area=east&text=x".to_owned()),
-        ("301 letters", format!("category=safety&area=east&text={}", "x".repeat(301))),
-        ("a long note", format!("category=safety&area=east&text={}", "x".repeat(70_000))),
+    for (why, body, expected) in [
+        ("no text", "category=safety&area=east&text=+".to_owned(), "400"),
+        ("no category", "category=war&area=east&text=x".to_owned(), "400"),
+        ("301 letters", format!("category=safety&area=east&text={}", "x".repeat(301)), "413"),
+        ("a long form", format!("category=safety&area=east&text={}", "x".repeat(70_000)), "413"),
     ] {
         let refused = site.post(&report, &body).await;
-        assert!(["400", "413", "422"].contains(&status(&refused)), "{why}: {}", refused.first);
+        assert_eq!(status(&refused), expected, "{why}");
     }
+    assert_eq!(status(&site.post(&link, &"x".repeat(70_000)).await), "413");
     let endless = format!("category=safety&area=east&text={}", "x".repeat(2 << 20));
     if let Some(refused) = post(&site.console, &report, PAGE, FORM, &endless).await {
         assert_eq!(status(&refused), "413");
     }
     let nowhere = site.post(&report, "category=safety&area=moon&text=x").await;
+    assert_eq!(status(&nowhere), "422");
     assert!(nowhere.text().contains("no area"), "{}", nowhere.text());
     assert_eq!(site.command(&["events", "list"]).await.unwrap(), "");
 }
@@ -214,28 +239,10 @@ async fn a_resident_answers_once_whether_it_is_fixed() {
     let by_li = format!("{}/report", site.link("li", &[]).await);
     let opened = site.post(&by_li, "category=waste&area=east&text=SECRET+rubbish").await;
     assert!(opened.text().contains("Taken down as a new event"), "{}", opened.text());
-    let event = site.first_event().await;
-    let token = site.command(&["user", "token", "script", "--scope", "act"]).await.unwrap();
-    let bearer = format!("{PAGE}Authorization: Bearer {}\r\n", token.trim());
-    let offered = async || {
-        site.command(&["events", "handle", &event, "--by", "li", "--note", "SECRET"])
-            .await
-            .unwrap();
-        let path = format!("/events/{event}");
-        // The page shows what the engine said last, twice a second.
-        let shown = async {
-            loop {
-                let page = ask(&site.console, "GET", &path, &bearer).await.text();
-                if let Some((_, rest)) = page.split_once("href=\"/a/") {
-                    return format!("/a/{}", rest.split('"').next().unwrap());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, shown).await.expect("a link on the page")
-    };
+    let event = site.event_beside("").await;
+    let bearer = site.bearer().await;
 
-    let first = offered().await;
+    let first = site.question(&event, &bearer).await;
     for _ in 0..2 {
         let page = site.get(&first).await.text();
         assert!(page.contains("Is it fixed?") && page.contains("修好了吗？"), "{page}");
@@ -249,15 +256,48 @@ async fn a_resident_answers_once_whether_it_is_fixed() {
     let again = site.post(&first, "fixed=yes").await;
     assert!(status(&again) == "410" && again.text().contains("used before"), "{}", again.first);
 
-    let second = offered().await;
+    let second = site.question(&event, &bearer).await;
     assert_ne!(first, second, "a new round, a new question");
     let (one, two) = tokio::join!(site.post(&second, "fixed=yes"), site.post(&second, "fixed=yes"));
     let mut statuses = [status(&one), status(&two)];
     statuses.sort_unstable();
     assert_eq!(statuses, ["200", "410"]);
     assert_eq!(site.count(&event, "verified").await, 1);
-    let audit = site.command(&["audit", "list"]).await.unwrap();
-    for part in ["resident", "event.reopen", "event.verify", "the link was used before"] {
-        assert!(audit.contains(part), "{part}: {audit}");
+    let parts = ["resident", "event.reopen", "event.verify", "the link was used before"];
+    audited(site.folder.path(), |told| parts.iter().all(|part| told.contains(part))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resident_is_told_what_stands_in_the_way_and_is_asked_in_this_round_alone() {
+    let site = Box_::start().await;
+    let bearer = site.bearer().await;
+    heat(site.sensors.port(), 0..1).await;
+    let seen = site.event_beside("").await;
+    site.command(&["events", "dispatch", &seen, "--to", "grid", "--by", "wang"]).await.unwrap();
+
+    let first = site.question(&seen, &bearer).await;
+    for _ in 0..2 {
+        let yes = site.post(&first, "fixed=yes").await;
+        let told = yes.text();
+        assert_eq!(status(&yes), "409", "{told}");
+        assert!(told.contains("the sensor does not find it over yet"), "{told}");
     }
+    assert_eq!(status(&site.get(&first).await), "200", "the link can be used again");
+    site.command(&["events", "reopen", &seen, "--by", "li"]).await.unwrap();
+    site.command(&["events", "dispatch", &seen, "--to", "grid", "--by", "wang"]).await.unwrap();
+    let second = site.question(&seen, &bearer).await;
+    assert_ne!(first, second);
+    for past in [site.get(&first).await, site.post(&first, "fixed=no").await] {
+        assert_eq!(status(&past), "410", "{}", past.text());
+    }
+    assert_eq!(site.count(&seen, "reopened").await, 1, "not by the link of the round before");
+    assert_eq!(status(&site.get(&second).await), "200");
+
+    let by_li = format!("{}/report", site.link("li", &[]).await);
+    assert_eq!(status(&site.post(&by_li, "category=waste&area=east&text=rubbish").await), "200");
+    let event = site.event_beside(&seen).await;
+    let link = site.question(&event, &bearer).await;
+    site.command(&["events", "close", &event, "--by", "li"]).await.unwrap();
+    let no = site.post(&link, "fixed=no").await;
+    assert!(status(&no) == "200" && no.text().contains("open again"), "{}", no.text());
 }

@@ -297,7 +297,7 @@ fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     both / (area(a) + area(b) - both)
 }
 
-fn jpegs(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn jpegs(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|e| e == "jpg")).collect();

@@ -38,7 +38,8 @@ impl Visit {
                 .stdout(Stdio::piped()),
         );
         let mut said = lines(demo.stdout.take().unwrap());
-        let first = tokio::time::timeout(PATIENCE, said.next_line()).await;
+        // Without optimisation the picture models alone take half of one to load.
+        let first = tokio::time::timeout(3 * PATIENCE, said.next_line()).await;
         let first = first.unwrap().unwrap().unwrap();
         let words: Vec<&str> = first.split_whitespace().collect();
         let (address, password) = (words[1].to_owned(), words[words.len() - 1].to_owned());

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rumqttc::MqttOptions;
+
 use gatehouse::infer::pictures::PictureModels;
 use gatehouse_sight::jpeg::decode;
 use gatehouse_sight::picture::Picture;
@@ -14,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::peers::cameras::{Server, jpegs};
 use crate::peers::gateway::{Running, run};
-use crate::peers::mosquitto::free_port;
+use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port};
 use crate::peers::{PATIENCE, gatehouse};
 
 const YARD: &str = r#"
@@ -52,7 +54,7 @@ level = 4
 when = "true"
 "#;
 
-fn configure(folder: &Path, camera: u16) {
+fn configure(folder: &Path, camera: u16, sensors: u16, platform: u16) {
     for name in ["device-types", "scenes"] {
         fs::create_dir_all(folder.join(name)).unwrap();
     }
@@ -61,6 +63,8 @@ fn configure(folder: &Path, camera: u16) {
         "[gateway]\nid = \"gw\"\ntownship = \"town\"\nlanguage = \"en\"\n\
          [[camera]]\nid = \"street\"\nurl = \"rtsp://127.0.0.1:{camera}/street\"\nevery = \"200 ms\"\n\
          [[camera]]\nid = \"dead\"\nurl = \"rtsp://127.0.0.1:{dead}/street\"\n\
+         [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{sensors}\"\n\
+         [uplink]\nurl = \"mqtt://127.0.0.1:{platform}\"\n\
          [evidence]\nkeep = \"1 h\"\nbasis = \"a test\"\n\
          [store]\npath = \"{data}\"\n[models]\npath = \"{models}\"\n",
         dead = free_port(),
@@ -91,19 +95,28 @@ fn events(folder: &Path) -> String {
 async fn people_on_a_street_become_an_event_with_a_still_that_shows_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::rtsp(0, &[]).await;
-    configure(folder.path(), server.port);
+    let brokers = [Mosquitto::plain(), Mosquitto::plain()];
+    let [mut sensors, mut platform] = [listening(&brokers[0]).await, listening(&brokers[1]).await];
+    configure(folder.path(), server.port, brokers[0].port(), brokers[1].port());
     let mut gateway = Running(run(folder.path()));
     let told = until(|| {
         let told = events(folder.path());
         (told.contains("\"visitors\"") && told.contains("still/")).then_some(told)
     });
     timeout(PATIENCE * 2, told).await.expect("people are seen, and a still is kept");
+    let sent = platform.until_quiet(Duration::from_secs(3)).await;
     gateway.kill();
+    let events = sent.iter().filter(|payload| has(payload, b"\"visitors\"")).count();
+    assert!(events > 0, "the platform is told of {} other things", sent.len());
+    let heard = sensors.until_quiet(Duration::from_millis(200)).await;
+    for payload in sent.iter().chain(&heard) {
+        assert!(!shows_something(payload), "{}", String::from_utf8_lossy(payload));
+    }
 
     let (mut stills, mut others) = (Vec::new(), Vec::new());
     for path in files(folder.path()) {
         let bytes = fs::read(&path).unwrap();
-        if bytes.windows(3).any(|three| three == [0xFF, 0xD8, 0xFF]) {
+        if has(&bytes, &[0xFF, 0xD8, 0xFF]) {
             let is_still = path.parent().unwrap().ends_with("data/evidence");
             if is_still { stills.push(bytes) } else { others.push(path) }
         }
@@ -111,6 +124,32 @@ async fn people_on_a_street_become_an_event_with_a_still_that_shows_nobody() {
     assert!(others.is_empty(), "only stills are written: {others:?}");
     assert!(!stills.is_empty());
     nobody_is_found(&stills);
+}
+
+/// All that anybody publishes at a broker.
+async fn listening(broker: &Mosquitto) -> Subscriber {
+    Subscriber::start(MqttOptions::new("eavesdropper", "127.0.0.1", broker.port()), "#").await
+}
+
+/// A JPEG, a PNG or H.264 (its parameters, or a key frame), or the beginning of one in base64.
+fn shows_something(payload: &[u8]) -> bool {
+    let beginnings: [&[u8]; 9] = [
+        b"\xFF\xD8\xFF",
+        b"\x89PNG",
+        b"\0\0\x01\x67",
+        b"\0\0\x01\x65",
+        b"/9j/",
+        b"_9j_",
+        b"iVBORw",
+        b"AAAAAWc",
+        b"AAABZ",
+    ];
+    // Numbers and words are all that is told, so no frame's bytes can be among them.
+    std::str::from_utf8(payload).is_err() || beginnings.iter().any(|magic| has(payload, magic))
+}
+
+fn has(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|here| here == wanted)
 }
 
 /// Shows the stills to everything that finds people.

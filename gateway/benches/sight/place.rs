@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use gatehouse::clock::Clock;
 use gatehouse::service::Setup;
-use gatehouse::sight::{Looking, Sight, Tallies};
+use gatehouse::sight::{Kept, Looking, Sight, Tallies};
 use gatehouse::source::camera::{Content, Shot, Slots};
 use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::pipeline::Input;
@@ -55,7 +55,7 @@ impl Place {
         let clock = Clock::new(1.0);
         let at = clock.now().0 - PAST;
         let slots = Arc::clone(&sight.slots);
-        let looking = sight.start(sender.downgrade(), clock, None, Tallies::default())?;
+        let looking = sight.start(sender.downgrade(), clock, Kept::default(), Tallies::default())?;
         Ok(Self { cameras, looks: 0, slots, inputs, _engine: sender, looking, at })
     }
 

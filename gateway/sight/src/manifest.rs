@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::boxes::{Keep, fastestdet::FastestDet, rows::Rows, ssd::Ssd, yolox::Yolox};
+use crate::boxes::{Candidate, Keep, fastestdet::FastestDet, rows::Rows, ssd::Ssd, yolox::Yolox};
 use crate::classes::Classifier;
 use crate::grid::Mask;
 use crate::input::Placement;
@@ -229,17 +229,20 @@ impl Decoder {
 
     /// What the model says: `outputs` as declared, of the declared sizes, and finite.
     pub fn read(&self, outputs: &[Vec<f32>], placement: &Placement) -> Seen {
+        self.read_from(outputs, placement, 1.0)
+    }
+
+    /// The same, with the boxes that score less than the manifest asks for, but at least `score`.
+    pub fn read_from(&self, outputs: &[Vec<f32>], placement: &Placement, score: f32) -> Seen {
+        let boxes = |keep: &Keep, read: &dyn Fn(f32) -> Vec<Candidate>| {
+            let keep = keep.at_least(score);
+            Seen::Boxes(keep.best(read(keep.score), placement))
+        };
         match &self.how {
-            How::Yolox(keep, how) => {
-                Seen::Boxes(keep.best(how.read(outputs, keep.score), placement))
-            }
-            How::FastestDet(keep, how) => {
-                Seen::Boxes(keep.best(how.read(outputs, keep.score), placement))
-            }
-            How::Rows(keep, how) => {
-                Seen::Boxes(keep.best(how.read(outputs, keep.score), placement))
-            }
-            How::Ssd(keep, how) => Seen::Boxes(keep.best(how.read(outputs, keep.score), placement)),
+            How::Yolox(keep, how) => boxes(keep, &|least| how.read(outputs, least)),
+            How::FastestDet(keep, how) => boxes(keep, &|least| how.read(outputs, least)),
+            How::Rows(keep, how) => boxes(keep, &|least| how.read(outputs, least)),
+            How::Ssd(keep, how) => boxes(keep, &|least| how.read(outputs, least)),
             How::Classifier(how) => how.read(outputs),
             How::Mask(how) => how.read(outputs, placement),
         }

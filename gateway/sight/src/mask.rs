@@ -5,8 +5,9 @@
 //! [`Masked`] has no other maker, and holds the picture as JPEG (ITU-T T.81) without metadata.
 //!
 //! What is hidden is replaced by a mosaic of a few cells, each of one colour with few steps. A face or a
-//! body keeps about four cells across: less than any method that restores faces can start from. A vehicle
-//! keeps ten, so that one sees that it is a vehicle; its plate, about a quarter of it, keeps two or three.
+//! body keeps at most four cells across, and no cell is smaller than [`CELL`] pixels: less than any method that
+//! restores faces can start from. A vehicle keeps at most eight, and sixteen along it, so that one sees that it is
+//! a vehicle; its plate, about a quarter of its width, keeps two or three.
 
 use jpeg_encoder::{ColorType, Encoder};
 
@@ -21,8 +22,14 @@ const STEP: u8 = 16;
 const ROUNDS: u32 = 6;
 /// Somebody who is found this surely, of 1, is seen. What is found with less is hidden all the same.
 const SEEN: f32 = 0.5;
-/// JPEG quality: a still is for a person's eye, and the store is small.
-const QUALITY: u8 = 75;
+/// Pixels of a cell's side at least. A plate in which each of seven characters has three cells would be as wide
+/// as a quarter of the largest still.
+const CELL: usize = 8;
+/// JPEG quality: a still is for a person's eye, and the store is small. The first that fits into [`BYTES`] is
+/// taken, else the last.
+const QUALITIES: [u8; 3] = [75, 60, 45];
+/// Bytes of a still that is large enough.
+pub const BYTES: usize = 48 * 1024;
 /// Largest width and height that JPEG can say.
 const LARGEST: usize = 65_535;
 
@@ -37,13 +44,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Cells of the mosaic across the shorter side.
-    fn cells(self) -> usize {
-        match self {
-            Self::Plate => 2,
-            Self::Face | Self::Person => 4,
-            Self::Vehicle => 10,
-        }
+    /// The side of a cell of the mosaic over so many pixels. Of a vehicle that is cut off by the picture's
+    /// edge the longer side says more of how large it is.
+    fn cell(self, width: usize, height: usize) -> usize {
+        let (short, long) = (width.min(height), width.max(height));
+        let cell = match self {
+            Self::Plate => short.div_ceil(2),
+            Self::Face | Self::Person => short.div_ceil(4),
+            Self::Vehicle => short.div_ceil(8).max(long.div_ceil(16)),
+        };
+        cell.max(CELL)
     }
 }
 
@@ -125,11 +135,7 @@ pub fn mask<E>(
         }
         for hide in &found {
             let region = hide.region.grown(MARGIN);
-            work = if round == 0 {
-                mosaic(work, region, hide.kind.cells())
-            } else {
-                filled(work, region)
-            };
+            work = if round == 0 { mosaic(work, region, hide.kind) } else { filled(work, region) };
         }
     }
     Err(Unmasked::StillSeen)
@@ -182,11 +188,11 @@ fn pixels(region: Region, width: usize, height: usize) -> (usize, usize, usize, 
     (left, right, top, bottom)
 }
 
-/// Replaces a region by a mosaic with so many cells across its shorter side.
-fn mosaic(picture: Picture, region: Region, cells: usize) -> Picture {
+/// Replaces a region by a mosaic.
+fn mosaic(picture: Picture, region: Region, kind: Kind) -> Picture {
     let (width, height) = (picture.width(), picture.height());
     let (left, right, top, bottom) = pixels(region, width, height);
-    let cell = (right.saturating_sub(left)).min(bottom.saturating_sub(top)).div_ceil(cells).max(1);
+    let cell = kind.cell(right.saturating_sub(left), bottom.saturating_sub(top));
     let mut rgb = picture.into_rgb();
     for y in (top..bottom).step_by(cell) {
         for x in (left..right).step_by(cell) {
@@ -224,87 +230,17 @@ fn written(picture: &Picture, hidden: usize) -> Option<Masked> {
     let (width, height) =
         (u16::try_from(picture.width()).ok()?, u16::try_from(picture.height()).ok()?);
     let mut jpeg = Vec::new();
-    Encoder::new(&mut jpeg, QUALITY).encode(picture.rgb(), width, height, ColorType::Rgb).ok()?;
+    for quality in QUALITIES {
+        jpeg.clear();
+        Encoder::new(&mut jpeg, quality)
+            .encode(picture.rgb(), width, height, ColorType::Rgb)
+            .ok()?;
+        if jpeg.len() <= BYTES {
+            break;
+        }
+    }
     Some(Masked { jpeg, hidden })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FACE: Region = Region { left: 0.4, top: 0.3, right: 0.6, bottom: 0.6 };
-
-    /// Stripes of one pixel, where details can be counted.
-    fn stripes() -> Picture {
-        let rgb = (0..120 * 80).flat_map(|i| [if i % 2 == 0 { 250 } else { 5 }; 3]).collect();
-        Picture::new(120, 80, rgb).unwrap()
-    }
-
-    /// Finds somebody wherever there is still detail around the middle.
-    fn look(picture: &Picture) -> Vec<Hide> {
-        let row = 36 * 120;
-        let seen: Vec<u8> = (48..72).map(|x| picture.rgb()[(row + x) * 3]).collect();
-        let detail = seen.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 100).count();
-        if detail > 4 {
-            vec![Hide { kind: Kind::Face, score: 0.9, region: FACE }]
-        } else {
-            Vec::new()
-        }
-    }
-
-    #[test]
-    fn what_is_hidden_keeps_no_detail_and_the_rest_is_as_it_was() {
-        let region = FACE.grown(MARGIN);
-        let out = mosaic(stripes(), region, Kind::Face.cells());
-        let colours: std::collections::BTreeSet<u8> = (24..48)
-            .flat_map(|y| (50..70).map(move |x| (y, x)))
-            .map(|(y, x)| out.rgb()[(y * 120 + x) * 3])
-            .collect();
-        assert!(colours.len() <= 2, "{colours:?}");
-        assert_eq!(out.rgb()[..120 * 3 * 10], stripes().rgb()[..120 * 3 * 10]);
-    }
-
-    #[test]
-    fn a_masked_picture_is_looked_at_again_and_gives_nothing() {
-        let mut looks = 0;
-        let masked = mask(&stripes(), |picture| {
-            looks += 1;
-            Ok::<_, ()>(look(picture))
-        });
-        let masked = masked.unwrap();
-        assert_eq!((looks, masked.hidden()), (2, 1));
-        assert!(masked.jpeg().starts_with(&[0xFF, 0xD8]));
-    }
-
-    #[test]
-    fn who_is_still_found_is_not_shown() {
-        let always =
-            |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Person, score: 0.9, region: FACE }]);
-        assert_eq!(mask(&stripes(), always).err(), Some(Unmasked::StillSeen));
-    }
-
-    #[test]
-    fn a_vehicle_may_still_be_seen_to_be_one() {
-        let always =
-            |_: &Picture| Ok::<_, ()>(vec![Hide { kind: Kind::Vehicle, score: 0.9, region: FACE }]);
-        assert!(mask(&stripes(), always).is_ok());
-    }
-
-    #[test]
-    fn nobody_to_look_means_no_still() {
-        let nobody = |_: &Picture| Err("the model is not installed");
-        let error = mask(&stripes(), nobody).err();
-        assert_eq!(error, Some(Unmasked::NotLooked("the model is not installed")));
-    }
-
-    #[test]
-    fn a_region_that_reaches_over_the_edge_or_is_no_number_does_no_harm() {
-        for region in [
-            Region { left: -3.0, top: -1.0, right: 9.0, bottom: 2.0 },
-            Region { left: f32::NAN, top: f32::NAN, right: f32::NAN, bottom: f32::NAN },
-            Region { left: 0.9, top: 0.9, right: 0.1, bottom: 0.1 },
-        ] {
-            assert_eq!(mosaic(stripes(), region, 4).width(), 120);
-        }
-    }
-}
+mod tests;

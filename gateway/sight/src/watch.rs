@@ -98,6 +98,12 @@ impl Watch {
         }
     }
 
+    /// Whether it was made of the same, whatever it has seen since.
+    pub fn is_as(&self, other: &Self) -> bool {
+        (&self.wants, &self.zones, &self.tripwires, self.by_zone)
+            == (&other.wants, &other.zones, &other.tripwires, other.by_zone)
+    }
+
     /// What of the picture the model is to be shown; `None` = all of it.
     pub fn regions(&self) -> Vec<Option<Region>> {
         if self.by_zone && !self.zones.is_empty() {

@@ -39,6 +39,7 @@ const CODES: Codes = Codes {
     misconfigured: &[300_001, 300_005, 310_000, 400_013, 400_101, 400_102, 400_106],
     // It lacks something, is of no known type, or its content is not wanted.
     unfit: &[40_035, 43_004, 400_105, 430_101, 430_102, 430_103, 430_104, 460_101],
+    either: &[],
 };
 
 pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {

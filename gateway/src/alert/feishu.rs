@@ -25,9 +25,6 @@ use super::robot::{Codes, judged, plain, url};
 /// Bytes of the text; the rest of the card is short.
 const LONGEST: usize = 16_000;
 
-/// Of two meanings.
-const BAD_REQUEST: i64 = 9_499;
-
 const CODES: Codes = Codes {
     // Too many; the interface or the robot is limited.
     later: &[11_232, 11_247, 99_991_400],
@@ -35,7 +32,8 @@ const CODES: Codes = Codes {
     // No such robot, or it is switched off; its signature, address list or keywords do not fit.
     misconfigured: &[19_001, 19_007, 19_021, 19_022, 19_024],
     // It lacks something, or the card is none.
-    unfit: &[BAD_REQUEST, 19_002, 11_246, 10_003],
+    unfit: &[19_002, 11_246, 10_003],
+    either: &[9_499],
 };
 
 pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {
@@ -44,22 +42,9 @@ pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {
         (Ok(url), Ok(secret)) => {
             let body = body(message, secret.as_deref());
             let request = Request::json(url, &body, robot.ca_file.clone());
-            too_fast(judged(request.send().await, "code", "msg", &CODES))
+            judged(request.send().await, "code", "msg", &CODES)
         }
         (Err(outcome), _) | (_, Err(outcome)) => outcome,
-    }
-}
-
-/// An answer of two meanings, taken for what its words say.
-fn too_fast(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Unfit { why }
-            if why.starts_with(&format!("code {BAD_REQUEST}:"))
-                && why.to_lowercase().contains("too many") =>
-        {
-            Outcome::Later { why, after: Some(CODES.rest) }
-        }
-        other => other,
     }
 }
 

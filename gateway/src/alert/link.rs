@@ -232,13 +232,12 @@ pub enum CannotSign {
 }
 
 impl Claim {
-    /// What is done about the event when somebody says yes; nothing by a person's own link.
+    /// What is done about the event when somebody says yes; nothing by a link that asks, and by a person's own.
     pub fn action(&self) -> Option<Action> {
         let deed = match self.deed {
             Deed::Acknowledge => EventDeed::Acknowledge,
             Deed::FalseAlarm => EventDeed::Dismiss { as_: Verdict::FalseAlarm },
-            Deed::Answer => EventDeed::Verify,
-            Deed::Errands => return None,
+            Deed::Answer | Deed::Errands => return None,
         };
         let actor = Actor { name: self.person.clone(), side: Side::Box };
         Some(Action { event: self.event.clone(), deed, actor, note: String::new() })
@@ -354,6 +353,24 @@ mod tests {
         assert_eq!(again.check(token(&link), NOW), Err(BadLink::Used), "the store remembers");
         let other = again.link(Deed::FalseAlarm, "01EVENT", "li", NOW).unwrap();
         assert!(again.check(token(&other), NOW).is_ok(), "the other button still works");
+    }
+
+    #[tokio::test]
+    async fn a_resident_is_asked_for_seven_days_by_one_link_in_each_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _batches) = store(folder.path());
+        let links = signer(folder.path(), &store);
+        let path = links.answer("01EVENT", NOW);
+        assert_eq!(path, links.answer("01EVENT", NOW), "however often it is copied");
+        let token = path.strip_prefix("/a/").unwrap();
+        let week = Duration::from_hours(7 * 24);
+        let claim = links.check(token, NOW + week - Duration::from_millis(1)).unwrap();
+        assert_eq!((claim.deed, claim.ends), (Deed::Answer, NOW + week));
+        assert_eq!(links.check(token, NOW + week), Err(BadLink::Expired));
+
+        links.take(&claim).unwrap();
+        let next = links.answer("01EVENT", NOW + Duration::from_millis(1));
+        assert!(links.check(next.strip_prefix("/a/").unwrap(), NOW).is_ok(), "another round");
     }
 
     #[tokio::test]

@@ -17,7 +17,12 @@ pub(super) struct Codes {
     pub rest: Duration,
     pub misconfigured: &'static [i64],
     pub unfit: &'static [i64],
+    /// Too much when the words say so, and unfit otherwise.
+    pub either: &'static [i64],
 }
+
+/// What vendors say then, in small letters.
+const TOO_MUCH: &str = "too many";
 
 /// The robot's address.
 pub(super) fn url(robot: &RobotConfig) -> Result<String, Outcome> {
@@ -53,13 +58,15 @@ pub(super) fn judged(
     };
     let said = shortened(body.get(words).and_then(Value::as_str).unwrap_or_default());
     let why = format!("{code} {number}: {said}");
+    let is_either = codes.either.contains(&number);
+    let is_too_much = is_either && said.to_lowercase().contains(TOO_MUCH);
     if number == 0 {
         Outcome::Sent
-    } else if codes.later.contains(&number) {
+    } else if is_too_much || codes.later.contains(&number) {
         Outcome::Later { why, after: answer.retry_after.or(Some(codes.rest)) }
     } else if codes.misconfigured.contains(&number) {
         Outcome::Misconfigured { why }
-    } else if codes.unfit.contains(&number) {
+    } else if is_either || codes.unfit.contains(&number) {
         Outcome::Unfit { why }
     } else {
         later(why)

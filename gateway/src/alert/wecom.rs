@@ -30,6 +30,7 @@ const CODES: Codes = Codes {
     misconfigured: &[93000, 93004, 93008, 40001, 40014, 41001],
     // The content is too long or of no type that is known.
     unfit: &[40008, 40058, 44004, 45002, 46001, 47001],
+    either: &[],
 };
 
 pub(super) async fn send(robot: &RobotConfig, message: &Message) -> Outcome {

@@ -1,7 +1,7 @@
 //! `gatehouse demo`: the whole main job in one process, with nothing to set up.
 //!
-//! Real parts around a real gateway: MQTT brokers and Modbus TCP servers on loopback, devices that
-//! speak to them, and a stand-in platform that prints what reaches it. Only the devices are not
+//! Real parts around a real gateway: MQTT brokers, Modbus TCP servers and a camera's pictures on loopback,
+//! devices that speak to them, and a stand-in platform that prints what reaches it. Only the devices are not
 //! real. The configuration is the ordinary one, with its wires turned to loopback and its store to a
 //! folder that is removed at the end.
 
@@ -24,14 +24,17 @@ use tokio_util::sync::CancellationToken;
 use super::simulate::{factor, load, seconds, until_over};
 use super::{INVALID, check};
 use crate::clock::Clock;
+use crate::config::evidence::EvidenceConfig;
 use crate::config::{Access, GatewayConfig, UplinkConfig};
 use crate::console::CannotListen;
+use crate::evidence::Evidence;
 use crate::pace::Pace;
 use crate::service::{self, At, Running};
+use crate::simulate::feed::Feed;
 use crate::simulate::platform::{Platform, listen};
 use crate::simulate::play::Play;
 use crate::simulate::scratch::Scratch;
-use crate::simulate::summary::Summary;
+use crate::simulate::summary::{Seen, Summary};
 use crate::simulate::telling::{Teller, language_of};
 use crate::simulate::world::World;
 use crate::simulate::{broker, devices, modbus, plan, shipped, sights};
@@ -45,6 +48,8 @@ const LAST_WORD: Duration = Duration::from_millis(300);
 /// Any free port.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const RETRY: Period = Period(Duration::from_secs(1));
+/// How long stills are kept, in the time of the play.
+const KEEP: Period = Period(Duration::from_hours(72));
 
 /// Watch a simulated community through the gateway
 ///
@@ -120,6 +125,10 @@ struct Stage {
     site: Site,
     /// The sensor broker.
     sensors: String,
+    /// The camera that shows pictures, by id.
+    fed: Option<String>,
+    /// Where the gateway keeps its stills.
+    evidence: Evidence,
     /// What arrives at the platform.
     events: mpsc::Receiver<Vec<u8>>,
 }
@@ -142,10 +151,24 @@ impl Stage {
             line.tcp = Some(address.context("no port for a Modbus line")?.to_string());
             (line.rtu_over_tcp, line.serial) = (None, None);
         }
-        // What they see is played as numbers: nobody is there to be seen.
-        config.cameras.clear();
+        // What the other cameras see is played as numbers.
+        let feed = Feed::of(&site);
+        config.cameras.retain(|camera| feed.as_ref().is_some_and(|feed| feed.camera == camera.id));
+        if let (Some(feed), Some(camera)) = (&feed, config.cameras.first_mut()) {
+            let opened = feed.open(play.clone(), LOOPBACK, camera).await;
+            opened.context("no port for the camera's feed")?;
+        }
+        let basis = match language() {
+            Language::Zh => "演示：画面为绘制，人物取自公有领域的照片",
+            Language::En => {
+                "a demonstration: drawn pictures, and a person from a public photograph"
+            }
+        };
+        config.evidence = Some(EvidenceConfig { keep: KEEP, basis: basis.to_owned() });
         let events = township(config, &play.stop).await?;
-        Ok(Self { play, site, sensors, events })
+        let camera = config.cameras.first().map(|camera| camera.id.clone());
+        let evidence = Evidence::in_store(&config.store.path, KEEP.0);
+        Ok(Self { play, site, sensors, fed: camera, evidence, events })
     }
 
     /// What a scene that is off would see, or what waits for a person's yes, never reaches the platform.
@@ -163,8 +186,8 @@ impl Stage {
     /// Lets the cameras see what is played.
     fn show(&self, gateway: &Running) {
         let (play, community) = (self.play.part(), gateway.community());
-        let inputs = gateway.inputs();
-        tokio::spawn(async move { sights::show(play, &community, inputs).await });
+        let (fed, inputs) = (self.fed.clone(), gateway.inputs());
+        tokio::spawn(async move { sights::show(play, &community, fed.as_deref(), inputs).await });
     }
 
     /// Lets the devices speak, prints what reaches the platform, and sums up.
@@ -200,7 +223,7 @@ impl Stage {
             tracing::warn!(%error, "the devices");
         }
         stop.cancel();
-        let view = gateway.view.clone();
+        let (view, tallies) = (gateway.view.clone(), gateway.tallies());
         gateway.finish().await;
         while let Ok(Some(payload)) = tokio::time::timeout(LAST_WORD, self.events.recv()).await {
             show(&mut platform, &mut teller, &payload, args.json)?;
@@ -215,6 +238,11 @@ impl Stage {
             simulated: now.since(self.play.world.start),
             counts: view.borrow().counts.clone(),
             sent: self.play.tally.read(),
+            seen: Seen {
+                looks: tallies.now().iter().map(|camera| camera.looks).sum(),
+                shed: tallies.now().iter().map(|camera| camera.shed).sum(),
+                stills: self.evidence.many().unwrap_or_default(),
+            },
             verdict: plan::judge(&planned, &platform.seen, now),
             platform,
         };

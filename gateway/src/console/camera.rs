@@ -56,6 +56,10 @@ pub(super) fn panel(
                     dt { (reasons::told(language, reason)) }
                     dd { (count(*number)) }
                 }
+                @if let Some(shed) = shed(snapshot, sight).filter(|shed| *shed > 0) {
+                    dt { (words.shed) }
+                    dd { (count(shed)) }
+                }
                 dt { (words.zones) }
                 dd {
                     @let names = names(&sight.drawing);
@@ -81,6 +85,12 @@ pub(super) fn panel(
 pub(super) fn camera<'c>(community: &'c Community, sight: &Sight) -> &'c str {
     let camera = community.cameras().find(|camera| camera.index == sight.camera);
     camera.map_or("–", |camera| camera.id)
+}
+
+/// How many of the camera's pictures there was no time for.
+fn shed(snapshot: &Snapshot, sight: &Sight) -> Option<u64> {
+    let camera = camera(&snapshot.community, sight);
+    snapshot.cameras.iter().find(|tally| tally.camera == camera).map(|tally| tally.shed)
 }
 
 /// Who drew what is drawn, unless the configuration does.

@@ -294,11 +294,6 @@ fn harden(headers: &mut HeaderMap) {
 }
 
 impl Reader {
-    /// Somebody of whom nothing is known.
-    pub(super) fn nobody(language: Language) -> Self {
-        Self { language, wants_page: true, address: "/".to_owned() }
-    }
-
     /// Also tells the language that the reader has just chosen, to be remembered.
     fn of(request: &Request, fallback: Language) -> (Self, Option<Language>) {
         let headers = request.headers();

@@ -59,11 +59,23 @@ pub(super) async fn look(
     page::html(page::bare(reader.language, question, &main)).into_response()
 }
 
-/// `POST /a/{token}`.
+/// `POST /a/{token}`. Goes on to its end when the reader hangs up: a link that was taken is used or given
+/// back.
 pub(super) async fn act(
     State(console): State<Arc<Console>>,
     Extension(reader): Extension<Reader>,
     Path(token): Path<String>,
+    form: Result<Form<answer::Said>, FormRejection>,
+) -> Response {
+    let told = reader.clone();
+    let acted = tokio::spawn(async move { use_once(console, reader, token, form).await });
+    acted.await.unwrap_or_else(|_| Failure::NotHeard.answer(&told))
+}
+
+async fn use_once(
+    console: Arc<Console>,
+    reader: Reader,
+    token: String,
     form: Result<Form<answer::Said>, FormRejection>,
 ) -> Response {
     let claim = match check(&console, &token) {
@@ -71,8 +83,10 @@ pub(super) async fn act(
         Err(bad) => return refused(&console, bad, &reader),
     };
     if claim.deed == Deed::Answer {
-        let Ok(Form(said)) = form else { return Failure::BadForm.answer(&reader) };
-        return answer::act(&console, &reader, &claim, said).await;
+        return match form {
+            Ok(Form(said)) => answer::act(&console, &reader, &claim, said).await,
+            Err(refused) => Failure::from(refused).answer(&reader),
+        };
     }
     let links = &console.sources.links;
     let Some(action) = claim.action() else {

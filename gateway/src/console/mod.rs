@@ -63,7 +63,7 @@ mod plan;
 mod report;
 mod rights;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod scenes;
 mod settings;
 mod setup;

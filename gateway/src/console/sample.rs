@@ -39,7 +39,7 @@ unit = "1"
 "#;
 
 /// When the samples are made.
-pub(super) const NOW: Timestamp = Timestamp(1_767_225_600_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
 const AREAS: [(&str, &str, &str); 4] = [
     ("east", "东区", "East"),
@@ -49,7 +49,7 @@ const AREAS: [(&str, &str, &str); 4] = [
 ];
 
 /// Four areas with two air stations and a fire lane each.
-pub(super) fn community() -> Community {
+pub(crate) fn community() -> Community {
     let air: Arc<DeviceType> = Arc::new(toml::from_str(AIR).unwrap());
     let lane: Arc<DeviceType> = Arc::new(toml::from_str(LANE).unwrap());
     let mut devices = Vec::new();
@@ -100,7 +100,7 @@ pub(super) fn community() -> Community {
 }
 
 /// All is well.
-pub(super) fn quiet() -> View {
+pub(crate) fn quiet() -> View {
     let devices = community().devices.into_iter().enumerate().map(|(index, device)| DeviceView {
         id: device.id,
         index,

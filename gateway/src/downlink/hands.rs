@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse_core::command::base64;
-use gatehouse_core::command::task::{EventArgs, InstallArgs, SnapshotArgs, Task, WriteArgs};
+use gatehouse_core::command::task::{EventArgs, SnapshotArgs, Task, WriteArgs};
 use gatehouse_core::command::{Name, Refusal};
 use gatehouse_core::event::action::{Action, Actor, Deed, Drill, NotDone, Side};
 use gatehouse_core::pipeline::Write;
@@ -48,7 +48,7 @@ struct DrillArgs {
 }
 
 impl Hands {
-    /// Does it; gives what there is to tell.
+    /// Does it; gives what there is to tell. [`Task::Install`] takes minutes.
     pub(super) async fn carry_out(&self, task: Task, who: &str) -> Result<Value, Refusal> {
         match task {
             Task::Confirm(ranges) => self.confirm(ranges).await,
@@ -57,13 +57,8 @@ impl Hands {
             Task::Drill(args) => self.drill(args, who).await,
             Task::Write(args) => self.write(args).await,
             Task::Snapshot(args) => self.snapshot(args).await,
-            Task::Install(args) => self.install(args).await,
+            Task::Install(args) => self.fetching.install(args).await,
         }
-    }
-
-    /// Takes minutes.
-    pub(super) async fn install(&self, args: InstallArgs) -> Result<Value, Refusal> {
-        self.fetching.install(args).await
     }
 
     async fn confirm(&self, ranges: Vec<(u64, u64)>) -> Result<Value, Refusal> {
@@ -108,7 +103,7 @@ impl Hands {
             let evidence = self.pictures.evidence.clone();
             let evidence = evidence.ok_or_else(|| no_still_now(&NoStillNow::NotAllowed))?;
             let id = event.clone();
-            let read = tokio::task::spawn_blocking(move || evidence.still(&id)).await;
+            let read = tokio::task::spawn_blocking(move || evidence.of_event(&id)).await;
             let read = read.map_err(|error| Refusal::Failed { reason: error.to_string() })?;
             let still = read.map_err(|error| match error {
                 NoStill::NotKept(event) => Refusal::NotKept { event },

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::command::memory::{Line, Turn};
-use gatehouse_core::command::task::{InstallArgs, Task};
+use gatehouse_core::command::task::Task;
 use gatehouse_core::command::{Circumstances, Command, Received, Refusal, Reply};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
 use rumqttc::Publish;
@@ -269,26 +269,27 @@ impl Downlink {
             self.noting.refused(command, &refusal);
             return Outcome::turned_away(Reply::refused(Some(id), refusal));
         }
-        let result = if let Task::Install(args) = task {
-            if self.under_way.is_none() {
-                self.install(command, who, args);
+        let result = match task {
+            Task::Install(_) if self.under_way.is_none() => {
+                self.begin(command, who, task);
                 return Outcome::later();
             }
-            Err(Refusal::Busy { reason: "a bundle is being installed".to_owned() })
-        } else {
-            self.hands.carry_out(task, &who).await
+            Task::Install(_) => {
+                Err(Refusal::Busy { reason: "a bundle is being installed".to_owned() })
+            }
+            task => self.hands.carry_out(task, &who).await,
         };
         let reply = self.answer(command, &who, result).await;
         Outcome { reply: Some(reply), is_remembered: true, is_told: false }
     }
 
     /// Begins what takes minutes.
-    fn install(&mut self, command: &Command, who: String, args: InstallArgs) {
+    fn begin(&mut self, command: &Command, who: String, task: Task) {
         self.under_way = Some(command.id.clone());
         let (command, hands) = (command.clone(), self.hands.clone());
         let finished = self.finished.clone();
         tokio::spawn(async move {
-            let result = hands.install(args).await;
+            let result = hands.carry_out(task, &who).await;
             // Nobody is there any more: after the next start it is `interrupted`.
             drop(finished.send(Finished { command, who, result }).await);
         });

@@ -30,12 +30,19 @@ const REFERENCE: &str = "still/";
 
 /// What stands behind an event's id for the still that shows how it was left.
 const PROOF: &str = "-proof";
+/// What stands there for a picture that somebody sent with what they said of it.
+const SENT: &str = "-sent";
 /// How often stills are looked through for those whose time is over.
 const ROUNDS: Duration = Duration::from_mins(10);
 
 /// By what a still that shows how an event was left is kept; the still of the event itself stays.
 pub fn proof(event: &str) -> String {
     format!("{event}{PROOF}")
+}
+
+/// By what a picture that somebody sent is kept, beside that of a camera.
+pub fn sent(event: &str) -> String {
+    format!("{event}{SENT}")
 }
 
 /// What an event says of a still of that name.
@@ -134,9 +141,28 @@ impl Evidence {
         }
     }
 
+    /// The still of an event, or what somebody sent of it where no camera saw it. Blocks on the disk.
+    pub fn of_event(&self, event: &str) -> Result<Still, NoStill> {
+        match self.still(event) {
+            Err(NoStill::NotKept(event)) => {
+                self.still(&sent(&event)).map_err(|error| match error {
+                    NoStill::NotKept(_) => NoStill::NotKept(event),
+                    NoStill::Unusable { .. } => error,
+                })
+            }
+            read => read,
+        }
+    }
+
     /// Whether there is one.
     pub fn has(&self, event: &str) -> bool {
         self.find(event).is_ok_and(|found| found.is_some())
+    }
+
+    /// How many stills are kept now. Blocks on the disk.
+    pub fn many(&self) -> Result<usize, NoStill> {
+        let stills = self.newest_first()?.into_iter();
+        Ok(stills.filter(|(_, path)| path.extension().is_some_and(|end| end == "jpg")).count())
     }
 
     /// Removes what has been kept for long enough, and the oldest of what is too much; gives how many.

@@ -1,3 +1,5 @@
+//! Stills kept, found again, attached and thrown away when their time is over.
+
 use super::*;
 use gatehouse_sight::mask::mask;
 use gatehouse_sight::picture::Picture;
@@ -39,14 +41,17 @@ fn the_first_still_of_an_event_stays() {
 }
 
 #[test]
-fn how_it_was_left_is_kept_beside_what_happened() {
+fn how_it_was_left_and_what_somebody_sent_are_kept_beside_what_happened() {
     let store = tempfile::tempdir().unwrap();
     let evidence = Evidence::in_store(store.path(), DAY);
     assert_eq!(evidence.keep(&proof("E1"), at(5), &still()).unwrap(), "still/E1-proof");
+    assert_eq!(evidence.keep(&sent("E1"), at(6), &still()).unwrap(), "still/E1-sent");
     assert!(!evidence.has("E1"));
     evidence.keep("E1", at(0), &still()).unwrap();
     assert_eq!(evidence.still("E1").unwrap().at, at(0));
     assert_eq!(evidence.still(&proof("E1")).unwrap().at, at(5));
+    assert_eq!(evidence.still(&sent("E1")).unwrap().at, at(6));
+    assert_eq!(evidence.many().unwrap(), 3);
 }
 
 #[test]

@@ -108,12 +108,34 @@ impl PictureModels {
         self.look_timed(model, picture, region).map(|(seen, _)| seen)
     }
 
+    /// As [`PictureModels::look`], with the boxes that score less than the manifest asks for, but at least
+    /// `score`: for those who would rather have one too many.
+    pub fn look_eagerly(
+        &mut self,
+        model: &str,
+        picture: &Picture,
+        region: Option<Region>,
+        score: f32,
+    ) -> Result<Seen, InferError> {
+        self.ask(model, picture, region, score).map(|(seen, _)| seen)
+    }
+
     /// As [`PictureModels::look`], and how long it took.
     pub fn look_timed(
         &mut self,
         model: &str,
         picture: &Picture,
         region: Option<Region>,
+    ) -> Result<(Seen, Took), InferError> {
+        self.ask(model, picture, region, 1.0)
+    }
+
+    fn ask(
+        &mut self,
+        model: &str,
+        picture: &Picture,
+        region: Option<Region>,
+        score: f32,
     ) -> Result<(Seen, Took), InferError> {
         let found = self.models.iter_mut().find(|m| m.manifest.head.name == model);
         let model = found.ok_or_else(|| InferError::NotLoaded(model.to_owned()))?;
@@ -128,7 +150,7 @@ impl PictureModels {
         let asked = Instant::now();
         let answers = model.runner.run(tensor, &shape, &model.shapes).map_err(unanswered)?;
         let answered = Instant::now();
-        let seen = model.kind.decoder.read(&answers, &placement);
+        let seen = model.kind.decoder.read_from(&answers, &placement, score);
         let inference = answered - asked;
         Ok((seen, Took { inference, around: begun.elapsed().saturating_sub(inference) }))
     }

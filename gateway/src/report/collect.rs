@@ -185,3 +185,28 @@ impl Maker {
         tokio::task::spawn_blocking(work).await.map_err(|_| NoReport::BrokeDown)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample::{NOW, community};
+
+    #[test]
+    fn a_report_is_shown_again_for_a_minute_and_for_the_same_question_alone() {
+        let month: Month = "2026-11".parse().unwrap();
+        let wanted =
+            Wanted { community: Arc::new(community()), month, language: Language::En, now: NOW };
+        let paper = Arc::new(super::super::tests::written(&[], Language::En));
+        let made = Made { wanted: wanted.clone(), paper, pdf: None };
+
+        let at = |now: Timestamp| Wanted { now, ..wanted.clone() };
+        assert!(made.is_for(&at(NOW)) && made.is_for(&at(NOW + Duration::from_secs(59))));
+        assert!(!made.is_for(&at(NOW + FRESH)), "too old");
+        assert!(!made.is_for(&at(NOW - Duration::from_secs(1))), "the clock was set back");
+        let earlier = month.before().unwrap();
+        assert!(!made.is_for(&Wanted { month: earlier, ..wanted.clone() }));
+        assert!(!made.is_for(&Wanted { language: Language::Zh, ..wanted.clone() }));
+        let anew = Arc::new(community());
+        assert!(!made.is_for(&Wanted { community: anew, ..wanted.clone() }), "a new configuration");
+    }
+}

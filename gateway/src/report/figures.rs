@@ -35,6 +35,7 @@ pub fn figures(report: &Report) -> Value {
         "areas": report.areas.iter().map(row).collect::<Vec<_>>(),
         "scenes": report.scenes.iter().map(row).collect::<Vec<_>>(),
         "trials": report.trials.iter().map(|t| with(tally(t.tally), &t.title)).collect::<Vec<_>>(),
+        "trials_since": report.trials_since.map(Timestamp::rfc3339),
         "categories": report.categories.iter().map(|(of, n)| json!({ "category": of, "events": n }))
             .collect::<Vec<_>>(),
         "causes": report.causes.iter().map(|cause| json!({

@@ -143,6 +143,15 @@ pub(super) fn remarks(report: &Report, language: Language) -> Vec<String> {
             format!("{} of scenes on trial left out.", plural(n, "would-be alert")),
         );
     }
+    if let Some(since) = report.trials_since.filter(|_| left_out.pilots > 0) {
+        let since = clock(since, stretch.offset);
+        say(
+            format!("试运行场景的数字自 {since} 起计；更早的部分已不再保存。"),
+            format!(
+                "The figures of scenes on trial are counted since {since}; what was before is not all remembered."
+            ),
+        );
+    }
     if left_out.undated > 0 {
         let n = left_out.undated;
         say(

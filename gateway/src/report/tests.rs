@@ -6,7 +6,7 @@ use gatehouse_core::event::summary::Summary;
 use super::paper::{Block, Paper};
 use super::*;
 
-fn written(events: &[Summary], language: Language) -> Paper {
+pub(super) fn written(events: &[Summary], language: Language) -> Paper {
     paper(&sample::report(events), language, sample::now())
 }
 
@@ -61,6 +61,19 @@ fn a_month_is_told_in_sentences_of_both_languages() {
         assert!(chinese.contains(sentence), "{sentence}\n{chinese}");
     }
     assert!(!english.chars().any(|c| ('\u{4e00}'..'\u{9fff}').contains(&c)), "{english}");
+}
+
+#[test]
+fn figures_of_trials_that_are_not_all_remembered_say_since_when_they_count() {
+    let mut report = sample::report(&[]);
+    let told = |report: &_, language| texts(&paper(report, language, sample::now()));
+    assert!(!told(&report, Language::En).contains("counted since"));
+    report.trials_since = Some("2026-11-04T10:00:00+08:00".parse().unwrap());
+    let english = told(&report, Language::En);
+    let sentence = "The figures of scenes on trial are counted since 2026-11-04 10:00";
+    assert!(english.contains(sentence), "{english}");
+    let chinese = told(&report, Language::Zh);
+    assert!(chinese.contains("试运行场景的数字自 2026-11-04 10:00 起计"), "{chinese}");
 }
 
 #[test]

@@ -79,7 +79,9 @@ impl Running {
         let inference = models.map(start).transpose()?;
         let engine = inference.as_ref().map(Inference::engine_name);
 
-        self.ground.asked = self.sources.end().await.or(self.ground.asked.take());
+        if let Some(kept) = self.sources.end().await {
+            self.ground.kept = kept;
+        }
         let states = self.states(&setup).await;
         let (reports, before) = (self.reports.clone(), self.tasks.shadow.take());
         let (feed, shadow) =
@@ -119,6 +121,8 @@ impl Running {
             c.missing.clear();
             c.bundle = bundle.map(|layer| layer.title);
             c.origins = origins;
+            // Whoever loads it anew knows of it, and the configuration is whole without.
+            c.set_aside = None;
         });
         // The store and what else was opened at start stays with what it was opened with.
         let GatewayConfig {

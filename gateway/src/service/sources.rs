@@ -20,7 +20,7 @@ use super::log_panic;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::pace::Pace;
-use crate::sight::{Asked, Looking, Sight, Tallies};
+use crate::sight::{Kept, Looking, Sight, Tallies};
 use crate::source::camera::{Camera, Surroundings};
 use crate::source::mqtt::{Listener, Session, Settler};
 use crate::source::{Pictures, Wires, modbus, mqtt};
@@ -41,8 +41,8 @@ pub(super) struct Ground {
     sessions: BTreeMap<String, Session>,
     /// Tells who wants to look at the wires.
     pub(super) wires: watch::Sender<Arc<Wires>>,
-    /// Who asks for stills, while nobody looks.
-    pub(super) asked: Option<Asked>,
+    /// What the next one who looks needs, while nobody does.
+    pub(super) kept: Kept,
     pub(super) tallies: Tallies,
 }
 
@@ -70,8 +70,8 @@ pub(super) struct Started {
 impl Ground {
     pub(super) fn new(clock: Clock, pace: Pace, stop: CancellationToken) -> Self {
         let wires = watch::Sender::default();
-        let (asked, tallies) = (None, Tallies::default());
-        Self { clock, pace, stop, sessions: BTreeMap::new(), wires, asked, tallies }
+        let (kept, tallies) = (Kept::default(), Tallies::default());
+        Self { clock, pace, stop, sessions: BTreeMap::new(), wires, kept, tallies }
     }
 
     /// Makes the sources of a configuration ready; `sight` is what looks at its cameras' pictures. They
@@ -148,7 +148,8 @@ impl Ground {
     ) -> anyhow::Result<(Vec<Camera>, Published)> {
         let (mut cameras, mut published) = (Vec::new(), Published::new());
         let Some(sight) = sight else { return Ok((cameras, published)) };
-        for (camera, config) in community.cameras().zip(&config.cameras) {
+        for camera in community.cameras() {
+            let Some(config) = config.camera(camera.id) else { continue };
             let around = Surroundings {
                 slots: Arc::clone(&sight.slots),
                 busy: sight.busy.clone(),
@@ -180,9 +181,11 @@ impl Ready {
     /// Must be called within a `LocalSet`: a Modbus connection never changes threads.
     pub(super) fn start(self, ground: &mut Ground) -> Started {
         ground.wires.send_replace(Arc::new(self.wires));
+        // Of cameras that are no more nothing is told.
+        ground.tallies.tell(Vec::new());
         let looking = self.sight.and_then(|sight| {
-            let (asked, tallies) = (ground.asked.take(), ground.tallies.clone());
-            let looking = sight.start(self.inputs, ground.clock.clone(), asked, tallies);
+            let (kept, tallies) = (std::mem::take(&mut ground.kept), ground.tallies.clone());
+            let looking = sight.start(self.inputs, ground.clock.clone(), kept, tallies);
             looking.inspect_err(|error| tracing::error!(%error, "nobody looks at pictures")).ok()
         });
         let listeners = self.listeners.into_iter().map(Listener::spawn);
@@ -194,20 +197,20 @@ impl Ready {
 }
 
 impl Started {
-    /// Asks them to stop, and waits until all that they have read is handed in. Gives who asks for stills
-    /// to whoever looks next.
-    pub(super) async fn end(&mut self) -> Option<Asked> {
+    /// Asks them to stop, and waits until all that they have read is handed in. Gives what whoever looks
+    /// next needs; nothing when nobody looked.
+    pub(super) async fn end(&mut self) -> Option<Kept> {
         self.stop.cancel();
         self.ended().await
     }
 
     /// Waits until they have heard a stop.
-    pub(super) async fn ended(&mut self) -> Option<Asked> {
+    pub(super) async fn ended(&mut self) -> Option<Kept> {
         for task in self.tasks.drain(..) {
             log_panic("source", task.await);
         }
         let looking = self.looking.take()?;
-        tokio::task::spawn_blocking(move || looking.end()).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || looking.end()).await.ok()
     }
 }
 

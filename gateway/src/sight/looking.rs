@@ -18,8 +18,9 @@ use gatehouse_sight::watch::Look;
 use tokio::sync::mpsc;
 
 use super::masking;
+use super::memory::Memory;
 use super::posts::{Post, Seat};
-use super::{Asked, Opened, Sight, Tallies, Tally};
+use super::{Asked, Kept, Opened, Sight, Tallies, Tally};
 use crate::clock::Clock;
 use crate::infer::pictures::PictureModels;
 use crate::source::camera::{Busy, Content, Slots, Taken};
@@ -53,7 +54,7 @@ pub(super) struct Looker {
 
 /// What is remembered of one camera's pictures.
 #[derive(Default)]
-struct Eye {
+pub(super) struct Eye {
     motion: Motion,
     watchman: Watchman,
     last: Option<(Timestamp, Picture)>,
@@ -64,17 +65,19 @@ impl Looker {
         sight: Sight,
         inputs: mpsc::WeakSender<Input>,
         clock: Clock,
-        asked: Option<Asked>,
+        kept: Kept,
         tallies: Tallies,
     ) -> Self {
-        let Sight { slots, busy, models, posts } = sight;
+        let Sight { slots, busy, models, mut posts } = sight;
         let load = Load::new(posts.iter().map(|post| post.target));
-        let eyes = posts.iter().map(|_| Eye::default()).collect();
+        let Kept { asked, memory } = kept;
+        let eyes = memory.recall(&mut posts);
         Self { slots, busy, models, posts, eyes, load, inputs, clock, asked, tallies }
     }
 
     /// Until the slots are closed or the engine has gone.
     pub(super) fn run(&mut self) {
+        self.tell();
         loop {
             self.answer();
             let (load, clock) = (&self.load, &self.clock);
@@ -103,14 +106,14 @@ impl Looker {
                     }
                 }
                 Taken::Nothing if self.inputs.upgrade().is_none() => return,
-                Taken::Nothing => {}
+                Taken::Nothing => self.tell(),
                 Taken::Closed => return,
             }
         }
     }
 
-    pub(super) fn into_asked(self) -> Option<Asked> {
-        self.asked
+    pub(super) fn into_kept(self) -> Kept {
+        Kept { asked: self.asked, memory: Memory::of(self.posts, self.eyes) }
     }
 
     /// False when nobody listens any more.

@@ -3,11 +3,12 @@
 //! Pictures wait in [`Slots`], the newest of each camera. One thread takes them in the order that
 //! [`gatehouse_sight::load::Load`] gives, decodes them, judges the view, asks picture models, and hands the
 //! numbers of each device to the pipeline as any source would ([`looking`]). [`posts`] is what it needs to
-//! know of the configuration. [`masking`] makes masked stills of what it saw last; nothing else of a picture
+//! know of the configuration, [`memory`] what another one takes over. [`masking`] makes masked stills of what it saw last; nothing else of a picture
 //! leaves it. It has its own models, so a slow one never delays a sensor's.
 
 mod looking;
-mod masking;
+pub mod masking;
+mod memory;
 mod posts;
 
 use std::io;
@@ -26,6 +27,7 @@ use crate::infer::{InferError, Shelves};
 use crate::source::camera::{Busy, Slots};
 use crate::stills::StillRequest;
 use looking::Looker;
+use memory::Memory;
 use posts::Post;
 
 /// Events that may wait for their still.
@@ -39,7 +41,7 @@ pub struct Opened {
     pub device: String,
 }
 
-/// What outlives a configuration: where questions for stills come in.
+/// Where questions for stills come in.
 #[derive(Debug)]
 pub struct Asked {
     pub stills: mpsc::Receiver<StillRequest>,
@@ -69,7 +71,7 @@ impl Tallies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn tell(&self, tallies: Vec<Tally>) {
+    pub(crate) fn tell(&self, tallies: Vec<Tally>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tallies;
     }
 }
@@ -82,10 +84,18 @@ pub struct Sight {
     posts: Vec<Post>,
 }
 
+/// What outlives a configuration: who asks for stills, and what is known of the cameras and devices that
+/// the next one has too.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub asked: Option<Asked>,
+    memory: Memory,
+}
+
 /// A thread that looks.
 pub struct Looking {
     slots: Arc<Slots>,
-    thread: JoinHandle<Option<Asked>>,
+    thread: JoinHandle<Kept>,
 }
 
 impl Sight {
@@ -100,8 +110,15 @@ impl Sight {
         if config.cameras.is_empty() && !masks {
             return (None, Vec::new());
         }
-        let mut names: Vec<&str> =
-            community.devices.iter().filter_map(|d| d.device_type.picture_model()).collect();
+        let mut names: Vec<&str> = community
+            .cameras()
+            .filter(|camera| config.camera(camera.id).is_some())
+            .flat_map(|camera| {
+                let devices = community.devices.iter();
+                devices.filter(move |d| d.sight().is_some_and(|s| s.camera == camera.index))
+            })
+            .filter_map(|device| device.device_type.picture_model())
+            .collect();
         if masks {
             let installed = masking::MASKS.into_iter().filter(|name| shelves.find(name).is_some());
             names.extend(installed);
@@ -111,7 +128,7 @@ impl Sight {
         let library = config.models.onnxruntime.as_deref();
         let (models, missing) = PictureModels::open(shelves, names, library);
         let posts = posts::posts(config, community, &models);
-        let slots = Arc::new(Slots::new(config.cameras.len()));
+        let slots = Arc::new(Slots::new(community.cameras().count()));
         (Some(Self { slots, busy: Busy::default(), models, posts }), missing)
     }
 
@@ -123,14 +140,14 @@ impl Sight {
         self,
         inputs: mpsc::WeakSender<Input>,
         clock: Clock,
-        asked: Option<Asked>,
+        kept: Kept,
         tallies: Tallies,
     ) -> io::Result<Looking> {
         let slots = Arc::clone(&self.slots);
         let thread = std::thread::Builder::new().name("sight".into()).spawn(move || {
-            let mut looker = Looker::new(self, inputs, clock, asked, tallies);
+            let mut looker = Looker::new(self, inputs, clock, kept, tallies);
             looker.run();
-            looker.into_asked()
+            looker.into_kept()
         })?;
         Ok(Looking { slots, thread })
     }
@@ -138,7 +155,7 @@ impl Sight {
 
 impl Looking {
     /// Ends it, and gives back what the next one needs. Waits for the look that is being taken.
-    pub fn end(self) -> Option<Asked> {
+    pub fn end(self) -> Kept {
         self.slots.close();
         // A thread that broke down has said so; stills are then refused as nobody answers.
         self.thread.join().unwrap_or_default()

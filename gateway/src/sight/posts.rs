@@ -9,12 +9,14 @@ use gatehouse_sight::manifest::Says;
 use gatehouse_sight::watch::{See, Want, Watch};
 use gatehouse_sight::zone::{Tripwire, Way, Zone};
 
+use super::memory::Place;
 use crate::config::GatewayConfig;
 use crate::infer::pictures::PictureModels;
 
 /// One camera and those who look through it.
 pub(super) struct Post {
     pub(super) id: String,
+    pub(super) place: Place,
     pub(super) source: SourceIndex,
     pub(super) target: Target,
     pub(super) seats: Vec<Seat>,
@@ -35,25 +37,32 @@ pub(super) struct Seat {
     pub(super) asked: Option<i64>,
 }
 
-/// In the order of `gateway.toml`.
+/// By position of the camera; at one that is not read nobody sits.
 pub(super) fn posts(
     config: &GatewayConfig,
     community: &Community,
     models: &PictureModels,
 ) -> Vec<Post> {
-    let cameras = community.cameras().zip(&config.cameras);
-    cameras
+    community
+        .cameras()
+        .map(|camera| (camera, config.camera(camera.id)))
         .map(|(camera, config)| Post {
-            id: config.id.clone(),
+            id: camera.id.to_owned(),
+            place: config.map_or(Place::default(), |config| {
+                [config.url.clone(), config.broker.clone(), config.topic.clone()]
+            }),
             source: camera.source,
             target: Target {
-                every: millis(config.every.0),
-                share: config.share.map(crate::config::camera::Share::of_a_core),
+                every: config.map_or(0, |config| millis(config.every.0)),
+                share: config
+                    .and_then(|config| config.share)
+                    .map(crate::config::camera::Share::of_a_core),
             },
             seats: community
                 .devices
                 .iter()
                 .enumerate()
+                .filter(|_| config.is_some())
                 .filter(|(_, device)| device.sight().is_some_and(|s| s.camera == camera.index))
                 .map(|(index, device)| seat(DeviceIndex(index), device, models))
                 .collect(),

@@ -10,7 +10,7 @@
 //! 5. [`broker`]: an MQTT broker within the process,
 //! 6. [`connect`]: how the two ends below reach a broker,
 //! 7. [`devices`]: the MQTT devices,
-//!    (and [`sights`]: what is seen through cameras),
+//!    (and [`sights`]: what is seen through cameras; [`feed`]: one of them, in pictures),
 //! 8. [`publish`]: their messages on the wire; what was not confirmed is sent again,
 //! 9. [`modbus`]: the Modbus devices, behind a server per line,
 //! 10. [`platform`]: a township that reads events,
@@ -21,6 +21,7 @@ pub mod behaviour;
 pub mod broker;
 pub mod connect;
 pub mod devices;
+pub mod feed;
 pub mod modbus;
 pub mod plan;
 pub mod platform;

@@ -1,10 +1,12 @@
 //! The cameras of the simulated community: what would be seen, without a picture.
 //!
-//! The numbers go where those of real cameras go, into the gateway's inputs.
+//! The numbers go where those of real cameras go, into the gateway's inputs. A camera that has a feed
+//! ([`super::feed`]) is left to it.
 
 use std::time::Duration;
 
 use gatehouse_core::community::Community;
+use gatehouse_core::community::camera::Camera;
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, Timestamp};
 use tokio::sync::mpsc::WeakSender;
@@ -12,14 +14,20 @@ use tokio::sync::mpsc::WeakSender;
 use super::play::Play;
 use super::world::{Saying, Unit, Wire};
 
-/// Shows every camera device until the play is over, or until nobody looks.
-pub async fn show(play: Play, community: &Community, inputs: WeakSender<Input>) {
-    for camera in community.cameras() {
+/// Shows every camera device but those of the camera `fed` until the play is over, or until nobody looks.
+pub async fn show(play: Play, community: &Community, fed: Option<&str>, inputs: WeakSender<Input>) {
+    let is_fed = |camera: &Camera<'_>| fed == Some(camera.id);
+    let fed = community.cameras().find(is_fed).map(|camera| camera.index);
+    for camera in community.cameras().filter(|camera| !is_fed(camera)) {
         let Some(inputs) = inputs.upgrade() else { return };
         drop(inputs.send(Input::Source { source: camera.source, down: None }).await);
     }
     let seen = |unit: &Unit| match unit.wire {
-        Wire::Camera { every } => Some((community.find_device(&unit.id)?, unit.clone(), every)),
+        Wire::Camera { every } => {
+            let device = community.find_device(&unit.id)?;
+            let camera = community.devices.get(device.0)?.sight().map(|sight| sight.camera);
+            (fed.is_none() || camera != fed).then(|| (device, unit.clone(), every))
+        }
         Wire::Mqtt { .. } | Wire::Modbus { .. } => None,
     };
     let units: Vec<(DeviceIndex, Unit, Duration)> =

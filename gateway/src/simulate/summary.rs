@@ -13,6 +13,16 @@ use super::play::Sent;
 use super::telling::{pad, roman, span};
 use gatehouse_core::reasons;
 
+/// What became of the cameras' pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Pictures that were looked at, and that were let go for newer ones.
+    pub looks: u64,
+    pub shed: u64,
+    /// Masked stills that were kept.
+    pub stills: usize,
+}
+
 /// The numbers from all ends: devices, gateway, platform, plan.
 #[derive(Debug)]
 pub struct Summary {
@@ -20,6 +30,7 @@ pub struct Summary {
     pub simulated: Duration,
     pub counts: Counts,
     pub sent: Sent,
+    pub seen: Seen,
     pub platform: Platform,
     pub verdict: Verdict,
 }
@@ -27,7 +38,7 @@ pub struct Summary {
 impl Summary {
     /// Lines for a person.
     pub fn text(&self, language: Language) -> String {
-        let Self { counts, sent, platform, verdict, .. } = self;
+        let Self { counts, sent, seen, platform, verdict, .. } = self;
         let say = |zh: &'static str, en: &'static str| match language {
             Language::Zh => zh,
             Language::En => en,
@@ -65,6 +76,9 @@ impl Summary {
         );
         let frames = (say("帧数", "frames"), counts.frames);
         row("读数", "readings in", with_parts(counts.readings, &[frames]));
+        let let_go = (say("未看", "let go"), seen.shed);
+        let kept = (say("留存打码图片", "masked stills kept"), seen.stills as u64);
+        row("摄像机画面", "pictures looked at", with_parts(seen.looks, &[let_go, kept]));
         let total = counts.refused.values().sum();
         row("隔离", "quarantined", with_parts(total, &added_up(refused)));
         let total = platform.levels.len() as u64;
@@ -87,7 +101,7 @@ impl Summary {
 impl Summary {
     /// The same for a program.
     pub fn json(&self) -> serde_json::Value {
-        let Self { real, simulated, counts, sent, platform, verdict } = self;
+        let Self { real, simulated, counts, sent, seen, platform, verdict } = self;
         let gaps: u64 = platform.gaps().iter().map(|(from, to)| to - from + 1).sum();
         let mut levels = BTreeMap::new();
         for level in platform.levels.values() {
@@ -98,6 +112,9 @@ impl Summary {
             "simulated_seconds": simulated.as_secs_f64(),
             "frames": counts.frames,
             "readings": counts.readings,
+            "pictures": seen.looks,
+            "pictures_shed": seen.shed,
+            "stills": seen.stills,
             "refused": counts.refused.values().sum::<u64>(),
             "reasons": counts.refused,
             "events": platform.levels.len(),
@@ -151,6 +168,7 @@ mod tests {
                 ..Counts::default()
             },
             sent: Sent { made: 1_000, confirmed: 1_000, repeated: 0, bytes: 150_000 },
+            seen: Seen { looks: 120, shed: 3, stills: 1 },
             platform,
             verdict: Verdict {
                 found: vec!["1.1".into(), "2.1".into()],
@@ -162,6 +180,7 @@ mod tests {
         let english = "
 time (simulated)     30 s (30 min 7 s)
 readings in          4000 (frames 1000)
+pictures looked at   120 (let go 3, masked stills kept 1)
 quarantined          15 (not JSON 12, out of range 3)
 events out           6 (II 1, IV 5)
 messages out         12
@@ -177,6 +196,7 @@ sequence gaps        0
         let chinese = "
 用时（模拟时间）     30 秒（30 分钟 7 秒）
 读数                 4000（帧数 1000）
+摄像机画面           120（未看 3，留存打码图片 1）
 隔离                 15（不是 JSON 12，超出量程 3）
 事件                 6（II 1，IV 5）
 消息                 12

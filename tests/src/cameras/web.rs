@@ -183,17 +183,21 @@ async fn what_never_ends_is_ended_and_a_stop_does_not_wait_for_it() {
 }
 
 /// A server that sends the same for ever.
-async fn endless(begin: &str, again: &str) -> CameraConfig {
+pub(super) async fn endless(begin: &str, again: &str) -> CameraConfig {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (begin, again) = (begin.to_owned(), again.repeat(10_000));
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut asked = [0; 1024];
-        drop(stream.read(&mut asked).await);
-        drop(stream.write_all(begin.as_bytes()).await);
-        while !again.is_empty() && stream.write_all(again.as_bytes()).await.is_ok() {}
-        drop(stream.read(&mut asked).await);
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (begin, again) = (begin.clone(), again.clone());
+            tokio::spawn(async move {
+                let mut asked = [0; 1024];
+                drop(stream.read(&mut asked).await);
+                drop(stream.write_all(begin.as_bytes()).await);
+                while !again.is_empty() && stream.write_all(again.as_bytes()).await.is_ok() {}
+                drop(stream.read(&mut asked).await);
+            });
+        }
     });
     camera(&format!("http://{address}/"))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::{BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::{PATIENCE, command, lines, start, venv, workspace};
@@ -45,6 +45,31 @@ pub(crate) async fn filmed() -> Vec<Means> {
     told.stdout.chunks(across * down * 3).map(<[u8]>::to_vec).collect()
 }
 
+/// A pattern that moves, filmed (`.mp4`, a key frame each second) or a picture of it (`.jpg`).
+pub(crate) async fn pattern(file: &Path, size: &str, pictures: u32, rate: u32) {
+    let seconds = f64::from(pictures) / f64::from(rate);
+    let pattern = format!("testsrc2=size={size}:rate={rate}:duration={seconds}");
+    let mut ffmpeg = command("ffmpeg");
+    ffmpeg.args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &pattern]);
+    if file.extension().is_some_and(|end| end == "mp4") {
+        let rate = rate.to_string();
+        ffmpeg.args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            &rate,
+        ]);
+    } else {
+        ffmpeg.args(["-frames:v", "1"]);
+    }
+    let made = ffmpeg.arg(file).status().await;
+    assert!(made.expect("ffmpeg is missing: run cargo xtask test").success());
+}
+
 /// A program that says "ready" and its port, and runs until it is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -55,8 +80,12 @@ pub(crate) struct Server {
 
 impl Server {
     async fn start(program: &Path, script: &str, arguments: &[&str]) -> Self {
+        Self::started(command(program), script, arguments).await
+    }
+
+    async fn started(mut program: Command, script: &str, arguments: &[&str]) -> Self {
         let mut process = start(
-            command(program)
+            program
                 .arg(workspace().join("tests/peers").join(script))
                 .args(arguments)
                 .stdin(Stdio::piped())
@@ -80,6 +109,14 @@ impl Server {
         Self::start(Path::new("/usr/bin/python3"), "rtsp_server.py", &arguments).await
     }
 
+    /// The same with `/clips`: these, one after the other.
+    pub(crate) async fn showing(clips: &[&Path]) -> Self {
+        let clips: Vec<_> = clips.iter().map(|clip| clip.to_str().unwrap()).collect();
+        let mut python = command("/usr/bin/python3");
+        python.env("CLIPS", clips.join(":"));
+        Self::started(python, "rtsp_server.py", &["0", recording().to_str().unwrap()]).await
+    }
+
     /// An ONVIF camera that tells of streams on this port.
     pub(crate) async fn onvif(rtsp_port: u16, user: &str, password: &str) -> Self {
         let port = rtsp_port.to_string();
@@ -92,11 +129,22 @@ impl Server {
     }
 }
 
-/// ffmpeg, which sends one JPEG again and again to whoever asks first.
+/// ffmpeg, which sends one JPEG again and again to whoever asks first, ten times a second.
 pub(crate) fn mjpeg(port: u16, jpeg: &Path) -> Child {
+    repeated(port, jpeg, &["-re"])
+}
+
+/// The same, as fast as anybody takes it.
+pub(crate) fn flood(port: u16, jpeg: &Path) -> Child {
+    repeated(port, jpeg, &[])
+}
+
+fn repeated(port: u16, jpeg: &Path, pace: &[&str]) -> Child {
     start(
         command("ffmpeg")
-            .args(["-nostdin", "-loglevel", "error", "-re", "-loop", "1", "-framerate", "10", "-i"])
+            .args(["-nostdin", "-loglevel", "error"])
+            .args(pace)
+            .args(["-loop", "1", "-framerate", "10", "-i"])
             .arg(jpeg)
             .args(["-c:v", "copy", "-f", "mpjpeg", "-listen", "1"])
             .args(["-content_type", "multipart/x-mixed-replace;boundary=ffmpeg"])

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, RETRY_MAX};
 use super::pace::{Limit, Pace};
-use super::standing::{PASS_ON, Standing, about};
-use super::{Item, Kind, Load, Outcome, Parcel, Recipient, Settled, Zone, is_told};
+use super::standing::{Standing, about};
+use super::{Item, Kind, Outcome, Parcel, Recipient, Settled, Zone, is_told};
 use crate::event::message::{EventData, State, Transition};
 use crate::reading::Timestamp;
 
@@ -109,8 +109,13 @@ impl Board {
         self.directory = recipients.into_iter().map(|to| (to.id.clone(), to)).collect();
         let gone = self.standings.extract_if(.., |channel, _| !limits.contains_key(channel));
         self.dirty.extend(gone.map(|(channel, _)| format!("{STANDING}{channel}")));
-        for standing in self.standings.values_mut() {
-            standing.retain(|id| self.directory.contains_key(id));
+        for (channel, standing) in &mut self.standings {
+            let awaits = |(id, mail): (&String, &Mailbox)| {
+                let to = self.directory.get(id);
+                mail.retry().is_some() && to.is_some_and(|to| to.channel == *channel)
+            };
+            let is_awaited = self.boxes.iter().any(awaits);
+            standing.retain(|id| self.directory.contains_key(id), is_awaited);
         }
         for (channel, limits) in limits {
             self.paces.entry(channel).or_default().set_limits(limits);
@@ -281,6 +286,7 @@ impl Board {
     /// The next parcel that may go now. Its changes must be on disk before it is sent; it is out until
     /// [`Board::handle_outcome`].
     pub fn poll_send(&mut self, now: Timestamp) -> Option<Parcel> {
+        self.pass_on_late(now);
         let mut ready: Vec<(u8, Timestamp, &String)> = Vec::new();
         for (id, mail) in &mut self.boxes {
             let Some(to) = self.directory.get(id) else { continue };
@@ -326,36 +332,28 @@ impl Board {
             return Settled::Unknown;
         };
         self.dirty.insert(format!("{BOX}{}", to.id));
-        let parcel = mail.parcels.front().filter(|parcel| !parcel.is_passed_on);
-        let parcel = parcel.map(|parcel| (parcel.made, parcel.load.clone()));
-        let failed = match outcome {
+        let pause = match outcome {
             Outcome::Sent => {
                 mail.sent(self.zone, now);
                 return self.note_standing(to, outcome, Settled::Done, now);
             }
             Outcome::Later { after, .. } => {
+                let after = after.map(|after| after.min(RETRY_MAX));
                 if let Some(after) = after {
-                    self.paces.entry(to.channel.clone()).or_default().hold(now + *after);
+                    self.paces.entry(to.channel.clone()).or_default().hold(now + after);
                 }
-                mail.failed(false, *after, now)
+                mail.failed(false, after, now)
             }
             Outcome::Misconfigured { .. } => mail.failed(true, None, now),
-            Outcome::Unfit { .. } => {
-                mail.parcels.pop_front();
-                None
-            }
+            Outcome::Unfit { .. } => None,
         };
-        let is_soon = |(made, _): &(Timestamp, Load)| {
-            let soon = failed.is_some_and(|pause| (now + pause).since(*made) < PASS_ON);
-            soon && !matches!(outcome, Outcome::Misconfigured { .. })
+        let settled = if let Some(pause) = pause {
+            Settled::Retry(pause)
+        } else {
+            let items = mail.give_up();
+            self.pass_on(to, items, now);
+            Settled::GivenUp
         };
-        if let Some((_, load)) = parcel.filter(|parcel| !is_soon(parcel)) {
-            if let Some(parcel) = mail.parcels.front_mut().filter(|_| failed.is_some()) {
-                parcel.is_passed_on = true;
-            }
-            self.pass_on(to, &load, now);
-        }
-        let settled = failed.map_or(Settled::GivenUp, Settled::Retry);
         self.note_standing(to, outcome, settled, now)
     }
 
@@ -408,5 +406,6 @@ fn item(sequence: u64, data: &EventData, kind: Kind) -> Item {
         place: data.location.clone(),
         is_over: kind == Kind::Over || data.state == State::Cleared,
         drill: data.drill,
+        is_passed_on: false,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::standing::PASS_ON;
 use super::{Item, Kind, Load, Recipient, Zone};
 use crate::reading::Timestamp;
 
@@ -24,7 +25,8 @@ pub const AFTER_SUMMARY: Duration = Duration::from_mins(1);
 pub const MOST: usize = 200;
 /// The first pause before a failed message is tried again; each further one doubles.
 const RETRY_MIN: Duration = Duration::from_secs(5);
-const RETRY_MAX: Duration = Duration::from_mins(10);
+/// No pause is longer, whatever the other side asks for: an outage is to be seen as one.
+pub(super) const RETRY_MAX: Duration = Duration::from_mins(10);
 /// What only a person can mend is not tried every few seconds.
 const RETRY_MISCONFIGURED: Duration = Duration::from_mins(5);
 /// A message that could not be delivered for so long is given up.
@@ -63,9 +65,6 @@ pub(super) struct Packed {
     pub(super) attempts: u32,
     pub(super) made: Timestamp,
     pub(super) next: Timestamp,
-    /// Who it is for was told another way.
-    #[serde(default)]
-    pub(super) is_passed_on: bool,
     #[serde(skip)]
     pub(super) is_out: bool,
 }
@@ -202,7 +201,6 @@ impl Mailbox {
             attempts: 0,
             made: now,
             next: now,
-            is_passed_on: false,
             is_out: false,
         };
         if is_few && more == [0; 4] {
@@ -212,6 +210,40 @@ impl Mailbox {
             let load = Load::Many { items: loads, more, is_digest };
             self.parcels.push_back(packed(number(), load));
         }
+    }
+
+    /// When the first parcel is tried again; `None` while none has failed.
+    pub(super) fn retry(&self) -> Option<Timestamp> {
+        self.parcels.front().filter(|parcel| parcel.attempts > 0).map(|parcel| parcel.next)
+    }
+
+    /// What is late when nothing leaves before `until`, each line once. What waits for the recipient's
+    /// hours or for another day is not.
+    pub(super) fn late(
+        &mut self,
+        to: &Recipient,
+        zone: Zone,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Item> {
+        if until <= now || self.parcels.front().is_some_and(|parcel| parcel.is_out) {
+            return Vec::new();
+        }
+        let may_disturb = self.may_disturb(to, zone, now);
+        let parcels = self.parcels.iter_mut();
+        let packed = parcels.flat_map(|p| p.load.items_mut().iter_mut().map(|item| (p.made, item)));
+        let waiting = self.waiting.iter_mut().map(|waiting| (waiting.since, &mut waiting.item));
+        let waiting = waiting.filter(|(_, item)| may_disturb || item.level <= 1);
+        let late = packed.chain(waiting).filter(|(since, _)| until.since(*since) >= PASS_ON);
+        late.filter_map(|(_, item)| item.pass_on()).collect()
+    }
+
+    /// The first parcel is not tried any more: its lines that nobody was told another way.
+    pub(super) fn give_up(&mut self) -> Vec<Item> {
+        let parcel = self.parcels.pop_front();
+        let mut load = parcel.map(|parcel| parcel.load);
+        let items = load.iter_mut().flat_map(Load::items_mut);
+        items.filter_map(Item::pass_on).collect()
     }
 
     /// The first parcel was taken.
@@ -225,7 +257,7 @@ impl Mailbox {
         self.last = Some(now);
     }
 
-    /// It was not: the pause before it is tried again, or `None` when it is given up.
+    /// It was not: the pause before it is tried again, or `None` when it is to be given up.
     pub(super) fn failed(
         &mut self,
         is_misconfigured: bool,
@@ -234,7 +266,6 @@ impl Mailbox {
     ) -> Option<Duration> {
         let parcel = self.parcels.front_mut()?;
         if now.since(parcel.made) >= GIVE_UP && parcel.attempts >= TRIES {
-            self.parcels.pop_front();
             return None;
         }
         let doubled = RETRY_MIN.saturating_mul(1 << parcel.attempts.min(16)).min(RETRY_MAX);
@@ -247,11 +278,26 @@ impl Mailbox {
     }
 }
 
+impl Item {
+    /// A copy for another way; `None` when there was one.
+    fn pass_on(&mut self) -> Option<Self> {
+        let copy = self.clone();
+        (!std::mem::replace(&mut self.is_passed_on, true)).then_some(copy)
+    }
+}
+
 impl Load {
     /// The events that it tells one by one.
     pub fn items(&self) -> &[Item] {
         match self {
             Self::One(item) => std::slice::from_ref(item),
+            Self::Many { items, .. } => items,
+        }
+    }
+
+    fn items_mut(&mut self) -> &mut [Item] {
+        match self {
+            Self::One(item) => std::slice::from_mut(item),
             Self::Many { items, .. } => items,
         }
     }

@@ -20,7 +20,8 @@
 //! - Outside of a recipient's hours they wait for the hours to begin; over the budget of a day, for one
 //!   digest on the next morning.
 //! - Who was told of an event is told that it is over.
-//! - Who cannot be reached one way within [`standing::PASS_ON`] is told by their next way as well.
+//! - Who cannot be reached one way within [`standing::PASS_ON`] is told by their next way as well, of each
+//!   event that waits.
 
 pub mod board;
 pub mod letter;
@@ -86,6 +87,9 @@ pub struct Item {
     /// The condition is gone, also when its beginning was never told.
     pub is_over: bool,
     pub drill: bool,
+    /// Who it is for was told of it another way.
+    #[serde(default)]
+    pub is_passed_on: bool,
 }
 
 /// A message that is to go out.
@@ -118,7 +122,7 @@ pub enum Load {
 pub enum Outcome {
     /// The other side has taken it.
     Sent,
-    /// It may go well later; not before so long, when the other side says so.
+    /// It may go well later; not before so long, when the other side says so and it is not unreasonably long.
     Later { why: String, after: Option<Duration> },
     /// It goes well once somebody has mended the configuration.
     Misconfigured { why: String },

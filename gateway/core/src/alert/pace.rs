@@ -40,6 +40,11 @@ impl Pace {
         by_limit.chain(self.not_before).chain([now]).max().unwrap_or(now)
     }
 
+    /// Until when the other side wants to be left alone, if it ever did.
+    pub fn held(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
     /// A message goes out.
     pub fn sent(&mut self, now: Timestamp) {
         self.sent.push_back(now);

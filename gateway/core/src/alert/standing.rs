@@ -81,9 +81,10 @@ impl Standing {
         }
     }
 
-    /// Forgets those who are not told any more.
-    pub(super) fn retain(&mut self, is_told: impl Fn(&String) -> bool) {
+    /// Forgets those who are not told any more, and how long nothing went out when nobody waits for it.
+    pub(super) fn retain(&mut self, is_told: impl Fn(&String) -> bool, is_awaited: bool) {
         self.refused.retain(is_told);
+        self.failing_since = self.failing_since.filter(|_| is_awaited);
     }
 
     /// Times that are still to come are taken for now.

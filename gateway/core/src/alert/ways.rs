@@ -77,6 +77,7 @@ impl Evening {
         let wants = |to: &&Recipient| to.levels.contains(&data.level);
         let to: Vec<String> = self.all.iter().filter(wants).map(|to| to.id.clone()).collect();
         self.board.handle_record(self.sequence, Transition::Opened, data, &to, self.now);
+        self.write();
     }
 
     fn pass(&mut self, span: Duration) {
@@ -198,4 +199,89 @@ fn that_a_channel_is_down_is_told_by_all_others_and_never_by_itself() {
     };
     assert_eq!(evening.sent.iter().filter(circle).count(), 0, "{:?}", evening.sent);
     assert!(evening.sent.iter().any(|(_, channel, event)| channel == "group" && event == "e1"));
+}
+
+#[test]
+fn what_comes_during_an_outage_goes_the_next_way_too_line_by_line_and_once() {
+    let mut evening = Evening::new(&[way("mail", 0, &ALL), way("sms", 1, &[1])]);
+    evening.answers.insert("mail", later());
+    for event in ["e1", "e2", "e3"] {
+        evening.opened(&data(event, 2, "open"));
+    }
+    evening.pass(Duration::from_hours(1));
+    assert_eq!(evening.sent, ["e1", "e2", "e3"].map(|event| told(85, "sms", event)), "all parcels");
+
+    evening.sent.clear();
+    evening.opened(&data("e4", 3, "open"));
+    evening.pass(Duration::from_secs(1));
+    evening.restart();
+    evening.pass(Duration::from_mins(3));
+    let (at, way, event) = evening.sent[0].clone();
+    assert_eq!((&*way, &*event), ("sms", "e4"));
+    assert!(at <= 3_600 + 120 + 5, "{at}");
+    evening.pass(Duration::from_hours(2));
+    assert_eq!(evening.sent.len(), 1, "{:?}", evening.sent);
+
+    evening.answers.clear();
+    evening.pass(Duration::from_hours(1));
+    let by_mail: Vec<&str> = evening.sent[1..].iter().map(|(_, _, event)| &**event).collect();
+    assert_eq!(by_mail, ["e1", "e2", "e3", "e4"], "nothing is dropped for being passed on");
+}
+
+#[test]
+fn a_channel_that_must_rest_for_one_is_no_reason_for_another_to_hear_nothing() {
+    let zhao = Recipient { id: "zhao@mail#0".into(), name: "zhao".into(), ..way("mail", 0, &[4]) };
+    let mut evening =
+        Evening::new(&[zhao, way("mail", 0, &[2]), way("sms", 1, &[1]), way("call", 2, &[1])]);
+    let endless = Outcome::Later { why: "429".into(), after: Some(Duration::MAX) };
+    evening.answers.insert("mail", endless);
+    evening.answers.insert("sms", Outcome::Misconfigured { why: "bad key".into() });
+    evening.opened(&data("e1", 4, "open"));
+    evening.pass(Duration::from_mins(1));
+    evening.opened(&data("e2", 2, "open"));
+    evening.pass(Duration::from_mins(2));
+    assert_eq!(evening.sent, [told(70, "call", "e2")], "mail rests, sms wants a key");
+    evening.pass(Duration::from_mins(8));
+    assert_eq!(
+        evening.troubles()[1],
+        ("mail", Some(Trouble::Unreachable)),
+        "tried again after ten minutes, whatever it asked for"
+    );
+}
+
+#[test]
+fn what_waits_for_somebodys_hours_is_not_late() {
+    let hours = Some("03:00-05:00".parse().unwrap());
+    let mail = Recipient { hours, ..way("mail", 0, &ALL) };
+    let mut evening = Evening::new(&[mail, way("sms", 1, &[])]);
+    evening.answers.insert("mail", later());
+    evening.opened(&data("e1", 3, "open"));
+    evening.pass(Duration::from_hours(3));
+    evening.opened(&data("e2", 3, "open"));
+    evening.opened(&data("fire", 2, "open"));
+    evening.opened(&data("smoke", 1, "open"));
+    evening.pass(Duration::from_hours(19));
+    let events: Vec<&str> = evening.sent.iter().map(|(_, _, event)| &**event).collect();
+    assert_eq!(events, ["e1", "smoke"], "only level I at night");
+    evening.pass(Duration::from_hours(2));
+    assert_eq!(evening.sent.len(), 4, "{:?}", evening.sent);
+}
+
+#[test]
+fn a_channel_whose_unread_mail_went_with_its_reader_is_not_down_for_the_next_slip() {
+    let zhao = Recipient { id: "zhao@mail#0".into(), name: "zhao".into(), ..way("mail", 0, &[4]) };
+    let mut evening = Evening::new(&[way("mail", 0, &[2]), zhao]);
+    evening.answers.insert("mail", later());
+    evening.opened(&data("e1", 2, "open"));
+    evening.pass(Duration::from_hours(1));
+    evening.restart();
+    assert_eq!(evening.troubles(), [("mail", Some(Trouble::Unreachable))]);
+    evening.all.remove(0);
+    evening.restart();
+    assert_eq!(evening.troubles(), [("mail", None)], "nobody is left to say so");
+    evening.opened(&data("e2", 4, "open"));
+    evening.pass(Duration::from_mins(5));
+    assert_eq!(evening.troubles(), [("mail", None)]);
+    evening.pass(Duration::from_mins(10));
+    assert_eq!(evening.troubles(), [("mail", Some(Trouble::Unreachable))]);
 }

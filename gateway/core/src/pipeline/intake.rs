@@ -161,12 +161,15 @@ impl Pipeline {
             self.follow(index, &scratch.readings, now);
         }
         self.follow_window(index, now);
-        // One bad frame is one thing that is wrong, however many points it has.
+        // One bad frame is one thing that is wrong, however many points it has. A camera in the dark, or with
+        // something before it, counts nothing: it says so by points of their own.
+        let sees = self.community.device(index).sight().is_some();
         let mut is_fault = was_heard;
         for reading in &scratch.readings {
             if reading.quality != Quality::Good {
-                self.count_refused(index, reading.quality.word(), is_fault, now);
-                is_fault = false;
+                let is_blind = sees && reading.quality == Quality::NoData;
+                self.count_refused(index, reading.quality.word(), is_fault && !is_blind, now);
+                is_fault &= is_blind;
             }
         }
         self.scratch = scratch;

@@ -11,7 +11,7 @@ use crate::community::quantity::Text;
 use crate::community::scene::Category;
 use crate::event::message::{Stage, State};
 use crate::event::summary::Summary;
-use crate::event::verdict::{Raised, Tally, Verdict};
+use crate::event::verdict::{MOST, RECORD, Raised, Tally, Verdict};
 use crate::reading::Timestamp;
 
 /// How many events, and what became of them.
@@ -174,6 +174,17 @@ pub(super) fn trials(raised: &[Raised], community: &Community, stretch: &Stretch
     }
     let found = super::most(groups, |(_, tally)| tally.events, usize::MAX);
     found.into_iter().map(|(_, (title, tally))| Trial { title, tally }).collect()
+}
+
+/// From when on all that was raised is still remembered; what nobody has judged is forgotten first.
+pub(super) fn trials_since(raised: &[Raised], now: Timestamp) -> Option<Timestamp> {
+    let opened = |is_judged| {
+        raised.iter().filter(move |raised| raised.said.is_some() == is_judged).map(|r| r.opened)
+    };
+    let is_full = raised.len() >= MOST;
+    // With nothing but judged ones left, whatever was not judged may be gone.
+    let oldest = opened(false).min().or_else(|| opened(true).max()).filter(|_| is_full);
+    oldest.max(Some(now - RECORD))
 }
 
 fn rows(

@@ -80,6 +80,8 @@ pub struct Report {
     pub silent: Vec<Silent>,
     /// What scenes on trial would have raised, most first.
     pub trials: Vec<Trial>,
+    /// Not all of that is remembered any more: it is counted from here on, and may lie after the month.
+    pub trials_since: Option<Timestamp>,
     pub advice: Vec<Advice>,
 }
 
@@ -178,6 +180,8 @@ impl Report {
             sources: causes::sources(&events, community),
             silent: causes::silent(&events, community, stretch.to),
             trials,
+            trials_since: counting::trials_since(grounds.raised, now)
+                .filter(|since| *since > stretch.from),
             advice: Vec::new(),
             stretch,
         };

@@ -7,7 +7,7 @@ use super::*;
 use crate::community::scene::Tier;
 use crate::community::tests::community;
 use crate::event::message::{Stage, State};
-use crate::event::verdict::{Said, Verdict};
+use crate::event::verdict::{MOST, Said, Verdict};
 
 const NOVEMBER: &str = "2026-11";
 /// Long after it.
@@ -177,11 +177,35 @@ fn drills_and_pilots_are_counted_apart() {
     assert_eq!(report.left_out, LeftOut { drills: 1, pilots: 2, undated: 1 });
     let tally = Tally { events: 2, real: 1, false_alarms: 1, planned: 0 };
     assert_eq!(report.trials, [Trial { title: Text::new("试", "Trial"), tally }]);
+    assert_eq!(report.trials_since, None, "all of it is remembered");
     assert_eq!((report.total.events, report.pace.events, report.carried), (2, 2, 0));
     let of = |rows: &[Row]| rows.iter().map(|row| row.counts.events).sum::<u32>();
     assert_eq!((of(&report.areas), of(&report.scenes)), (2, 2));
     assert_eq!(report.days.iter().flatten().sum::<u32>(), 2);
     assert_eq!(report.before.map(|before| before.events), Some(0));
+}
+
+#[test]
+fn what_is_not_remembered_of_trials_is_said_by_when_they_are_counted_from() {
+    let place = place_with_trial();
+    let first = at("2026-11-05T10:00:00+08:00");
+    let mut all: Vec<Raised> = (0..MOST)
+        .map(|n| first + Duration::from_hours(1) * u32::try_from(n).unwrap())
+        .map(|opened| raised("trial", &opened.rfc3339(), true, None))
+        .collect();
+    // Judged ones are kept longer, and say nothing of the others of their day.
+    all[0] = raised("trial", "2026-11-02T10:00:00+08:00", true, Some(Verdict::Real));
+    let since = |raised: &[Raised], now: &str| {
+        let (limits, known_since) = (limits(), None);
+        let (events, undated) = (&[], &[]);
+        let grounds = Grounds { community: &place, limits, events, undated, raised, known_since };
+        Report::of(NOVEMBER.parse().unwrap(), &grounds, at(now)).trials_since
+    };
+
+    assert_eq!(since(&all[1..], LATER), None, "there was room for more");
+    assert_eq!(since(&all, LATER), Some(first + Duration::from_hours(1)));
+    let much_later = "2027-04-01T00:00:00+08:00";
+    assert_eq!(since(&all[1..], much_later), Some(at("2027-01-01T00:00:00+08:00")), "90 days");
 }
 
 #[test]

@@ -105,6 +105,11 @@ impl Keep {
         Ok((Labelled { keep, labels }, Spanned::new(at, DeValue::Table(own))))
     }
 
+    /// Boxes of this score are kept too.
+    pub(crate) fn at_least(&self, score: f32) -> Self {
+        Self { score: self.score.min(score), ..*self }
+    }
+
     /// Non-maximum suppression: of those that lie over one another the surest, and those in the picture.
     pub(crate) fn best(&self, mut all: Vec<Candidate>, placement: &Placement) -> Vec<Detection> {
         all.retain(|c| c.score >= self.score && c.right > c.left && c.bottom > c.top);

@@ -65,15 +65,15 @@ enum Show {
 
 impl Wanted {
     fn checked(self) -> Result<Self, Failure> {
-        let is_within = |bad: bool, told: &str| {
-            if bad { Err(Failure::Malformed(told.to_owned())) } else { Ok(()) }
+        let check = |is_good: bool, expected: &str| {
+            if is_good { Ok(()) } else { Err(Failure::Malformed(expected.to_owned())) }
         };
-        is_within(self.level.is_some_and(|level| !(1..=4).contains(&level)), "level: 1 to 4")?;
-        is_within(self.many.is_some_and(|many| !(1..=MOST).contains(&many)), "many: 1 to 200")?;
-        let is_long = self.text.as_ref().is_some_and(|text| text.chars().count() > 80);
-        is_within(is_long, "text: 80 letters at most")?;
+        check(self.level.is_none_or(|level| (1..=4).contains(&level)), "level: 1 to 4")?;
+        check(self.many.is_none_or(|many| (1..=MOST).contains(&many)), "many: 1 to 200")?;
+        let is_short = self.text.as_ref().is_none_or(|text| text.chars().count() <= 80);
+        check(is_short, "text: 80 letters at most")?;
         let is_place = self.before.as_ref().is_none_or(|before| place(before).is_some());
-        is_within(!is_place, "before: take it from the page before")?;
+        check(is_place, "before: take it from the page before")?;
         Ok(self)
     }
 

@@ -69,15 +69,15 @@ pub(super) struct SceneNow {
     /// Of those that somebody judged, planned work left out, the share that was real, 0..1.
     precision: Option<f64>,
     /// What its file says, where something else lies over it.
-    pub status_in_file: Option<Status>,
+    status_in_file: Option<Status>,
     /// Its file.
-    pub file: Option<String>,
+    file: Option<String>,
     /// False alarms that its models may raise a week; absent without a budget.
-    pub budget_per_week: Option<f64>,
+    budget_per_week: Option<f64>,
     /// How many they raised in the last week.
-    pub budget_used: Option<u64>,
+    budget_used: Option<u64>,
     /// What would have been raised without a budget, since start.
-    pub budget_held_back: Option<u64>,
+    budget_held_back: Option<u64>,
 }
 
 /// What judges here.

@@ -83,7 +83,7 @@ pub(super) async fn page(
     let Some((device, sight)) = find(&snapshot, &id) else {
         return Failure::NotFound.answer(&reader);
     };
-    let notice = told.notice.parse().ok().and_then(|number| console.notices.take(number));
+    let notice = console.notices.take(&(&principal).into(), &told.notice);
     let typed = Typed::of(&sight.drawing, &device.device_type);
     let above = notices::shown(notice.as_ref(), reader.language);
     shown(&console, &snapshot, (device, sight), &typed, &above, reader.language).await
@@ -172,7 +172,7 @@ pub(super) async fn save(
             return (StatusCode::UNPROCESSABLE_ENTITY, page).into_response();
         }
     };
-    let number = console.notices.put(Notice { told, is_bad: false });
+    let number = console.notices.put((&principal).into(), Notice { told, is_bad: false });
     Redirect::to(&page::with(&format!("/draw/{id}"), "notice", &number.to_string())).into_response()
 }
 

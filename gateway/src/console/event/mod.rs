@@ -26,7 +26,7 @@ use super::failure::Failure;
 use super::figures::fingerprint;
 use super::guard::Reader;
 use super::inbox::filter::{open_events, seen};
-use super::inbox::notices;
+use super::inbox::notices::{self, Owner};
 use super::inbox::row::{self, badge, local, marks, moment, place, tags};
 use super::judging;
 use super::page::{self, Frame, Here, age, may, translated};
@@ -96,7 +96,7 @@ pub(super) async fn page(
     for device in devices {
         shown.around.extend(console.sources.lookout.around(&device, since, until).await);
     }
-    let notice = told.notice.parse().ok().and_then(|number| console.notices.take(number));
+    let notice = console.notices.take(&Owner::from(&principal), &told.notice);
     let language = reader.language;
     let address = format!("/events/{}", shown.data.event);
     let title = translated(&shown.data.title, language).to_owned();

@@ -1,5 +1,5 @@
-//! `/events/{id}/still`, also below `/api/v1`: the masked still of an event, or with `?of=proof` how it was
-//! left. Whoever may see the event may see it, and each view stands in the audit log.
+//! `/events/{id}/still`, also below `/api/v1`: the masked still of an event, with `?of=proof` how it was
+//! left, with `?of=sent` what somebody sent. Whoever may see the event may see it, and each view stands in the audit log.
 
 use std::sync::Arc;
 
@@ -30,12 +30,14 @@ enum Of {
     Event,
     /// How it was left.
     Proof,
+    /// What somebody sent who saw it.
+    Sent,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::console) struct Wanted {
-    /// What happened, or how it was left.
+    /// What happened, how it was left, or what somebody sent.
     of: Of,
 }
 
@@ -59,6 +61,7 @@ pub(in crate::console) async fn get(
     let (name, what) = match of {
         Of::Event => (id.clone(), "of the event"),
         Of::Proof => (evidence::proof(&id), "of how it was left"),
+        Of::Sent => (evidence::sent(&id), "that was sent"),
     };
     let Some(evidence) = console.sources.pictures.evidence.clone() else {
         return Failure::NoStill.answer(&reader);
@@ -82,6 +85,7 @@ pub(in crate::console) async fn get(
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Kept {
     event: bool,
+    sent: bool,
     proof: bool,
 }
 
@@ -89,6 +93,7 @@ pub(super) struct Kept {
 pub(super) fn kept(evidence: Option<&evidence::Evidence>, event: &str) -> Kept {
     evidence.map_or_else(Kept::default, |evidence| Kept {
         event: evidence.has(event),
+        sent: evidence.has(&evidence::sent(event)),
         proof: evidence.has(&evidence::proof(event)),
     })
 }
@@ -99,9 +104,10 @@ pub(super) fn panel(console: &Console, shown: &Shown, title: &str, language: Lan
     let (data, kept) = (&shown.data, shown.stills);
     let event = &data.event;
     let says = |name: &str| data.evidence.contains(&evidence::reference(name));
-    let proof = evidence::proof(event);
+    let (sent, proof) = (evidence::sent(event), evidence::proof(event));
     let pictures = [
         (kept.event, says(event), words.still, words.still_alt, ""),
+        (kept.sent, says(&sent), words.sent, words.sent_alt, "?of=sent"),
         (kept.proof, says(&proof), words.proof, words.proof_alt, "?of=proof"),
     ];
     html! {

@@ -140,7 +140,7 @@ pub(in crate::console) async fn act(
         [one] => one.told.clone(),
         many => summed(many.len() - failed, failed),
     };
-    let number = console.notices.put(Notice { told, is_bad: failed > 0 });
+    let number = console.notices.put((&principal).into(), Notice { told, is_bad: failed > 0 });
     Redirect::to(&with(local(&said.next), "notice", &number.to_string())).into_response()
 }
 

@@ -33,6 +33,7 @@ use super::{Console, Snapshot};
 use crate::accounts::{Principal, Right};
 use crate::store::{Past, StoreError};
 use filter::Wanted;
+use notices::Owner;
 
 /// Events of the past on one page.
 const MANY: usize = 25;
@@ -50,7 +51,7 @@ pub(super) async fn page(
     let place = wanted.place();
     let read = move || store.past(&filter, place.as_ref(), MANY);
     let past = tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed));
-    let notice = wanted.notice.parse().ok().and_then(|number| console.notices.take(number));
+    let notice = console.notices.take(&Owner::from(&principal), &wanted.notice);
     let language = reader.language;
     let address = wanted.address("/");
     let main = html! {

@@ -2,12 +2,14 @@
 //! is one deed: yes verifies the event, no opens it again. On the page stand the place, the title and when
 //! it was handled, in both languages, and nobody's name or words.
 //!
-//! The link holds while the event stays handled: a later round is asked by another link.
+//! The link holds for seven days from then on, and only in that round: the next one is asked by another
+//! link. It is used up by an answer that was carried out. What stood in the way of one is told: a sensor
+//! that still sees it, or that the event was closed meanwhile and has left the book.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gatehouse_core::community::quantity::Language;
-use gatehouse_core::event::action::{Action, Actor, Deed, Side};
+use gatehouse_core::event::action::{Action, Actor, Deed, NotDone, NotNow, Side};
 use gatehouse_core::event::message::{EventData, Message, Stage};
 use gatehouse_core::reading::Timestamp;
 use maud::{Markup, html};
@@ -157,12 +159,25 @@ pub(in crate::console) async fn act(
         Err(why) => {
             links.give_back(claim);
             note(Outcome::Refused, &why.to_string());
-            (StatusCode::CONFLICT, bilingual(both, |words| words.not_now))
+            let Some(told) = in_the_way(why) else {
+                return Failure::NotDone(why.clone()).answer(reader);
+            };
+            (StatusCode::CONFLICT, bilingual(both, told))
         }
     };
     let main = html! { main #main .door.phone { h1 { (told) } } };
     let title = PhoneWords::of(reader.language).fixed;
     (status, page::html(page::bare(reader.language, title, &main))).into_response()
+}
+
+/// What a resident is told of what stands in the way; other refusals are said as to everybody.
+fn in_the_way(why: &NotDone) -> Option<fn(&PhoneWords) -> &'static str> {
+    let NotDone::NotNow { why, .. } = why else { return None };
+    match why {
+        NotNow::StillSeen => Some(|words| words.still_seen),
+        NotNow::Over => Some(|words| words.over),
+        NotNow::Unreviewed | NotNow::NoReview => None,
+    }
 }
 
 /// Both, the reader's own first: who gets the link is not known.
@@ -211,5 +226,23 @@ pub(in crate::console) fn offer(
                 @if links.base().is_none() { p .soft { (words.no_base) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resident_is_told_what_truly_stands_in_the_way() {
+        let told = |why| {
+            let told = in_the_way(&NotDone::NotNow { stage: Stage::Closed, why })?;
+            Some(told(PhoneWords::of(Language::En)))
+        };
+        assert!(told(NotNow::StillSeen).unwrap().contains("the sensor does not find it over yet"));
+        let over = told(NotNow::Over).unwrap();
+        assert!(over.contains("closed meanwhile") && !over.contains("sensor"), "{over}");
+        assert_eq!(told(NotNow::Unreviewed), None, "said as to everybody");
+        assert!(in_the_way(&NotDone::TooLong).is_none());
     }
 }

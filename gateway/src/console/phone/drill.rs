@@ -17,7 +17,7 @@ use crate::audit::Outcome;
 use crate::console::failure::Failure;
 use crate::console::guard::Reader;
 use crate::console::inbox::acting::shown;
-use crate::console::page::{self, csrf, may, translated};
+use crate::console::page::{csrf, may, translated};
 use crate::console::words::phone::PhoneWords;
 use crate::console::{Console, Snapshot};
 
@@ -78,7 +78,10 @@ pub(super) async fn start(
     Path(scene): Path<String>,
     form: Result<Form<Said>, FormRejection>,
 ) -> Response {
-    let Ok(Form(Said { place, text })) = form else { return Failure::BadForm.answer(&reader) };
+    let Said { place, text } = match form {
+        Ok(Form(said)) => said,
+        Err(refused) => return Failure::from(refused).answer(&reader),
+    };
     let about: String = scene.chars().take(80).collect();
     let at: String = place.chars().take(80).collect();
     let note = |outcome, detail: &str| {
@@ -86,23 +89,19 @@ pub(super) async fn start(
         console.note(&principal.name, "drill.start", &about, outcome, &detail);
     };
     let drill = Drill { scene, place, by: principal.name.clone(), text };
-    match console.sources.desk.drill(drill).await {
-        Ok(acted) if acted.result.is_ok() => {
-            note(Outcome::Done, &acted.event);
-            shown(&console).await;
-            Redirect::to(&format!("/events/{}", acted.event)).into_response()
-        }
-        Ok(acted) => {
-            let why = acted.result.err().map(|why| why.to_string()).unwrap_or_default();
-            note(Outcome::Refused, &why);
-            let words = PhoneWords::of(reader.language);
-            let told = translated(&acted.told, reader.language);
-            page::html(page::notice(reader.language, words.no_drill, told)).into_response()
-        }
+    let acted = match console.sources.desk.drill(drill).await {
+        Ok(acted) => acted,
         Err(error) => {
             tracing::warn!(%error, "an exercise was not begun");
             note(Outcome::Failed, &error.to_string());
-            Failure::NotHeard.answer(&reader)
+            return Failure::NotHeard.answer(&reader);
         }
+    };
+    if let Err(why) = acted.result {
+        note(Outcome::Refused, &why.to_string());
+        return Failure::NotDone(why).answer(&reader);
     }
+    note(Outcome::Done, &acted.event);
+    shown(&console).await;
+    Redirect::to(&format!("/events/{}", acted.event)).into_response()
 }

@@ -59,7 +59,7 @@ pub(super) async fn page(
 ) -> Response {
     let snapshot = console.snapshot();
     let (language, words) = (reader.language, PhoneWords::of(reader.language));
-    let notice = told.notice.parse().ok().and_then(|number| console.notices.take(number));
+    let notice = console.notices.take(&visitor.owner(), &told.notice);
     let mut all: Vec<Errand> = sent(&snapshot, &visitor)
         .filter(|event| event.data.handling.stage < Stage::Handled)
         .map(|event| errand(&event.data))
@@ -178,7 +178,7 @@ pub(super) async fn act(
             note(Outcome::Done, &said.note);
             if let Some(still) = still {
                 let name = match said.deed {
-                    Done::Acknowledge => said.event.clone(),
+                    Done::Acknowledge => evidence::sent(&said.event),
                     Done::Handle => evidence::proof(&said.event),
                 };
                 console.keep_still(&visitor, &said.event, name, still).await;
@@ -191,7 +191,7 @@ pub(super) async fn act(
         }
     };
     shown(&console).await;
-    let number = console.notices.put(notice);
+    let number = console.notices.put(visitor.owner(), notice);
     Redirect::to(&with(&visitor.errands, "notice", &number.to_string())).into_response()
 }
 

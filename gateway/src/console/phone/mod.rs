@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{Extension, FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use gatehouse_core::community::quantity::Language;
 use maud::{Markup, html};
@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::guard::Reader;
+use super::inbox::notices::Owner;
 use super::page;
 use super::words::Words;
 use super::words::phone::PhoneWords;
@@ -51,19 +52,19 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/scenes/{id}/drill", post(drill::start))
 }
 
-/// How much each has reported of late.
+/// How much each has reported of late, by a clock that nobody can set.
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<BTreeMap<String, VecDeque<Instant>>>);
+pub(super) struct Pace(Mutex<BTreeMap<Owner, VecDeque<Instant>>>);
 
 impl Pace {
     /// Counts one more; false when it is too many.
-    fn allows(&self, name: &str, now: Instant) -> bool {
+    fn allows(&self, owner: Owner, now: Instant) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, times| {
             times.retain(|at| now.saturating_duration_since(*at) < WHILE);
             !times.is_empty()
         });
-        let times = all.entry(name.to_owned()).or_default();
+        let times = all.entry(owner).or_default();
         if times.len() >= MOST {
             return false;
         }
@@ -88,6 +89,11 @@ struct Visitor {
 impl Visitor {
     fn may_act(&self) -> bool {
         self.principal.as_ref().is_none_or(|principal| principal.may(Right::Act))
+    }
+
+    fn owner(&self) -> Owner {
+        let person = || Owner::Person(self.name.clone());
+        self.principal.as_ref().map_or_else(person, Owner::from)
     }
 
     fn of_account(console: &Console, principal: Principal) -> Self {
@@ -131,8 +137,8 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         if let Some(principal) = parts.extensions.get::<Principal>() {
             return Ok(Self::of_account(console, principal.clone()));
         }
-        let reader = parts.extensions.get::<Reader>().cloned();
-        let reader = reader.unwrap_or_else(|| Reader::nobody(console.sources.language));
+        let reader = Extension::<Reader>::from_request_parts(parts, console).await;
+        let Extension(reader) = reader.map_err(IntoResponse::into_response)?;
         let Ok(Path(token)) = Path::<String>::from_request_parts(parts, console).await else {
             return Err(Failure::NotFound.answer(&reader));
         };
@@ -164,7 +170,6 @@ fn picture(console: &Console, id: &str, language: Language) -> Markup {
 
 /// A page of a visitor: the way to the other one, and for an account back to the console.
 fn framed(visitor: &Visitor, language: Language, title: &str, body: &Markup) -> Response {
-    use axum::response::IntoResponse as _;
     let words = PhoneWords::of(language);
     let (tag, name) = Words::of(language).other;
     let main = html! {
@@ -193,8 +198,9 @@ mod tests {
     #[test]
     fn ten_reports_an_hour_are_read_of_each_and_more_a_while_later() {
         let (pace, now) = (Pace::default(), Instant::now());
-        assert!((0..MOST).all(|_| pace.allows("chen", now)));
-        assert!(!pace.allows("chen", now) && pace.allows("li", now));
-        assert!(pace.allows("chen", now + WHILE));
+        let chen = || Owner::Person("chen".into());
+        assert!((0..MOST).all(|_| pace.allows(chen(), now)));
+        assert!(!pace.allows(chen(), now) && pace.allows(Owner::Account("chen".into()), now));
+        assert!(pace.allows(chen(), now + WHILE));
     }
 }

@@ -25,6 +25,7 @@ use crate::console::page::{csrf, translated};
 use crate::console::words::phone::PhoneWords;
 use crate::console::words::scenes::category;
 use crate::console::{Console, Snapshot};
+use crate::evidence;
 
 /// Letters of what somebody saw.
 const LONGEST: usize = 300;
@@ -114,7 +115,7 @@ pub(super) async fn take(
         console.note(&visitor.name, "event.report", "", Outcome::Refused, "too long a text");
         return Failure::TooLong.answer(&reader);
     }
-    if !console.reported.allows(&visitor.name, Instant::now()) {
+    if !console.reported.allows(visitor.owner(), Instant::now()) {
         let is_news = console.access().is_news(&visitor.name, Instant::now());
         if is_news {
             console.note(&visitor.name, "event.report", "", Outcome::Refused, "too many");
@@ -137,24 +138,22 @@ pub(super) async fn take(
     };
     let language = reader.language;
     let snapshot = console.snapshot();
-    let told = match &acted.result {
-        Ok(data) => {
-            console.note(&visitor.name, "event.report", &acted.event, Outcome::Done, &about);
-            if let Some(still) = still {
-                let name = acted.event.clone();
-                console.keep_still(&visitor, &acted.event, name, still).await;
-            }
-            taken(&snapshot, data, &visitor, language)
-        }
+    let data = match acted.result {
+        Ok(data) => data,
         Err(why) => {
-            let why = format!("{about}: {why}");
-            console.note(&visitor.name, "event.report", "", Outcome::Refused, &why);
-            html! { p .told.bad-news role="alert" { (translated(&acted.told, language)) } }
+            let told = format!("{about}: {why}");
+            console.note(&visitor.name, "event.report", "", Outcome::Refused, &told);
+            return Failure::NotDone(why).answer(&reader);
         }
     };
+    console.note(&visitor.name, "event.report", &acted.event, Outcome::Done, &about);
+    if let Some(still) = still {
+        let name = evidence::sent(&acted.event);
+        console.keep_still(&visitor, &acted.event, name, still).await;
+    }
     let words = PhoneWords::of(language);
     let body = html! {
-        (told)
+        (taken(&snapshot, &data, &visitor, language))
         p { a .button href=(visitor.report) { (words.another) } }
     };
     framed(&visitor, language, words.report, &body)

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::audit::Filter;
 use crate::config::evidence::EvidenceConfig;
-use crate::evidence::proof;
+use crate::evidence::{proof, sent};
 use crate::stills::{NoStillNow, Of, Still, StillRequest};
 
 fn grey() -> Still {
@@ -82,8 +82,10 @@ async fn a_still_of_an_event_is_shown_to_who_may_see_the_event_and_each_view_is_
         assert!(bytes.ends_with(grey().masked.jpeg()), "{path}");
         let head = String::from_utf8_lossy(&bytes).to_lowercase();
         assert!(head.contains("image/jpeg") && head.contains("no-store"), "{path}");
-        let other = raw(&served, get(&served, &format!("{path}?of=proof"))).await;
-        assert_eq!(other.0, 404, "{path}");
+        for other in ["proof", "sent"] {
+            let other = raw(&served, get(&served, &format!("{path}?of={other}"))).await;
+            assert_eq!(other.0, 404, "{path}");
+        }
     }
     let page = served.get(&format!("/events/{id}?lang=en")).await.body;
     assert!(page.contains("/still\"") && page.contains("assembly, 3 May"), "{page}");
@@ -118,8 +120,10 @@ async fn a_picture_from_a_phone_is_kept_masked_or_not_at_all() {
     assert!(told.contains("could still be made out"), "{told}");
     assert!(!evidence(&served).has("e-1"));
 
+    // A camera has seen it too: both are kept.
+    evidence(&served).keep("e-1", NOW, &grey().masked).unwrap();
     assert_eq!(raw(&served, upload(&served, "/report", "JPEG")).await.0, 200);
-    assert_eq!(evidence(&served).still("e-1").unwrap().jpeg, grey().masked.jpeg());
+    assert_eq!(evidence(&served).still(&sent("e-1")).unwrap().jpeg, grey().masked.jpeg());
     assert!(!evidence(&served).has(&proof("e-1")));
     let kept = noted(&audit, "still.keep").await;
     assert_eq!(kept, [("e-1".to_owned(), Outcome::Done), (String::new(), Outcome::Refused)]);

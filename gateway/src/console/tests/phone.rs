@@ -3,10 +3,13 @@
 use gatehouse_core::community::people::{Duties, Person, Team};
 use gatehouse_core::community::quantity::Text;
 use gatehouse_core::community::scene::Tier;
-use gatehouse_core::event::message::Stage;
+use gatehouse_core::event::action::{Acted, NotDone};
+use gatehouse_core::event::message::{Reported, Stage};
+use gatehouse_core::pipeline::Input;
+use tokio::sync::mpsc;
 
 use super::*;
-use crate::alert::link::personal;
+use crate::alert::link::{Deed, personal};
 
 fn duties() -> Duties {
     let person = |id: &str, teams: &[&str], account: Option<&str>| Person {
@@ -33,6 +36,8 @@ async fn serve_errand() -> Served {
     data.handling.stage = Stage::Dispatched;
     data.handling.assignee = Some("grid".into());
     data.handling.note = Some("SECRET note".into());
+    let text = "<b>a car".into();
+    data.reports = vec![Reported { by: "wang".into(), at: NOW.rfc3339(), text }];
     let community = Community { duties: duties(), ..community() };
     serve_both(view, community, StoreState::default()).await
 }
@@ -87,11 +92,12 @@ async fn a_report_says_what_it_joined_and_the_eleventh_in_an_hour_is_refused() {
         let joined = served.ask("POST", &path, &headers, said).await;
         assert_eq!(joined.status, 200, "{}", joined.body);
         assert!(joined.body.contains("that the sensor saw at"), "{}", joined.body);
-        assert!(!joined.body.contains("<b>a car"));
     }
     assert_eq!(served.ask("POST", &path, &headers, said).await.status, 429);
     let other = format!("{}/report", link(&served, "wang"));
     assert_eq!(served.ask("POST", &other, &headers, said).await.status, 200, "each their own");
+    let event = served.get("/events/e-1").await.body;
+    assert!(event.contains("&lt;b&gt;a car") && !event.contains("<b>a car"), "{event}");
     served.end().await;
 }
 
@@ -113,5 +119,40 @@ async fn accounts_report_and_drill_with_the_secret_of_their_session_only() {
     let begun = served.ask("POST", "/scenes/air-quality/drill", &headers, &drill).await;
     assert_eq!((begun.status, begun.header("location")), (303, Some("/events/e-1")));
     assert_eq!(served.ask("POST", "/scenes/x/drill", &headers, "place=east").await.status, 403);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_a_link_does_is_done_to_its_end_though_the_reader_has_hung_up() {
+    let (inputs, mut heard) = mpsc::channel(1);
+    let desk = Desk::new(inputs.downgrade(), mpsc::channel(1).1, Arc::new(|_| None));
+    let (waiting, desk) = (desk.waiting(), Arc::new(desk));
+    let folder = tempfile::tempdir().unwrap();
+    let (view, seen) = watch::channel(Arc::new(troubled()));
+    let (held, configured) = watch::channel(Arc::new(community()));
+    let sources = sources(seen, configured, &folder);
+    let config = AlertsConfig { base_url: Some("http://box".into()), ..AlertsConfig::default() };
+    let store = folder.path().join("store");
+    let links = Signer::open(&config, &store, sources.events.clone()).unwrap();
+    let link = links.link(Deed::Acknowledge, "e-1", "li", sources.clock.now()).unwrap();
+    let sources = Sources { desk, links, ..sources };
+    let served = serve_sources(sources, (view, held), folder, None).await;
+    let (stored, _records) = mpsc::channel(8);
+    let _writer = served.events.spawn_writer(stored.downgrade()).unwrap();
+
+    let path = link.strip_prefix("http://box").unwrap();
+    let mut stream = served.open("POST", path, &page(&served), "").await;
+    let Some(Input::Act { ticket, .. }) = heard.recv().await else { panic!("no deed") };
+    stream.shutdown().await.unwrap();
+    drop(stream.read_to_end(&mut Vec::new()).await);
+    let told = Text::new("没有", "none");
+    waiting.tell(ticket, Acted { event: "e-1".into(), result: Err(NotDone::Unknown), told });
+    let is_kept = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        while served.events.mail().unwrap().iter().all(|(row, _)| !row.starts_with("l/")) {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_kept).await.expect("that it was used");
     served.end().await;
 }

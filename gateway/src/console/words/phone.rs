@@ -37,7 +37,8 @@ pub(in crate::console) struct PhoneWords {
     pub once: &'static str,
     pub thanks_yes: &'static str,
     pub thanks_no: &'static str,
-    pub not_now: &'static str,
+    pub still_seen: &'static str,
+    pub over: &'static str,
     pub ask: &'static str,
     pub ask_hint: &'static str,
     pub no_base: &'static str,
@@ -48,7 +49,6 @@ pub(in crate::console) struct PhoneWords {
     pub devices: &'static str,
     pub drill_text: &'static str,
     pub drill_start: &'static str,
-    pub no_drill: &'static str,
 }
 
 impl PhoneWords {
@@ -94,10 +94,12 @@ static EN: PhoneWords = PhoneWords {
     once: "Nothing has been done yet. Your answer counts once.",
     thanks_yes: "Thank you. It is taken down as fixed.",
     thanks_no: "Thank you. It is open again, and somebody will look.",
-    not_now: "Nothing was changed: the sensor does not find it over yet. Please try again later.",
+    still_seen: "Nothing was changed: the sensor does not find it over yet. Please try again later.",
+    over: "Nothing was changed: the event was closed meanwhile. If it is not fixed, please report it anew.",
     ask: "Ask a resident: is it fixed?",
     ask_hint: "Copy this link and hand it on. It asks one question, shows the place and the title, and can be \
-               answered once within seven days after the event was handled. Yes verifies the event, no opens it again.",
+               answered once within seven days after the event was handled. Yes verifies the event, once no sensor \
+               sees it any more; no opens it again, unless it was closed for good meanwhile.",
     no_base: "Put the console's address before it; [alerts] base-url in gateway.toml does that by itself.",
     drill: "Start a drill",
     drill_hint: "It runs through everything, alerts too, is marked as a drill everywhere, and counts in no figure. \
@@ -107,7 +109,6 @@ static EN: PhoneWords = PhoneWords {
     devices: "Devices",
     drill_text: "What it is about, for those who are called",
     drill_start: "Start the drill",
-    no_drill: "No drill was started",
 };
 
 static ZH: PhoneWords = PhoneWords {
@@ -142,10 +143,11 @@ static ZH: PhoneWords = PhoneWords {
     once: "尚未执行任何操作。您的回答只计一次。",
     thanks_yes: "谢谢，已记录为修好。",
     thanks_no: "谢谢，事件已重新打开，会有人来查看。",
-    not_now: "未作更改：传感器尚未确认恢复正常，请稍后再试。",
+    still_seen: "未作更改：传感器尚未确认恢复正常，请稍后再试。",
+    over: "未作更改：该事件已在此期间关闭。如果还没有修好，请重新上报。",
     ask: "询问居民：修好了吗？",
     ask_hint: "复制此链接发给居民。页面只问一个问题，只显示地点和标题；事件处置后七天内可回答一次。\
-               回答“是”即核实，回答“否”则重新打开事件。",
+               回答“是”即核实（传感器须已不再检测到），回答“否”则重新打开事件（已彻底关闭的除外）。",
     no_base: "请在前面加上控制台地址；在 gateway.toml 的 [alerts] 中设置 base-url 后会自动带上。",
     drill: "开始演练",
     drill_hint: "演练走完整个流程，包括通知；各处均标明为演练，不计入任何统计。处置后或两小时后结束。",
@@ -154,5 +156,4 @@ static ZH: PhoneWords = PhoneWords {
     devices: "设备",
     drill_text: "演练内容（告知被通知的人）",
     drill_start: "开始演练",
-    no_drill: "演练未开始",
 };

@@ -25,6 +25,12 @@ use crate::retry::Retry;
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// Counts are told at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(500);
+/// A connection that brings nothing but what cannot be used for so long is given up.
+const HOPELESS: Duration = Duration::from_secs(10);
+/// One that brings no picture at all, though nothing is wrong with what it brings.
+const FRUITLESS: Duration = Duration::from_mins(1);
+/// Of one core: what a camera may cost before anybody looks, where nothing else is said.
+const SHARE: f64 = 0.5;
 
 /// Whether the box is so busy that key frames have to do. Set by whoever looks at the pictures.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +65,8 @@ pub(super) struct Eye {
     source: SourceIndex,
     /// In the world's time.
     every: Duration,
+    /// Of one core.
+    share: f64,
     around: Surroundings,
     runtime: Handle,
     state: Mutex<State>,
@@ -78,6 +86,10 @@ struct State {
     retry: Retry,
     /// A picture has come since the last connection.
     has_shown: bool,
+    /// When the last picture came, or the connection began.
+    shown: Instant,
+    /// What went wrong since, and since when.
+    wrong: Option<(Instant, Why)>,
     health: Health,
     /// The last change of it, until there is room to tell it.
     report: Option<Input>,
@@ -92,10 +104,13 @@ impl Eye {
         camera: CameraIndex,
         source: SourceIndex,
         every: Duration,
+        share: Option<f64>,
         around: Surroundings,
     ) -> Self {
         let state = State {
             due: None,
+            shown: Instant::now(),
+            wrong: None,
             retry: Retry::new(RETRY.0, RETRY.1),
             has_shown: false,
             health: Health::Unknown,
@@ -105,11 +120,17 @@ impl Eye {
         };
         let every = around.clock.real(every);
         let (runtime, state) = (Handle::current(), Mutex::new(state));
-        Self { name: name.into(), camera, source, every, around, runtime, state }
+        let share = share.unwrap_or(SHARE);
+        Self { name: name.into(), camera, source, every, share, around, runtime, state }
     }
 
     pub(super) fn every(&self) -> Duration {
         self.every
+    }
+
+    /// What reading and decoding it may take of one core, 0..1.
+    pub(super) fn share(&self) -> f64 {
+        self.share
     }
 
     pub(super) fn stop(&self) -> CancellationToken {
@@ -133,6 +154,7 @@ impl Eye {
         let step = self.every.mul_f64(0.9);
         let due = state.due.unwrap_or(now) + step;
         state.due = Some(if due < now { now + step } else { due });
+        (state.shown, state.wrong) = (now, None);
         if !state.has_shown {
             state.has_shown = true;
             state.retry.connected();
@@ -154,7 +176,30 @@ impl Eye {
         tracing::debug!(%trouble);
         let mut state = self.lock();
         *state.counts.entry(trouble.why.kind()).or_default() += 1;
+        let since = state.wrong.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        state.wrong = Some((since, trouble.why));
         self.tell(&mut state);
+    }
+
+    /// A connection begins.
+    pub(super) fn begin(&self) {
+        let mut state = self.lock();
+        (state.shown, state.wrong) = (Instant::now(), None);
+    }
+
+    /// Why a connection that goes on is of no use; nothing while pictures come.
+    pub(super) fn hopeless(&self) -> Option<Why> {
+        let state = self.lock();
+        let is_long = |since: &Instant, most: Duration| since.elapsed() >= most + self.every;
+        let wrong = state.wrong.as_ref().filter(|(since, _)| is_long(since, HOPELESS));
+        wrong.map(|(_, why)| why.clone()).or_else(|| {
+            is_long(&state.shown, FRUITLESS).then_some(Why::NoPicture(FRUITLESS.as_secs()))
+        })
+    }
+
+    /// A picture that was wanted is let go, as there is no time for it.
+    pub(super) fn pass_over(&self) {
+        self.around.slots.pass_over(self.camera);
     }
 
     /// Notes that no pictures come, and why; how long to wait before the next attempt.
@@ -204,6 +249,10 @@ impl Eye {
 
     /// Tells what changed and what was counted, as far as there is room.
     fn tell(&self, state: &mut State) {
+        // Another configuration may be in effect, with another source at this place.
+        if self.around.stop.is_cancelled() {
+            return;
+        }
         let is_due = state.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         if state.report.is_none() && (state.counts.is_empty() || !is_due) {
             return;

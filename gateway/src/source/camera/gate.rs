@@ -23,12 +23,15 @@ pub(super) struct Gate {
 
 /// What is known about a picture before it is decoded.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so by itself")]
 pub(super) struct Coming {
     pub(super) is_key: bool,
     /// Something is missing between the picture before and this one.
     pub(super) has_gap: bool,
-    /// The box has no time for more than key frames.
+    /// There is no time for more than key frames.
     pub(super) is_busy: bool,
+    /// Somebody waits for a picture.
+    pub(super) is_due: bool,
 }
 
 impl Gate {
@@ -44,8 +47,10 @@ impl Gate {
             if self.keys.len() > REMEMBERED {
                 self.keys.pop_front();
             }
-            self.needs_key = false;
-            return true;
+            // Nothing builds on it then: one that nobody waits for need not be decoded.
+            let is_idle = self.takes_keys_alone(coming.is_busy, every) && !coming.is_due;
+            self.needs_key = is_idle;
+            return !is_idle;
         }
         if coming.has_gap || self.takes_keys_alone(coming.is_busy, every) {
             self.needs_key = true;
@@ -73,7 +78,7 @@ impl Gate {
 mod tests {
     use super::*;
 
-    const PLAIN: Coming = Coming { is_key: false, has_gap: false, is_busy: false };
+    const PLAIN: Coming = Coming { is_key: false, has_gap: false, is_busy: false, is_due: true };
     const KEY: Coming = Coming { is_key: true, ..PLAIN };
 
     /// What is admitted of a stream with ten pictures a second, by position.
@@ -108,6 +113,15 @@ mod tests {
         let stream = [KEY, busy, Coming { is_busy: true, ..KEY }, busy, PLAIN, KEY, PLAIN];
 
         assert_eq!(admitted(&stream, Duration::ZERO), [0, 2, 5, 6]);
+    }
+
+    #[test]
+    fn a_busy_box_leaves_out_a_key_frame_too_that_nobody_waits_for() {
+        let busy = Coming { is_busy: true, ..PLAIN };
+        let idle = Coming { is_key: true, is_due: false, ..busy };
+        let stream = [KEY, idle, busy, PLAIN, Coming { is_due: false, ..KEY }, PLAIN, idle, PLAIN];
+
+        assert_eq!(admitted(&stream, Duration::ZERO), [0, 4, 5]);
     }
 
     #[test]

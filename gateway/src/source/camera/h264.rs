@@ -7,20 +7,22 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use gatehouse_sight::picture::Picture;
 use openh264::OpenH264API;
 use openh264::decoder::{DecodeOptions, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource as _;
 
+use super::cost::Mean;
 use super::eye::Eye;
 use super::slots::Content;
 use super::trouble::{Why, shortened};
 
 /// Pictures that may wait: two seconds of most cameras.
 const MOST_PICTURES: usize = 32;
-/// Bytes that may wait.
-const MOST_BYTES: usize = 8 << 20;
+/// Bytes that may wait, in one picture or many.
+pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// An encoded picture.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ struct Queue {
 struct State {
     waiting: VecDeque<Encoded>,
     bytes: usize,
+    /// What decoding one takes.
+    each: Mean,
     is_closed: bool,
     /// The decoder's thread has ended.
     is_gone: bool,
@@ -81,6 +85,11 @@ impl Decoding {
         drop(state);
         self.0.changed.notify_one();
         Ok(has_room)
+    }
+
+    /// What decoding one picture takes.
+    pub(super) fn each(&self) -> Mean {
+        self.0.lock().each
     }
 
     /// Whether something could not be decoded since this was asked last.
@@ -129,10 +138,12 @@ impl Queue {
 fn decode(eye: &Eye, queue: &Queue) {
     let mut decoder = None;
     while let Some(encoded) = queue.take() {
+        let begun = Instant::now();
         let outcome = match &mut decoder {
             Some(decoder) => picture(eye, decoder, &encoded),
             None => fresh().and_then(|fresh| picture(eye, decoder.insert(fresh), &encoded)),
         };
+        queue.lock().each.note(begun.elapsed());
         match outcome {
             Ok(Some(picture)) => eye.show(Content::Picture(picture)),
             Ok(None) => {}

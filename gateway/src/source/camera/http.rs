@@ -14,6 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Body, http};
 use url::Url;
 
+use super::cost::Flow;
 use super::eye::Eye;
 use super::multipart::{Parts, boundary, lost};
 use super::slots::Content;
@@ -200,10 +201,18 @@ fn explained(error: &ureq::Error) -> Why {
     }
 }
 
-/// Reads, and gives up on what takes too long however steadily it drips.
+/// Reads, gives up on what takes too long however steadily it drips, and holds back what comes without
+/// measure.
 struct Patient<R> {
     inner: R,
     since: Instant,
+    flow: Flow,
+}
+
+impl<R> Patient<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, since: Instant::now(), flow: Flow::new() }
+    }
 }
 
 impl<R: Read> Read for Patient<R> {
@@ -211,7 +220,11 @@ impl<R: Read> Read for Patient<R> {
         if self.since.elapsed() > PICTURE {
             return Err(std::io::ErrorKind::TimedOut.into());
         }
-        self.inner.read(to)
+        let many = self.inner.read(to)?;
+        if let Some(rest) = self.flow.came(many, tokio::time::Instant::now()) {
+            std::thread::sleep(rest);
+        }
+        Ok(many)
     }
 }
 
@@ -222,11 +235,11 @@ pub(super) fn watch(eye: &Arc<Eye>, mut web: Web, url: &Url) -> Result<(), Why> 
         let answer = web.open(url, None)?;
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().to_owned();
-        let body = Patient { inner: answer.into_body().into_reader(), since: begun };
+        let body = answer.into_body().into_reader();
         if let Some(boundary) = boundary(&kind) {
-            return stream(eye, body, &boundary);
+            return stream(eye, Patient::new(body), &boundary);
         }
-        let picture = whole(body)?;
+        let picture = whole(body, MOST_BYTES)?;
         if !is_jpeg(&picture) {
             let found = if picture.is_empty() { "nothing".to_owned() } else { shortened(&kind) };
             return Err(Why::NotAPicture(found));
@@ -239,16 +252,17 @@ pub(super) fn watch(eye: &Arc<Eye>, mut web: Web, url: &Url) -> Result<(), Why> 
 }
 
 /// All that comes, up to a limit.
-pub(super) fn whole(body: impl Read) -> Result<Vec<u8>, Why> {
+pub(super) fn whole(body: impl Read, most: usize) -> Result<Vec<u8>, Why> {
     let mut bytes = Vec::new();
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
-    body.take(most + 1).read_to_end(&mut bytes).map_err(|error| lost(&error))?;
-    if bytes.len() > MOST_BYTES { Err(Why::TooLarge(MOST_BYTES)) } else { Ok(bytes) }
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    Patient::new(body).take(limit).read_to_end(&mut bytes).map_err(|error| lost(&error))?;
+    if bytes.len() > most { Err(Why::TooLarge(most)) } else { Ok(bytes) }
 }
 
 /// Takes from a stream what is due.
 fn stream(eye: &Eye, body: Patient<impl Read>, boundary: &str) -> Result<(), Why> {
     let mut parts = Parts::new(BufReader::with_capacity(64 * 1024, body), boundary, MOST_BYTES);
+    eye.begin();
     while let Some(part) = parts.next()? {
         if eye.stop().is_cancelled() {
             return Ok(());
@@ -258,6 +272,9 @@ fn stream(eye: &Eye, body: Patient<impl Read>, boundary: &str) -> Result<(), Why
             eye.count(Why::NotAPicture("a part of its stream that is no JPEG".to_owned()));
         } else if eye.is_due() {
             eye.show(Content::Jpeg(part));
+        }
+        if let Some(why) = eye.hopeless() {
+            return Err(why);
         }
     }
     Err(Why::HungUp)

@@ -5,15 +5,17 @@
 //! and counted, and a new one is made after a pause. Its pictures go into its place in [`Slots`], whence the
 //! sight thread takes them. They exist in memory only.
 //!
-//! Rooms: [`rtsp`] ([`gate`], [`h264`]), [`http`] ([`multipart`]), [`published`] (over MQTT, through the broker's
-//! source), [`folder`]; [`onvif`] finds a stream's address, [`discovery`] finds cameras; [`eye`] is what they
-//! share, [`slots`] where pictures wait, [`trouble`] what can be wrong.
+//! Rooms: [`rtsp`] ([`greeting`], [`gate`], [`h264`]), [`http`] ([`multipart`]), [`published`] (over MQTT,
+//! through the broker's source), [`folder`]; [`onvif`] finds a stream's address, [`discovery`] finds cameras; [`eye`] is what they
+//! share, [`cost`] how much of it is taken, [`slots`] where pictures wait, [`trouble`] what can be wrong.
 
 mod base64;
+mod cost;
 pub mod discovery;
 mod eye;
 mod folder;
 mod gate;
+mod greeting;
 mod h264;
 mod http;
 mod multipart;
@@ -41,7 +43,7 @@ use url::Url;
 
 use super::Pictures;
 use crate::config::Access;
-use crate::config::camera::{CameraConfig, Transport};
+use crate::config::camera::{CameraConfig, Share, Transport};
 use crate::tls::{AccessError, password, warn_if_exposed};
 use eye::Eye;
 pub use eye::{Busy, Surroundings};
@@ -105,7 +107,8 @@ impl Camera {
         source: SourceIndex,
         around: Surroundings,
     ) -> Result<(Self, Option<Pictures>), NotReady> {
-        let eye = Arc::new(Eye::new(&config.id, camera, source, config.every.0, around));
+        let share = config.share.map(Share::of_a_core);
+        let eye = Arc::new(Eye::new(&config.id, camera, source, config.every.0, share, around));
         let Some(text) = &config.url else {
             let (pictures, payloads) = pictures(config, &eye);
             let way = Way::Published { json: config.json.clone(), payloads };

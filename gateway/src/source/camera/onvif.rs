@@ -18,6 +18,8 @@ use crate::clock;
 
 /// Models look at no more than this; a wider stream only costs time.
 const WIDE_ENOUGH: u32 = 640;
+/// Of an answer; real ones have some thousand.
+const MOST_BYTES: usize = 1 << 20;
 
 /// The RTSP address of the stream that suits best: the smallest H.264 one that is wide enough.
 pub(super) fn stream_address(camera: &Url, login: Option<Login>) -> Result<Url, Why> {
@@ -97,7 +99,10 @@ impl Asking {
             self.login.as_ref().zip(created).map(|(login, created)| (login, created, nonce));
         let question = envelope(question, known);
         let told = self.web.open(service, Some((CONTENT_TYPE, question.as_bytes())))?;
-        let told = whole(told.into_body().into_reader())?;
+        let told = whole(told.into_body().into_reader(), MOST_BYTES).map_err(|why| match why {
+            Why::TooLarge(_) => Why::Onvif("its answer does not end".to_owned()),
+            other => other,
+        })?;
         String::from_utf8(told).map_err(|_| missing("anything in UTF-8"))
     }
 }

@@ -16,9 +16,11 @@ use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use super::cost::{Cost, Flow};
 use super::eye::Eye;
 use super::gate::{Coming, Gate};
-use super::h264::{Decoding, Encoded};
+use super::greeting::greet;
+use super::h264::{Decoding, Encoded, MOST_BYTES};
 use super::http::IDLE;
 use super::slots::Content;
 use super::trouble::{Why, shortened};
@@ -61,13 +63,19 @@ async fn play(
     transport: Transport,
     group: Arc<SessionGroup>,
 ) -> Result<(), Why> {
+    in_time(greet(url)).await??;
     let (session, stream, encoding) = in_time(open(url, login, transport, group)).await??;
     let options = PlayOptions::default().enforce_timestamps_with_max_jump_secs(MOST_JUMP);
     let playing = in_time(session.play(options)).await?;
     let mut items = playing.and_then(Session::demuxed).map_err(|e| explained(&e, login))?;
-    let mut reader = Reader { eye, decoding: None, gate: Gate::new(), is_checked: false };
-    let mut broken = 0;
+    let (gate, cost) = (Gate::new(), Cost::new(eye.share()));
+    let mut reader = Reader { eye, decoding: None, gate, cost, is_checked: false };
+    let (mut broken, mut flow) = (0, Flow::new());
+    eye.begin();
     loop {
+        if let Some(why) = eye.hopeless() {
+            return Err(why);
+        }
         let next = timeout(IDLE, items.next()).await.map_err(|_| Why::Silent(IDLE.as_secs()))?;
         match next {
             None => return Err(Why::HungUp),
@@ -83,6 +91,9 @@ async fn play(
             }
             Some(Ok(CodecItem::VideoFrame(frame))) => {
                 broken = 0;
+                if let Some(rest) = flow.came(frame.data().len(), Instant::now()) {
+                    tokio::time::sleep(rest).await;
+                }
                 if frame.stream_id() != stream {
                     continue;
                 }
@@ -147,6 +158,7 @@ struct Reader<'a> {
     /// Started when there is something to decode.
     decoding: Option<Decoding>,
     gate: Gate,
+    cost: Cost,
     is_checked: bool,
 }
 
@@ -171,11 +183,24 @@ impl Reader<'_> {
         if self.decoding.as_ref().is_some_and(Decoding::was_broken) {
             self.gate.broken();
         }
-        let is_busy = self.eye.is_busy();
-        let coming = Coming { is_key, has_gap, is_busy };
-        if !self.gate.admit(coming, Instant::now(), self.eye.every()) {
+        if frame.data().len() > MOST_BYTES {
+            self.eye.count(Why::TooLarge(MOST_BYTES));
+            self.gate.broken();
             return Ok(());
         }
+        let (now, is_wanted) = (Instant::now(), self.eye.is_due());
+        self.cost.came(now);
+        let each = self.decoding.as_ref().map(Decoding::each).unwrap_or_default();
+        let is_busy = self.eye.is_busy() || self.cost.is_too_much(each);
+        let is_due = is_wanted && self.cost.is_within(now, each);
+        let coming = Coming { is_key, has_gap, is_busy, is_due };
+        if !self.gate.admit(coming, now, self.eye.every()) {
+            if is_busy && is_wanted {
+                self.eye.pass_over();
+            }
+            return Ok(());
+        }
+        self.cost.decoded(now);
         let decoding = match self.decoding.take() {
             Some(decoding) => decoding,
             None => Decoding::start(self.eye)?,

@@ -89,6 +89,13 @@ impl Slots {
         self.filled.notify_one();
     }
 
+    /// Counts one that was wanted and did not get as far as this.
+    pub fn pass_over(&self, camera: CameraIndex) {
+        if let Some(place) = self.lock().slots.get_mut(camera.0) {
+            place.shed += 1;
+        }
+    }
+
     /// Waits for a picture of the camera that `choose` names among those that have one; it may answer with
     /// how long it will be nobody's turn instead, and is asked again whenever a picture comes.
     pub fn take(
@@ -119,7 +126,7 @@ impl Slots {
         }
     }
 
-    /// How many pictures of a camera were replaced before anybody looked at them.
+    /// How many pictures of a camera were wanted, and let go before anybody looked at them.
     pub fn shed(&self, camera: CameraIndex) -> u64 {
         self.lock().slots.get(camera.0).map_or(0, |slot| slot.shed)
     }

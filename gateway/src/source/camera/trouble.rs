@@ -51,6 +51,8 @@ pub enum Why {
     Encoding(String),
     #[error("what it sends cannot be decoded: {0}")]
     Corrupt(String),
+    #[error("it sends, and no picture in {0} s; have it send a key frame every second or two")]
+    NoPicture(u64),
     #[error("its pictures come faster than they can be decoded; a smaller stream would do")]
     TooFast,
     #[error("packets from it were lost; with `transport = \"tcp\"` none are")]
@@ -92,6 +94,7 @@ impl Why {
             Self::NotAPicture(_) => "not-a-picture",
             Self::Encoding(_) => "unknown-encoding",
             Self::Corrupt(_) => "corrupt-picture",
+            Self::NoPicture(_) => "no-picture",
             Self::TooFast => "overload",
             Self::Loss => "packet-loss",
             Self::Rtsp(_) => "bad-rtsp",

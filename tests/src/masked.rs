@@ -1,0 +1,178 @@
+//! Masked stills show nobody: judged by three networks that nobody here made, which find people, faces and
+//! number plates, in the whole still and in parts of it.
+//!
+//! The pictures are those below `GATEHOUSE_DATA`, a recorded street, and photographs that a package of the
+//! tests' Python may bring. Without `GATEHOUSE_DATA`, or without `OpenCV` and ONNX Runtime beside that Python,
+//! nothing is judged and the test says so.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use gatehouse::infer::pictures::PictureModels;
+use gatehouse::sight::masking::{MASKS, still};
+use gatehouse_core::reading::Timestamp;
+use gatehouse_sight::jpeg;
+use serde_json::Value;
+
+use crate::models::onnxruntime;
+use crate::peers::cameras::recording;
+use crate::peers::{python, workspace};
+use crate::sight::jpegs;
+
+/// One frame of so many of the street is judged, of 300.
+const EVERY: usize = 9;
+/// Nobody may be found as surely as this. What is found less surely is told.
+const SEEN: f64 = 0.5;
+const TOLD: f64 = 0.3;
+/// Of a picture, in the median: what is masked, and what is masked away from all that the judges found.
+const MOST: f64 = 0.6;
+const ELSEWHERE: f64 = 0.15;
+
+#[test]
+fn nobody_else_s_network_finds_anybody_in_a_masked_still() {
+    let Some(data) = std::env::var_os("GATEHOUSE_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: GATEHOUSE_DATA does not say where models and pictures are");
+        return;
+    };
+    let has_judge = Command::new(python()).args(["-c", "import cv2, onnxruntime"]).output();
+    if !has_judge.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the tests' Python has no `OpenCV` or no ONNX Runtime");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut pictures = jpegs(&data.join("media"));
+    pictures.extend(frames(folder.path()));
+    pictures.extend(photographs(folder.path()));
+    assert!(pictures.len() > 33, "{} pictures", pictures.len());
+    let networks = data.join("models");
+    let near = plates(&networks, &pictures, folder.path());
+    assert!(near.len() > 5, "{} vehicles with plates", near.len());
+    pictures.extend(near);
+    let pairs = masked(&pictures, folder.path());
+    let judged = judged(&networks, &pairs);
+    assert_eq!(judged.len(), pictures.len());
+
+    let (mut seen, mut before) = (Vec::new(), BTreeMap::new());
+    for (picture, told) in pictures.iter().zip(&judged) {
+        for (what, _) in found(told, "before").into_iter().filter(|(_, score)| *score >= SEEN) {
+            *before.entry(what).or_insert(0) += 1;
+        }
+        for (what, score) in found(told, "after") {
+            let line = format!("{what} {score:.2} in {}", picture.display());
+            eprintln!("still found: {line}");
+            if score >= SEEN {
+                seen.push(line);
+            }
+        }
+    }
+    let [hidden, elsewhere] = ["hidden", "elsewhere"].map(|part| median(&judged, part));
+    eprintln!("before: {before:?}; {hidden:.2} of a still is masked, {elsewhere:.2} elsewhere");
+    assert!(
+        ["person", "face", "plate"].iter().all(|what| before.contains_key(*what)),
+        "{before:?}"
+    );
+    assert!(seen.is_empty(), "{seen:#?}");
+    assert!(hidden < MOST && elsewhere < ELSEWHERE, "{hidden} of a still, {elsewhere} elsewhere");
+}
+
+/// Some of the street, as JPEG.
+fn frames(folder: &Path) -> Vec<PathBuf> {
+    let frames = folder.join("frames");
+    fs::create_dir(&frames).unwrap();
+    let some = format!("select=not(mod(n\\,{EVERY}))");
+    let done = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-i"])
+        .arg(recording())
+        .args(["-vf", &some, "-fps_mode", "vfr", "-q:v", "2"])
+        .arg(frames.join("street-%03d.jpg"))
+        .status();
+    assert!(done.unwrap().success());
+    jpegs(&frames)
+}
+
+/// The vehicles of some of the pictures from near, with plates painted on them, as JPEG.
+fn plates(networks: &Path, pictures: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
+    let plates = folder.join("plates");
+    fs::create_dir(&plates).unwrap();
+    let some = pictures.iter().step_by(EVERY);
+    let done = judge("plates", networks).arg(&plates).args(some).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    jpegs(&plates)
+}
+
+/// Portraits and others that scikit-image brings, as JPEG; none without it.
+fn photographs(folder: &Path) -> Vec<PathBuf> {
+    let photographs = folder.join("photographs");
+    fs::create_dir(&photographs).unwrap();
+    let script = "import cv2, os, skimage, sys\n\
+                  data = os.path.join(os.path.dirname(skimage.__file__), 'data')\n\
+                  for name in ('astronaut', 'camera', 'coffee'):\n\
+                  \x20   picture = cv2.imread(f'{data}/{name}.png')\n\
+                  \x20   cv2.imwrite(f'{sys.argv[1]}/{name}.jpg', picture)";
+    let done = Command::new(python()).args(["-c", script]).arg(&photographs).output().unwrap();
+    if !done.status.success() {
+        eprintln!("left out: the tests' Python has no scikit-image, and so no portraits");
+    }
+    jpegs(&photographs)
+}
+
+/// Masks pictures with the shipped models: each as it was, in the size of its still, and the still.
+fn masked(pictures: &[PathBuf], folder: &Path) -> Vec<[PathBuf; 2]> {
+    let models = workspace().join("models");
+    let shipped = MASKS.into_iter().filter(|name| models.join(name).is_dir());
+    let (mut models, missing) =
+        PictureModels::open(&models.as_path().into(), shipped, onnxruntime().as_deref());
+    assert!(missing.is_empty(), "{missing:?}");
+    let mut took = Vec::new();
+    let mut pairs = Vec::new();
+    for (i, path) in pictures.iter().enumerate() {
+        let picture = jpeg::decode(&fs::read(path).unwrap(), (640, 480)).unwrap();
+        let begun = Instant::now();
+        let still = still(&mut models, &picture, Timestamp(0));
+        took.push(begun.elapsed());
+        let still = still.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let pair = ["ppm", "jpg"].map(|kind| folder.join(format!("{i:03}.{kind}")));
+        fs::write(&pair[1], still.masked.jpeg()).unwrap();
+        let out = jpeg::decode(still.masked.jpeg(), (usize::MAX, usize::MAX)).unwrap();
+        let small = picture.within(out.width(), out.height()).unwrap();
+        let mut ppm = format!("P6 {} {} 255\n", small.width(), small.height()).into_bytes();
+        ppm.extend_from_slice(small.rgb());
+        fs::write(&pair[0], ppm).unwrap();
+        pairs.push(pair);
+    }
+    took.sort_unstable();
+    let longest = took.last().copied().unwrap_or_default();
+    eprintln!("a still took {:?} in the median, {longest:?} at most", took[took.len() / 2]);
+    pairs
+}
+
+fn judge(what: &str, networks: &Path) -> Command {
+    let mut command = Command::new(python());
+    command.arg(workspace().join("tests/peers/unseen.py")).arg(what).arg(networks);
+    command
+}
+
+fn judged(networks: &Path, pairs: &[[PathBuf; 2]]) -> Vec<Value> {
+    let output =
+        judge("judge", networks).arg(TOLD.to_string()).args(pairs.as_flattened()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// People, faces and plates, and how surely; vehicles may be seen.
+fn found(told: &Value, when: &str) -> Vec<(String, f64)> {
+    let rows = told[when].as_array().unwrap().iter();
+    rows.map(|row| (row[0].as_str().unwrap().to_owned(), row[1].as_f64().unwrap()))
+        .filter(|(what, _)| what != "vehicle")
+        .collect()
+}
+
+fn median(judged: &[Value], part: &str) -> f64 {
+    let mut shares: Vec<f64> = judged.iter().map(|told| told[part].as_f64().unwrap()).collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    shares[shares.len() / 2]
+}

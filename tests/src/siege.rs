@@ -1,0 +1,266 @@
+//! `gatehouse run` with cameras that send far too much, or what is no picture, and with other cameras each
+//! time it loads its configuration anew. What it says of itself on `/metrics` is what is judged.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::peers::PATIENCE;
+use crate::peers::cameras::{Apache, Server, flood, jpegs, pattern};
+use crate::peers::gateway::{Running, is_up, run};
+use crate::peers::http::ask;
+use crate::peers::mosquitto::free_port;
+
+const VIEW: &str = r#"
+[device-type]
+id = "view"
+title = { zh = "画面", en = "view" }
+via = "camera"
+[camera]
+every = "100 ms"
+[[point]]
+name = "dark"
+at = { see = "dark" }
+unit = "1"
+[[example]]
+values = { dark = 0 }
+expect = { dark = 0 }
+"#;
+
+const DARK: &str = r#"
+[scene]
+id = "dark"
+title = { zh = "黑", en = "dark" }
+category = "camera"
+advice = { zh = "看一看", en = "have a look" }
+[[detector]]
+id = "dark"
+when = "dark > 0.5"
+"#;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// A gateway with a device at each of its cameras.
+struct Town {
+    folder: tempfile::TempDir,
+    gateway: Running,
+    console: String,
+}
+
+impl Town {
+    /// Cameras by their ids and addresses.
+    async fn start(cameras: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let console = format!("127.0.0.1:{}", free_port());
+        for name in ["device-types", "scenes", "models"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("device-types/view.toml"), VIEW).unwrap();
+        fs::write(folder.path().join("scenes/dark.toml"), DARK).unwrap();
+        for (name, text) in [("token", TOKEN), ("password", "let me in")] {
+            fs::write(folder.path().join(name), text).unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(folder.path().join(name), private).unwrap();
+        }
+        configure(folder.path(), &console, cameras);
+        let gateway = Running(run(folder.path()));
+        is_up(&console).await;
+        Self { folder, gateway, console }
+    }
+
+    /// Loads the configuration anew, and waits until it has judged it.
+    async fn reload(&self, judged: &str, cameras: &[(&str, String)]) {
+        configure(self.folder.path(), &self.console, cameras);
+        let before = self.metric(judged).await.unwrap();
+        let hup = Command::new("kill").args(["-HUP", &self.gateway.0.id().to_string()]).status();
+        assert!(hup.unwrap().success());
+        self.until(judged, |now| now > before).await;
+    }
+
+    async fn metric(&self, name: &str) -> Option<f64> {
+        let token = format!("Authorization: Bearer {TOKEN}\r\n");
+        let told = ask(&self.console, "GET", "/metrics", &token).await.text();
+        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(|number| number.trim().parse().unwrap())
+    }
+
+    async fn until(&self, metric: &str, is_reached: impl Fn(f64) -> bool) {
+        let mut last = None;
+        let reached = async {
+            loop {
+                last = self.metric(metric).await;
+                if last.is_some_and(&is_reached) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let is_in_time = timeout(PATIENCE, reached).await.is_ok();
+        assert!(is_in_time, "{metric} is {last:?}\n{}", self.log());
+    }
+
+    /// So many looks more than there are.
+    async fn looks_at(&self, camera: &str, more: f64) {
+        let name = looks(camera);
+        let before = self.metric(&name).await.unwrap_or_default();
+        self.until(&name, |now| now >= before + more).await;
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The most memory that it has ever held, in MiB.
+    fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.gateway.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1024
+    }
+}
+
+fn looks(camera: &str) -> String {
+    format!("gatehouse_camera_looks_total{{camera=\"{camera}\"}}")
+}
+
+fn dropped(camera: &str, reason: &str) -> String {
+    format!("gatehouse_dropped_total{{source=\"{camera}\",reason=\"{reason}\"}}")
+}
+
+fn configure(folder: &Path, console: &str, cameras: &[(&str, String)]) {
+    let mut gateway = format!(
+        "[gateway]\nid = \"gw\"\ntownship = \"town\"\nlanguage = \"en\"\n[store]\npath = \"{}\"\n\
+         [console]\nlisten = \"{console}\"\ntoken-file = \"token\"\n",
+        folder.join("data").display()
+    );
+    let mut community = "[community]\nid = \"c\"\ntitle = { zh = \"社区\", en = \"community\" }\n\
+        [[area]]\nid = \"east\"\ntitle = { zh = \"东区\", en = \"east\" }\npeople = 50\n"
+        .to_owned();
+    for (id, url) in cameras {
+        let _ = write!(gateway, "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nevery = \"100 ms\"\n");
+        if url.contains("digest") {
+            gateway += "[camera.access]\nuser = \"cam\"\npassword-file = \"password\"\n";
+        }
+        let _ = write!(
+            community,
+            "[[device]]\nid = \"at-{id}\"\ntype = \"view\"\narea = \"east\"\ncamera = \"{id}\"\n"
+        );
+    }
+    fs::write(folder.join("gateway.toml"), gateway).unwrap();
+    fs::write(folder.join("community.toml"), community).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cameras_that_send_4k_as_fast_as_they_can_cost_the_others_nothing_and_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (film, still) = (folder.path().join("4k.mp4"), folder.path().join("4k.jpg"));
+    pattern(&film, "3840x2160", 60, 60).await;
+    pattern(&still, "3840x2160", 1, 1).await;
+    let server = Server::showing(&[film.as_path(); 40]).await;
+    let (port, flooding) = (free_port(), free_port());
+    let _apache = Apache::start(port, &[], "").await;
+    let _flood = flood(flooding, &still);
+
+    let town = Town::start(&[
+        ("film", format!("rtsp://127.0.0.1:{}/clips", server.port)),
+        ("flood", format!("http://127.0.0.1:{flooding}/")),
+        ("gate", format!("http://127.0.0.1:{port}/still.jpg")),
+    ])
+    .await;
+
+    for camera in ["film", "flood"] {
+        town.looks_at(camera, 3.0).await;
+        let shed = format!("gatehouse_camera_shed_total{{camera=\"{camera}\"}}");
+        town.until(&shed, |shed| shed > 10.0).await;
+    }
+    town.looks_at("gate", 20.0).await;
+    let peak = town.peak();
+    assert!(peak < MOST_MEMORY, "{peak} MiB");
+}
+
+/// In MiB, for a program that was not optimised, with two cameras that send 4K.
+const MOST_MEMORY: u64 = 600;
+
+#[tokio::test]
+async fn what_is_no_picture_is_counted_by_what_is_wrong_with_it_under_the_camera_s_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let apache = Apache::start(port, &[], "").await;
+    let town = Town::start(&[("gate", format!("http://127.0.0.1:{port}/still.jpg"))]).await;
+    town.looks_at("gate", 1.0).await;
+    let street = fs::read(&jpegs()[0]).unwrap();
+    // ITU-T T.81, B.2.2: behind the marker length, precision, height, width and number of colours.
+    let frame = street.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut other = street.clone();
+        other[frame + at..][..bytes.len()].copy_from_slice(bytes);
+        other
+    };
+    let cases = [
+        (with(9, &[4]), "unsupported"),
+        (with(5, &[0, 0]), "no-pixels"),
+        (with(5, &[0xFF, 0xF0, 0xFF, 0xF0]), "too-large"),
+        (street[..street.len() / 2].to_vec(), "truncated"),
+        (b"<p>Welcome".to_vec(), "not-a-picture"),
+        (b"\xFF\xD8\xFF".repeat(6 << 20), "too-long"),
+    ];
+    for (bytes, reason) in cases {
+        apache.show(&bytes);
+        town.until(&dropped("gate", reason), |count| count >= 1.0).await;
+    }
+    let other = folder.path().join("other.jpg");
+    pattern(&other, "320x240", 1, 1).await;
+    apache.show(&fs::read(other).unwrap());
+    town.looks_at("gate", 3.0).await;
+    town.until("gatehouse_source_up{source=\"gate\"}", |up| up > 0.5).await;
+}
+
+#[tokio::test]
+async fn cameras_come_change_and_go_without_a_restart() {
+    const LOADED: &str = "gatehouse_configuration_loaded_total";
+    const REFUSED: &str = "gatehouse_configuration_refused_total";
+    let port = free_port();
+    let _apache = Apache::start(port, &[], "").await;
+    let server = Server::rtsp(0, &[]).await;
+    let still = |door: &str| format!("http://127.0.0.1:{port}/{door}");
+    let street = format!("rtsp://127.0.0.1:{}/street", server.port);
+    let up = |camera: &str| format!("gatehouse_source_up{{source=\"{camera}\"}}");
+    let town = Town::start(&[("gate", still("nowhere"))]).await;
+    town.until(&dropped("gate", "not-found"), |count| count >= 1.0).await;
+
+    // Another address and a password, and another camera before it.
+    let both = [("lane", street), ("gate", still("digest.jpg"))];
+    town.reload(LOADED, &both).await;
+    for camera in ["gate", "lane"] {
+        town.looks_at(camera, 3.0).await;
+        town.until(&up(camera), |up| up > 0.5).await;
+    }
+
+    // What cannot be used changes nothing.
+    town.reload(REFUSED, &[("gate", "gopher://127.0.0.1/".to_owned())]).await;
+    town.looks_at("lane", 1.0).await;
+
+    // Another type at the same cameras: it sees more.
+    let brightness =
+        "[[point]]\nname = \"brightness\"\nat = { see = \"brightness\" }\nunit = \"1\"\n";
+    let more = VIEW
+        .replace("[[example]]", &format!("{brightness}[[example]]"))
+        .replace("dark = 0 }", "dark = 0, brightness = 0.5 }");
+    fs::write(town.folder.path().join("device-types/view.toml"), more).unwrap();
+    let before = town.metric("gatehouse_readings_total").await.unwrap();
+    town.reload(LOADED, &both).await;
+    town.looks_at("gate", 3.0).await;
+    let read = town.metric("gatehouse_readings_total").await.unwrap() - before;
+    assert!(read >= 6.0, "{read} values of three looks, two each");
+
+    // One goes, and then all: nothing is told of them any more.
+    town.reload(LOADED, &both[1..]).await;
+    town.looks_at("gate", 1.0).await;
+    assert_eq!(town.metric(&looks("lane")).await, None);
+    town.reload(LOADED, &[]).await;
+    assert_eq!(town.metric(&looks("gate")).await, None);
+    assert!(!town.log().contains("waits for the next one"), "{}", town.log());
+}
