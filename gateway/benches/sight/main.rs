@@ -29,8 +29,9 @@ use place::{Camera, ELSEWHERE, Place, cpu};
 
 /// Turns of what is timed, fewer when they last longer than this; and those before it counts.
 const TURNS: usize = 41;
-const FEWEST: usize = 11;
-const LASTS: Duration = Duration::from_secs(10);
+const USUAL: (usize, Duration) = (11, Duration::from_secs(10));
+/// To see that it runs; its figures say nothing.
+const QUICK: (usize, Duration) = (1, Duration::ZERO);
 const WARM_UP: usize = 4;
 /// Pictures in which nothing moves, so close together that the model is not asked to make sure.
 const IDLE: usize = 500;
@@ -48,14 +49,15 @@ const WHOLE: (usize, usize) = (usize::MAX, usize::MAX);
 const SENSOR_MODEL: &str = "forecast";
 
 fn main() -> Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let [folder] = words.as_slice() else { bail!("expected FOLDER") };
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|w| w != "--bench").collect();
+    let is_quick = words.pop_if(|word| word == "--quick").is_some();
+    let [folder] = words.as_slice() else { bail!("expected FOLDER and maybe --quick") };
     let folder = Path::new(folder);
     let setup = check::load(folder).map_err(|faults| anyhow!(faults.plain()))?.into_setup();
     let library = setup.config.models.onnxruntime.as_deref();
     let engine = gatehouse::infer::engine_name(library)?;
     let mut place = Place::open(&setup)?;
-    ways(&setup, &mut place, folder, engine)?;
+    ways(&setup, &mut place, folder, engine, if is_quick { QUICK } else { USUAL })?;
     sensors(&setup, &mut place, folder, engine)?;
     if engine == "tract" {
         // What no engine has to do with.
@@ -88,7 +90,13 @@ fn pictures(folder: &Path, size: &str) -> Result<[Vec<u8>; 2]> {
 /// What is around network and decoding is little beside how much a network's time varies, so it is not
 /// taken for a difference: it is the sight thread's CPU time for a picture that it does not ask about,
 /// and what making the tensor and reading the answer take.
-fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result<()> {
+fn ways(
+    setup: &Setup,
+    place: &mut Place,
+    folder: &Path,
+    engine: &str,
+    (fewest, lasts): (usize, Duration),
+) -> Result<()> {
     let library = setup.config.models.onnxruntime.as_deref();
     for (camera, Camera { model, size }) in place.cameras.clone().iter().enumerate() {
         let (mut alone, missing) = PictureModels::open(&setup.models, [model.as_str()], library);
@@ -100,7 +108,7 @@ fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result
         let mut times: [Vec<f64>; 4] = Default::default();
         let begun = Instant::now();
         for turn in 0..WARM_UP + TURNS {
-            if turn >= WARM_UP + FEWEST && begun.elapsed() > LASTS {
+            if turn >= WARM_UP + fewest && begun.elapsed() > lasts {
                 break;
             }
             let bytes = &jpegs[turn % 2];

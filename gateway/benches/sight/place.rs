@@ -55,7 +55,8 @@ impl Place {
         let clock = Clock::new(1.0);
         let at = clock.now().0 - PAST;
         let slots = Arc::clone(&sight.slots);
-        let looking = sight.start(sender.downgrade(), clock, Kept::default(), Tallies::default())?;
+        let looking =
+            sight.start(sender.downgrade(), clock, Kept::default(), Tallies::default())?;
         Ok(Self { cameras, looks: 0, slots, inputs, _engine: sender, looking, at })
     }
 
