@@ -31,7 +31,7 @@ usage: cargo xtask <chore>
            cargo xtask console-bench [--program PATH] [--debug] [--events N] [--viewers N] [--seconds N]
   sight-bench
            what it costs to look at cameras' pictures beside the networks alone, and memory a camera:
-           cargo xtask sight-bench [--data DIR] [--program PATH] [--debug] [--judge] [looks|memory]
+           cargo xtask sight-bench [--data DIR] [--program PATH] [--debug] [--judge] [--quick] [looks|memory]
   prepare  only install what the tests need
 ";
 

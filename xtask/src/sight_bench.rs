@@ -55,6 +55,8 @@ struct Wanted {
     data: Option<PathBuf>,
     is_debug: bool,
     judges: bool,
+    /// A few turns, to see that it runs.
+    is_quick: bool,
     /// Both halves, unless one is named.
     half: Option<Half>,
 }
@@ -66,8 +68,14 @@ enum Half {
 }
 
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let mut wanted =
-        Wanted { program: None, data: None, is_debug: false, judges: false, half: None };
+    let mut wanted = Wanted {
+        program: None,
+        data: None,
+        is_debug: false,
+        judges: false,
+        is_quick: false,
+        half: None,
+    };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -76,10 +84,12 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             "--data" => wanted.data = Some(fs::canonicalize(value()?)?),
             "--debug" => wanted.is_debug = true,
             "--judge" => wanted.judges = true,
+            "--quick" => wanted.is_quick = true,
             "looks" => wanted.half = Some(Half::Looks),
             "memory" => wanted.half = Some(Half::Memory),
             _ => bail!(
-                "`{word}`: expected --data DIR, --program PATH, --debug, --judge, looks or memory"
+                "`{word}`: expected --data DIR, --program PATH, --debug, --judge, --quick, looks or \
+                 memory"
             ),
         }
     }
@@ -154,7 +164,11 @@ fn looks(wanted: &Wanted, folder: &Path, library: &Path) -> Result<Vec<Value>> {
     let profile = if wanted.is_debug { "dev" } else { "bench" };
     let words = ["bench", "-p", "gatehouse", "--bench", "sight", "--profile", profile, "--"];
     let mut command = step::cargo(&words);
-    command.arg(&config).env("ORT_DYLIB_PATH", library).stdout(Stdio::piped());
+    command
+        .arg(&config)
+        .args(wanted.is_quick.then_some("--quick"))
+        .env("ORT_DYLIB_PATH", library)
+        .stdout(Stdio::piped());
     // As it is shipped, but for the linking of everything as one, which takes minutes and nothing here needs.
     command.envs([("CARGO_PROFILE_BENCH_LTO", "off"), ("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16")]);
     eprintln!("xtask: the ways of pictures, with {}", library.display());

@@ -25,12 +25,13 @@ use gatehouse_sight::picture::Picture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use place::{Camera, ELSEWHERE, Place};
+use place::{Camera, ELSEWHERE, Place, cpu};
 
 /// Turns of what is timed, fewer when they last longer than this; and those before it counts.
 const TURNS: usize = 41;
-const FEWEST: usize = 11;
-const LASTS: Duration = Duration::from_secs(10);
+const USUAL: (usize, Duration) = (11, Duration::from_secs(10));
+/// To see that it runs; its figures say nothing.
+const QUICK: (usize, Duration) = (1, Duration::ZERO);
 const WARM_UP: usize = 4;
 /// Pictures in which nothing moves, so close together that the model is not asked to make sure.
 const IDLE: usize = 500;
@@ -48,14 +49,15 @@ const WHOLE: (usize, usize) = (usize::MAX, usize::MAX);
 const SENSOR_MODEL: &str = "forecast";
 
 fn main() -> Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let [folder] = words.as_slice() else { bail!("expected FOLDER") };
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|w| w != "--bench").collect();
+    let is_quick = words.pop_if(|word| word == "--quick").is_some();
+    let [folder] = words.as_slice() else { bail!("expected FOLDER and maybe --quick") };
     let folder = Path::new(folder);
     let setup = check::load(folder).map_err(|faults| anyhow!(faults.plain()))?.into_setup();
     let library = setup.config.models.onnxruntime.as_deref();
     let engine = gatehouse::infer::engine_name(library)?;
     let mut place = Place::open(&setup)?;
-    ways(&setup, &mut place, folder, engine)?;
+    ways(&setup, &mut place, folder, engine, if is_quick { QUICK } else { USUAL })?;
     sensors(&setup, &mut place, folder, engine)?;
     if engine == "tract" {
         // What no engine has to do with.
@@ -88,7 +90,13 @@ fn pictures(folder: &Path, size: &str) -> Result<[Vec<u8>; 2]> {
 /// What is around network and decoding is little beside how much a network's time varies, so it is not
 /// taken for a difference: it is the sight thread's CPU time for a picture that it does not ask about,
 /// and what making the tensor and reading the answer take.
-fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result<()> {
+fn ways(
+    setup: &Setup,
+    place: &mut Place,
+    folder: &Path,
+    engine: &str,
+    (fewest, lasts): (usize, Duration),
+) -> Result<()> {
     let library = setup.config.models.onnxruntime.as_deref();
     for (camera, Camera { model, size }) in place.cameras.clone().iter().enumerate() {
         let (mut alone, missing) = PictureModels::open(&setup.models, [model.as_str()], library);
@@ -100,7 +108,7 @@ fn ways(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Result
         let mut times: [Vec<f64>; 4] = Default::default();
         let begun = Instant::now();
         for turn in 0..WARM_UP + TURNS {
-            if turn >= WARM_UP + FEWEST && begun.elapsed() > LASTS {
+            if turn >= WARM_UP + fewest && begun.elapsed() > lasts {
                 break;
             }
             let bytes = &jpegs[turn % 2];
@@ -149,11 +157,11 @@ fn unasked(place: &mut Place, camera: usize, picture: &Picture) -> Result<f64> {
     for _ in 0..8 {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    let before = Place::cpu()?;
+    let before = cpu()?;
     for _ in 0..IDLE {
         place.look(camera, Content::Picture(picture.clone()), IDLE_STEP)?;
     }
-    Ok(Place::cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / IDLE as f64)
+    Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e3 / IDLE as f64)
 }
 
 /// A JPEG made smaller while it is decoded beside the whole of it.
@@ -217,10 +225,10 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
     let jpegs = pictures(folder, size)?;
     let mut times: [Vec<f64>; 2] = Default::default();
     let (mut id, mut busy) = (0, Duration::ZERO);
-    let (mut cpu, mut looks) = (Duration::ZERO, 0);
+    let (mut spent, mut looks) = (Duration::ZERO, 0);
     for _ in 0..ROUNDS {
         for (is_busy, times) in [false, true].into_iter().zip(&mut times) {
-            let (before, begun, done) = (Place::cpu()?, Instant::now(), place.looks);
+            let (before, begun, done) = (cpu()?, Instant::now(), place.looks);
             for turn in 0..ASKED {
                 if is_busy {
                     place.keep_busy(camera, &jpegs[turn % 2]);
@@ -239,13 +247,13 @@ fn sensors(setup: &Setup, place: &mut Place, folder: &Path, engine: &str) -> Res
             if is_busy {
                 busy += begun.elapsed();
                 place.rest(camera, &jpegs[0])?;
-                cpu += Place::cpu()?.saturating_sub(before);
+                spent += cpu()?.saturating_sub(before);
                 looks += place.looks - done;
             }
         }
     }
     let [quiet, beside] = times.map(median);
-    let share = 1e2 * cpu.as_secs_f64() / busy.as_secs_f64();
+    let share = 1e2 * spent.as_secs_f64() / busy.as_secs_f64();
     tell(&json!({
         "what": format!("`{SENSOR_MODEL}` beside {model}, {engine}"),
         "cells": [format!("{quiet:.3}"), format!("{beside:.3}"), format!("{share:.0}"), looks],

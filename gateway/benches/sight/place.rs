@@ -107,27 +107,27 @@ impl Place {
         }
     }
 
-    /// What the sight thread has used of a core since it began. Waits until it sleeps: only then its time
-    /// is written down.
-    pub(crate) fn cpu() -> Result<Duration> {
-        for task in fs::read_dir("/proc/self/task")? {
-            let task = task?.path();
-            if fs::read_to_string(task.join("comm"))?.trim() != "sight" {
-                continue;
-            }
-            while !fs::read_to_string(task.join("stat"))?.contains(") S ") {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            // The first number of proc(5)'s `schedstat`: time on a core, in ns.
-            let told = fs::read_to_string(task.join("schedstat"))?;
-            let spent = told.split(' ').next().context("it is empty")?;
-            return Ok(Duration::from_nanos(spent.parse()?));
-        }
-        bail!("there is no sight thread")
-    }
-
     pub(crate) fn close(self) {
         drop(self.inputs);
         drop(self.looking.end());
     }
+}
+
+/// What the sight thread has used of a core since it began. Waits until it sleeps: only then its time
+/// is written down.
+pub(crate) fn cpu() -> Result<Duration> {
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm"))?.trim() != "sight" {
+            continue;
+        }
+        while !fs::read_to_string(task.join("stat"))?.contains(") S ") {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        // The first number of proc(5)'s `schedstat`: time on a core, in ns.
+        let told = fs::read_to_string(task.join("schedstat"))?;
+        let spent = told.split(' ').next().context("it is empty")?;
+        return Ok(Duration::from_nanos(spent.parse()?));
+    }
+    bail!("there is no sight thread")
 }
