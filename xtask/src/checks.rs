@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{eval, prepare, step};
+use crate::{eval, prepare, step, watched};
 
 /// The version whose rules `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -18,7 +18,7 @@ pub(crate) fn test() -> Result<()> {
     // The whole workspace, because the tests start the program itself, and because another choice of
     // packages would build some dependencies a second time.
     step::run(&mut step::cargo(&["build", "--workspace", "--all-targets"]))?;
-    step::run(step::cargo(&["test", "--workspace"]).env("GATEHOUSE_TEST_VENV", &venv))?;
+    watched::run(step::cargo(&["test", "--workspace"]).env("GATEHOUSE_TEST_VENV", &venv))?;
     let recordings = std::env::var_os("GATEHOUSE_DATA");
     if recordings.is_some() {
         let program = step::target().join("debug/gatehouse");

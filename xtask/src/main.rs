@@ -12,6 +12,7 @@ mod prepare;
 mod running;
 mod sight_bench;
 mod step;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -52,7 +52,8 @@ pub(crate) fn target() -> PathBuf {
         .map_or_else(|| workspace().join("target"), |folder| workspace().join(folder))
 }
 
-fn shown(command: &Command) -> String {
+/// As it would be typed.
+pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy())

@@ -218,10 +218,11 @@ mod tests {
             }
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
+            // Before the test hears of the post: what it changes then is for the next one.
+            let answer = *answer.lock().unwrap();
             if posts.send(serde_json::from_slice(&body).unwrap()).is_err() {
                 return;
             }
-            let answer = *answer.lock().unwrap();
             let answer =
                 format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             stream.get_mut().write_all(answer.as_bytes()).unwrap();
