@@ -73,8 +73,7 @@ fn check_channels(document: &mut Document, device_type: &DeviceType, chip: Chip)
             let message = format!("a `{}` has no channel `{channel}`", chip.word());
             let help = nearest(channel, channels.iter().map(|(known, _)| *known));
             document.fault(&path, message, help);
-        } else if point.scale == 1.0
-            && point.offset == 0.0
+        } else if !["scale", "offset"].iter().any(|key| document.has(&format!("point.{position}.{key}")))
             && let Some((_, unit)) = channels.iter().find(|(known, _)| known == channel)
             && point.unit != *unit
             // The sides of a pin, and counts, may be called what they are.
