@@ -1,8 +1,8 @@
 //! Sensirion SHT30, SHT31, SHT35: temperature and humidity over I2C.
 //!
 //! Source: Datasheet SHT3x-DIS, version 7 (December 2022). One single-shot measurement of high
-//! repeatability per reading, so the chip sleeps in between. There is no crate for it on
-//! embedded-hal 1.0 that is kept; the chip has no identity register either.
+//! repeatability per reading, so the chip sleeps in between. The
+//! chip has no identity register.
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;

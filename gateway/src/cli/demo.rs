@@ -144,6 +144,7 @@ impl Stage {
         }
         // What they see is played as numbers: nobody is there to be seen.
         config.cameras.clear();
+        config.buses.clear();
         let events = township(config, &play.stop).await?;
         Ok(Self { play, site, sensors, events })
     }

@@ -1,6 +1,7 @@
-//! The cameras of the simulated community: what would be seen, without a picture.
+//! The cameras and local sensors of the simulated community: what would be seen or measured, without a
+//! picture or a chip.
 //!
-//! The numbers go where those of real cameras go, into the gateway's inputs.
+//! The numbers go where those of real ones go, into the gateway's inputs.
 
 use std::time::Duration;
 
