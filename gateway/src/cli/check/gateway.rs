@@ -402,7 +402,11 @@ fn check_endpoints(document: &mut Document, config: &GatewayConfig) {
         };
         Some((format!("line.{position}.{key}"), end, &line.id))
     });
-    for (path, end, id) in brokers.chain(lines) {
+    let buses = config.buses.iter().enumerate().filter_map(|(position, bus)| {
+        let (kind, end) = *bus.ends().first()?;
+        Some((format!("bus.{position}.{}", kind.word()), end.display().to_string(), &bus.id))
+    });
+    for (path, end, id) in brokers.chain(lines).chain(buses) {
         let (entry, _) = path.rsplit_once('.').unwrap_or_default();
         if document.is_doubtful(&format!("{entry}.id")) {
             // A copy that kept its id has kept its end as well.
