@@ -8,7 +8,7 @@ use gatehouse_core::community::localbus::Chip;
 
 use super::chips::{Read, Said, Trouble};
 
-/// A DS18B20 below the kernel's folder of 1-Wire slaves (Documentation/w1/slaves/w1_therm.rst).
+/// A DS18B20 below the kernel's folder of 1-Wire slaves (`Documentation/w1/slaves/w1_therm.rst`).
 pub(super) fn thermometer(folder: &Path, name: &str) -> Read {
     let path = folder.join(name).join("w1_slave");
     Box::new(move || {

@@ -25,7 +25,7 @@ unit = "1"
 
 #[tokio::test(start_paused = true)]
 async fn what_the_channels_say_becomes_values_by_point() {
-    let mut bench = Bench::start(vec![said(21.5, 40.0), Err(Trouble::NoData("far".into()))]);
+    let mut bench = Bench::start(vec![Ok(said(21.5, 40.0)), Err(Trouble::NoData("far".into()))]);
 
     let Input::Frame(first) = bench.next().await else { panic!("a frame") };
     let Input::Frame(second) = bench.next().await else { panic!("a frame") };
@@ -39,7 +39,7 @@ async fn what_the_channels_say_becomes_values_by_point() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_chip_is_asked_ever_less_often_and_hands_in_nothing() {
     let silent = || Err(Trouble::Silent("nobody".into()));
-    let mut bench = Bench::start(vec![silent(), silent(), silent(), said(20.0, 50.0)]);
+    let mut bench = Bench::start(vec![silent(), silent(), silent(), Ok(said(20.0, 50.0))]);
     let start = tokio::time::Instant::now();
 
     let Input::Frame(frame) = bench.next().await else { panic!("a frame") };
@@ -53,7 +53,7 @@ async fn a_silent_chip_is_asked_ever_less_often_and_hands_in_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_bus_that_cannot_be_opened_is_down_and_comes_up_again() {
     let closed = Trouble::Closed("`/dev/i2c-9`: no such file".into());
-    let mut bench = Bench::start(vec![Err(closed), said(20.0, 50.0)]);
+    let mut bench = Bench::start(vec![Err(closed), Ok(said(20.0, 50.0))]);
 
     let Input::Source { source, down } = bench.next().await else { panic!("a source") };
     assert_eq!(
@@ -68,7 +68,7 @@ async fn a_bus_that_cannot_be_opened_is_down_and_comes_up_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chip_that_has_nothing_new_is_not_silent() {
-    let mut bench = Bench::start(vec![Err(Trouble::NotYet), said(20.0, 50.0)]);
+    let mut bench = Bench::start(vec![Err(Trouble::NotYet), Ok(said(20.0, 50.0))]);
     let start = tokio::time::Instant::now();
 
     assert!(matches!(bench.next().await, Input::Frame(_)));
@@ -77,8 +77,8 @@ async fn a_chip_that_has_nothing_new_is_not_silent() {
     bench.end().await;
 }
 
-fn said(temperature: f64, humidity: f64) -> Result<Said, Trouble> {
-    Ok(vec![("temperature".to_owned(), temperature), ("humidity".to_owned(), humidity)])
+fn said(temperature: f64, humidity: f64) -> Said {
+    vec![("temperature".to_owned(), temperature), ("humidity".to_owned(), humidity)]
 }
 
 fn values(frame: &Frame) -> Vec<f64> {
