@@ -14,6 +14,7 @@ macro_rules! carried {
 const FILES: &[(&str, &[u8])] = carried![
     "config/community.toml",
     "config/device-types/air-rs485.toml",
+    "config/device-types/air-sht4x-i2c.toml",
     "config/device-types/air-z2m.toml",
     "config/device-types/bay-camera.toml",
     "config/device-types/bin-camera.toml",
@@ -27,6 +28,7 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/device-types/heat-chirpstack.toml",
     "config/device-types/lane-camera.toml",
     "config/device-types/lane-geomagnetic.toml",
+    "config/device-types/level-4-20ma.toml",
     "config/device-types/level-4851.toml",
     "config/device-types/lift-camera.toml",
     "config/device-types/meter-3p-f32.toml",
@@ -40,6 +42,7 @@ const FILES: &[(&str, &[u8])] = carried![
     "config/device-types/tasmota-socket.toml",
     "config/device-types/valve-actuator.toml",
     "config/device-types/water-meter-tuf2000.toml",
+    "config/device-types/water-temp-ds18b20-1wire.toml",
     "config/device-types/weather-rs485.toml",
     "config/device-types/yard-camera.toml",
     "config/gateway.toml",

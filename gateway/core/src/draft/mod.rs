@@ -121,6 +121,7 @@ impl Draft {
             },
             modbus: modbus(&self.sample, self.every),
             camera: None,
+            localbus: None,
             points,
             examples: Vec::new(),
         }
@@ -148,6 +149,7 @@ fn reading(sample: &Sample, places: impl IntoIterator<Item = At>) -> DeviceType 
         head: head(sample),
         modbus: modbus(sample, EVERY),
         camera: None,
+        localbus: None,
         points: places.into_iter().map(point).collect(),
         examples: Vec::new(),
     }
