@@ -80,8 +80,8 @@ pub mod parity {
     pub const ODD: i32 = 2;
 }
 
-/// The highest counts of two words, see [`Coding::U32`].
-const TOP: i32 = i32::MAX;
+/// 63 years of seconds. Below the highest number, which a float cannot tell from its neighbours.
+const TOP: i32 = 2_000_000_000;
 
 pub const MAGIC: Register = input(0, "magic", "identity, 0x4748", "标识 0x4748", "1", 0xFFFB);
 pub const KIND: Register =
