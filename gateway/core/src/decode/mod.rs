@@ -207,7 +207,7 @@ impl Decoder {
     fn words(&self, blocks: &[Block]) -> Result<Decoded, Undecodable> {
         let mut values = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {
-            let raw = slot.raw(blocks);
+            let raw = slot.found(blocks);
             if let (Ok(found), Some(expected)) = (raw, slot.must_be)
                 && found.to_bits() != expected.to_bits()
             {
@@ -254,7 +254,7 @@ impl Slot {
     }
 
     /// The raw number that stands in the words of a poll.
-    fn raw(&self, blocks: &[Block]) -> Raw {
+    fn found(&self, blocks: &[Block]) -> Raw {
         let Place::Word(function, address, layout) = self.place else {
             return Err(Quality::Missing);
         };
