@@ -13,7 +13,7 @@
 //! 5. [`line`] makes frames of bytes, [`slave`] answers them,
 //! 6. [`settings`] survive a brown-out in two slots,
 //! 7. [`watch`] says whether the watchdog may be petted,
-//! 8. [`node`] ties them together; a board sees only this one.
+//! 8. [`node`] ties them together, and is what a board sees, as a [`station`] where it shares one.
 #![cfg_attr(not(test), no_std)]
 
 pub mod air;
@@ -27,11 +27,13 @@ pub mod plan;
 pub mod sense;
 pub mod settings;
 pub mod slave;
+pub mod station;
 pub mod watch;
 
 pub use gatehouse_contract as contract;
 pub use node::{Errand, Made, Node};
 pub use sense::{Quantity, Sense};
+pub use station::Station;
 
 /// A second.
 pub const SECOND: u64 = 1_000_000;
