@@ -99,13 +99,11 @@ impl Job for Bin {
                     bank.put(&EMPTY_DISTANCE, Ok(distance));
                     // Only what is a distance to a bottom is kept.
                     let word = bank.word(EMPTY_DISTANCE.access, EMPTY_DISTANCE.address);
-                    match (bank.counts(&EMPTY_DISTANCE), word) {
-                        (Ok(_), Some(word)) => settings.own[0] = word,
-                        _ => {
-                            bank.count(&EMPTY_DISTANCE, Ok(i32::from(settings.own[0])));
-                            return Done::Failed;
-                        }
-                    }
+                    let (Ok(_), Some(word)) = (bank.counts(&EMPTY_DISTANCE), word) else {
+                        bank.count(&EMPTY_DISTANCE, Ok(i32::from(settings.own[0])));
+                        return Done::Failed;
+                    };
+                    settings.own[0] = word;
                 }
                 Done::Keep
             }

@@ -71,7 +71,8 @@ impl Job for Parking {
     const PRODUCT: &'static str = "node-parking";
     const TURNS: &'static [Turn] = &[
         Turn { quantity: Quantity::Field, every: EVERY },
-        Turn { quantity: Quantity::Distance, every: 5 * SECOND },
+        // Its median has to be there when the field has held for [`HOLD`].
+        Turn { quantity: Quantity::Distance, every: SECOND },
         Turn { quantity: Quantity::Temperature, every: 60 * SECOND },
         Turn { quantity: Quantity::Supply, every: 10 * SECOND },
     ];

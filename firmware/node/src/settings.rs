@@ -102,8 +102,12 @@ fn write(settings: &Settings, map: &Map, sequence: u32) -> [u8; RECORD] {
     put(&LAYOUT.to_le_bytes());
     put(&sequence.to_le_bytes());
     put(&[*address, *baud, *parity, 0]);
-    own.iter().for_each(|word| put(&word.to_le_bytes()));
-    calibration.iter().for_each(|number| put(&number.to_le_bytes()));
+    for word in own {
+        put(&word.to_le_bytes());
+    }
+    for number in calibration {
+        put(&number.to_le_bytes());
+    }
     let crc = crc32(&record[..RECORD - 4]);
     record[RECORD - 4..].copy_from_slice(&crc.to_le_bytes());
     record

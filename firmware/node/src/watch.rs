@@ -23,10 +23,8 @@ impl Part {
     const fn patience(self) -> u64 {
         match self {
             Self::Line => SECOND,
-            // An SCD4x takes 5 s for a single shot; a forced recalibration is shorter.
-            Self::Sampling => 10 * SECOND,
-            // An errand may be a measurement or the erasing of a page.
-            Self::Errands => 10 * SECOND,
+            // An SCD4x takes 5 s for a single shot; an errand may be the erasing of a page.
+            Self::Sampling | Self::Errands => 10 * SECOND,
         }
     }
 }
