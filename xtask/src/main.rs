@@ -3,9 +3,11 @@
 //! Every step is printed before it is done, and what is there already is left alone, so that running a
 //! chore twice does its work once. Nothing is installed but what the output names.
 
+mod arm;
 mod checks;
 mod console_bench;
 mod eval;
+mod firmware;
 mod memory;
 mod peers;
 mod prepare;
@@ -28,6 +30,8 @@ usage: cargo xtask <chore>
   console-bench
            how quick the pages are with 100,000 events in the journal, and what live viewers cost:
            cargo xtask console-bench [--program PATH] [--debug] [--events N] [--viewers N] [--seconds N]
+  arm      compilers and an emulator for ARM, below ~/.cache/gatehouse/arm (or GATEHOUSE_ARM)
+  firmware the nodes' images: built, measured, judged
   prepare  only install what the tests need
 ";
 
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["memory", words @ ..] => memory::run(words),
         ["console-bench", words @ ..] => console_bench::run(words),
+        ["arm"] => arm::make(),
+        ["firmware"] => firmware::run(),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");
