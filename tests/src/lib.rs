@@ -35,6 +35,8 @@ mod models;
 #[cfg(test)]
 mod mqtt;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod peers;

@@ -216,8 +216,8 @@ fn core(prefix: &Path, target: &str) -> Result<()> {
 fn qemu(prefix: &Path) -> Result<()> {
     let config = lists(prefix)?;
     // Some are part of the system already, or of no release: what is not offered is left out.
-    let offered = |name: &&str| {
-        step::succeeds(Command::new("apt-cache").args(["show", name]).env("APT_CONFIG", &config))
+    let offered = |name: &&&str| {
+        step::succeeds(Command::new("apt-cache").args(["show", **name]).env("APT_CONFIG", &config))
     };
     let packages: Vec<String> = QEMU.iter().filter(offered).map(ToString::to_string).collect();
     unpack(prefix, &config, &packages, "qemu")?;
