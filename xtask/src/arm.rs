@@ -55,7 +55,9 @@ const QEMU: [&str; 22] = [
 /// The microcontrollers that nodes are built for.
 pub(crate) const TARGETS: [&str; 1] = ["thumbv7m-none-eabi"];
 /// Its name in rustup.
-pub(crate) const TOOLCHAIN: &str = "arm";
+const TOOLCHAIN: &str = "arm";
+/// How a command is told to use it.
+pub(crate) const CHOSEN: &str = "+arm";
 
 /// Where all of it lies: `GATEHOUSE_ARM`, or in the user's cache.
 pub(crate) fn prefix() -> PathBuf {
@@ -71,11 +73,11 @@ pub(crate) fn make() -> Result<()> {
     if !root.join("bin/rustc").exists() {
         compiler(&prefix)?;
     }
-    if !step::succeeds(Command::new("rustc").args(["+arm", "--version"])) {
+    if !step::succeeds(Command::new("rustc").args([CHOSEN, "--version"])) {
         step::run(Command::new("rustup").args(["toolchain", "link", TOOLCHAIN]).arg(&root))?;
     }
     for target in TARGETS {
-        if has_core(Some(TOOLCHAIN), target) {
+        if has_core(&[CHOSEN], target) {
             eprintln!("xtask: the core library for {target} is here");
         } else {
             core(&prefix, target)?;
@@ -88,14 +90,13 @@ pub(crate) fn make() -> Result<()> {
     Ok(())
 }
 
-/// Whether a toolchain, or the one that is the default, can build for a target.
-pub(crate) fn has_core(toolchain: Option<&str>, target: &str) -> bool {
-    let toolchain = toolchain.map(|name| format!("+{name}"));
+/// Whether a toolchain can build for a target; none is the default one, else as in `+arm`.
+pub(crate) fn has_core(toolchain: &[&str], target: &str) -> bool {
     let arguments = ["--print", "target-libdir", "--target", target];
     let output = Command::new("rustc").args(toolchain).args(arguments).output();
     let Ok(output) = output else { return false };
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let is_core = |name: &str| name.starts_with("libcore-") && name.ends_with(".rlib");
+    let is_core = |name: &str| name.starts_with("libcore-");
     output.status.success()
         && fs::read_dir(folder).is_ok_and(|files| {
             files.flatten().any(|file| file.file_name().to_str().is_some_and(is_core))
@@ -194,7 +195,7 @@ fn core(prefix: &Path, target: &str) -> Result<()> {
     fs::write(empty.join("src/lib.rs"), "#![no_std]\n")?;
     step::run(
         Command::new("cargo")
-            .args(["+arm", "build", "--release", "-Zbuild-std=core,alloc", "--target", target])
+            .args([CHOSEN, "build", "--release", "-Zbuild-std=core,alloc", "--target", target])
             .current_dir(&empty)
             .env("CARGO_TARGET_DIR", empty.join("target"))
             .env("RUSTC_BOOTSTRAP", "1"),

@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
         let into = step::target().join("firmware").join(board);
         step::run(
             Command::new("cargo")
-                .args(toolchain.map(|name| format!("+{name}")))
+                .args(toolchain)
                 .args(["build", "--release", "--target", target, "--target-dir"])
                 .arg(&into)
                 .current_dir(&folder)
@@ -67,8 +67,8 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// The default toolchain where it can, ours else.
-fn toolchain(target: &str) -> Option<Option<&'static str>> {
-    [None, Some(arm::TOOLCHAIN)].into_iter().find(|toolchain| arm::has_core(*toolchain, target))
+fn toolchain(target: &str) -> Option<&'static [&'static str]> {
+    [&[][..], &[arm::CHOSEN]].into_iter().find(|toolchain| arm::has_core(toolchain, target))
 }
 
 /// What of an ELF file lies in flash and in RAM: code and what variables begin with; variables.

@@ -52,7 +52,7 @@ fn the_shipped_configuration_has_no_faults() {
     assert_eq!(ids, scenes);
     assert!(community.devices.len() >= 64, "{told}");
     assert_eq!(community.areas.len(), 4);
-    assert!(told.starts_with("29 device types ("), "{told}");
+    assert!(told.starts_with("32 device types ("), "{told}");
     assert!(told.ends_with("1 broker, 2 lines, 5 cameras"), "{told}");
 }
 
