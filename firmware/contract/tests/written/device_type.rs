@@ -119,7 +119,7 @@ fn typical(map: &Map, register: &Register) -> i32 {
         "drift" => shown_as(register, 1.2),
         "distance" => 320,
         "fill" => shown_as(register, 62.5),
-        "weight" => shown_as(register, 38.5),
+        "weight" => shown_as(register, 27.5),
         "tilt" => shown_as(register, 2.0),
         "arrivals" | "requests" => 17,
         _ => 0,
