@@ -201,6 +201,10 @@ pub struct Point {
     /// Raw values that mean "no data", before scaling: `[-200]`, `[65535]`. NaN always does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub no_data: Vec<f64>,
+    /// The only raw value with which the rest of a Modbus frame means what this file says, as in a
+    /// version of a register map; with another one the frame is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must_be: Option<f64>,
     /// Texts that stand for numbers: `{ occupied = 1, free = 0 }`. Booleans are 1 and 0 anyway.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, f64>,

@@ -101,6 +101,7 @@ impl Chosen {
             stuck_after: None,
             stale: self.stale,
             no_data: Vec::new(),
+            must_be: None,
             words: self.words.clone(),
             optional: false,
             writable: None,

@@ -246,6 +246,7 @@ fn unlimited(name: &str) -> Point {
         stuck_after: None,
         stale: None,
         no_data: Vec::new(),
+        must_be: None,
         words: BTreeMap::new(),
         optional: true,
         writable: None,
