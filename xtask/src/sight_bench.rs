@@ -126,6 +126,10 @@ fn tables(wanted: &Wanted, folder: &Path) -> Result<(String, usize)> {
             text.push_str("Skipped: ONNX Runtime is not here (`cargo xtask prepare`).\n\n");
             continue;
         };
+        if wanted.is_quick && !library.is_file() {
+            text.push_str("Skipped with --quick: tract.\n\n");
+            continue;
+        }
         figures.extend(looks(wanted, folder, &library)?);
     }
     if wanted.data.is_none() {
