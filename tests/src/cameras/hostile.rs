@@ -17,7 +17,8 @@ async fn a_stream_that_changes_its_size_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (wide, narrow) = (folder.path().join("wide.mp4"), folder.path().join("narrow.mp4"));
     pattern(&wide, "640x360", 20, 10).await;
-    pattern(&narrow, "320x240", 40, 10).await;
+    // Long: a machine with much else to do is shown key frames alone, and not each of them.
+    pattern(&narrow, "320x240", 250, 10).await;
     let server = Server::showing(&[&wide, &narrow]).await;
     local(async {
         let mut site = Site::start(&[camera(&format!("rtsp://127.0.0.1:{}/clips", server.port))]);
