@@ -32,10 +32,9 @@ mounts = {
     "/vp8": "( videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96 )",
 }
 # Recordings one after the other, in one stream.
-clips = [clip for clip in os.environ.get("CLIPS", "").split(":") if clip]
-if clips:
-    parts = [f"filesrc location={clip} ! qtdemux ! h264parse ! all." for clip in clips]
-    mounts["/clips"] = f"( concat name=all ! {PAY} {' '.join(parts)} )"
+clip = os.environ.get("CLIP")
+if clip:
+    mounts["/clip"] = f"( filesrc location={clip} ! h264parse ! {PAY} )"
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(port)

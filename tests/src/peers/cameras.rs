@@ -51,7 +51,7 @@ pub(crate) async fn pattern(file: &Path, size: &str, pictures: u32, rate: u32) {
     let pattern = format!("testsrc2=size={size}:rate={rate}:duration={seconds}");
     let mut ffmpeg = command("ffmpeg");
     ffmpeg.args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &pattern]);
-    if file.extension().is_some_and(|end| end == "mp4") {
+    if file.extension().is_some_and(|end| end == "mp4" || end == "h264") {
         let rate = rate.to_string();
         ffmpeg.args([
             "-c:v",
@@ -109,11 +109,10 @@ impl Server {
         Self::start(Path::new("/usr/bin/python3"), "rtsp_server.py", &arguments).await
     }
 
-    /// The same with `/clips`: these, one after the other.
-    pub(crate) async fn showing(clips: &[&Path]) -> Self {
-        let clips: Vec<_> = clips.iter().map(|clip| clip.to_str().unwrap()).collect();
+    /// The same with `/clip`: a stream of H.264 in a file (ITU-T H.264, Annex B).
+    pub(crate) async fn showing(clip: &Path) -> Self {
         let mut python = command("/usr/bin/python3");
-        python.env("CLIPS", clips.join(":"));
+        python.env("CLIP", clip);
         Self::started(python, "rtsp_server.py", &["0", recording().to_str().unwrap()]).await
     }
 
