@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::models::onnxruntime;
 use crate::peers::cameras::recording;
 use crate::peers::{python, workspace};
-use crate::sight::jpegs;
+use crate::sight::{jpegs, judges};
 
 /// One frame of so many of the street is judged, of 300.
 const EVERY: usize = 9;
@@ -34,15 +34,7 @@ const ELSEWHERE: f64 = 0.15;
 
 #[test]
 fn nobody_else_s_network_finds_anybody_in_a_masked_still() {
-    let Some(data) = std::env::var_os("GATEHOUSE_DATA").map(PathBuf::from) else {
-        eprintln!("skipped: GATEHOUSE_DATA does not say where models and pictures are");
-        return;
-    };
-    let has_judge = Command::new(python()).args(["-c", "import cv2, onnxruntime"]).output();
-    if !has_judge.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the tests' Python has no `OpenCV` or no ONNX Runtime");
-        return;
-    }
+    let Some(data) = judges() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut pictures = jpegs(&data.join("media"));
     pictures.extend(frames(folder.path()));

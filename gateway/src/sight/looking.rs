@@ -2,7 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use gatehouse_core::community::camera::CameraIndex;
@@ -53,6 +53,8 @@ pub(super) struct Looker {
     clock: Clock,
     asked: Option<Asked>,
     tallies: Tallies,
+    /// For the models, within this look: that somebody is masked meanwhile is no camera's load.
+    waited: Duration,
 }
 
 /// What is remembered of one camera's pictures.
@@ -77,7 +79,20 @@ impl Looker {
         let load = Load::new(posts.iter().map(|post| post.target));
         let Kept { asked, memory } = kept;
         let eyes = memory.recall(&mut posts);
-        Ok(Self { slots, busy, models, masker, posts, eyes, load, inputs, clock, asked, tallies })
+        Ok(Self {
+            slots,
+            busy,
+            models,
+            masker,
+            posts,
+            eyes,
+            load,
+            inputs,
+            clock,
+            asked,
+            tallies,
+            waited: Duration::ZERO,
+        })
     }
 
     /// Until the slots are closed or the engine has gone.
@@ -95,6 +110,7 @@ impl Looker {
             });
             match taken {
                 Taken::Shot(shot) => {
+                    self.waited = Duration::ZERO;
                     let begun = Instant::now();
                     // A network that breaks down on a picture must not end the looking.
                     let look = AssertUnwindSafe(|| self.look(shot.camera, shot.at, shot.content));
@@ -102,7 +118,7 @@ impl Looker {
                         tracing::error!(camera = shot.camera.0, "a picture broke down");
                         true
                     });
-                    let took = begun.elapsed().as_secs_f64() * 1000.0;
+                    let took = begun.elapsed().saturating_sub(self.waited).as_secs_f64() * 1000.0;
                     self.load.charge(shot.camera.0, shot.at.0, took);
                     self.busy.set(self.load.is_busy());
                     self.tell();
@@ -132,7 +148,8 @@ impl Looker {
             Content::Picture(picture) => picture,
             Content::Jpeg(bytes) => {
                 let least = if self.asked.is_some() { FOR_STILLS } else { FOR_VIEW };
-                let wanted = |sent| wanted(post, &held(&self.models), least, sent);
+                let elsewhere = &mut self.waited;
+                let wanted = |sent| wanted(post, &turn(&self.models, elsewhere), least, sent);
                 match jpeg::decode_for(&bytes, wanted) {
                     Ok(picture) => picture,
                     Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
@@ -152,7 +169,7 @@ impl Looker {
             }
             seat.looked = Some(at.0);
             let seen = asks(seat, at.0, motion, view)
-                .then(|| ask(&self.models, seat, &picture, &mut answers))
+                .then(|| ask(&self.models, seat, &picture, &mut answers, &mut self.waited))
                 .flatten();
             if seen.is_some() {
                 seat.asked = Some(at.0);
@@ -259,6 +276,7 @@ fn ask(
     seat: &Seat,
     picture: &Picture,
     answers: &mut Vec<(String, Option<Region>, Seen)>,
+    waited: &mut Duration,
 ) -> Option<Vec<Seen>> {
     let model = seat.model.as_ref()?;
     let mut seen = Vec::new();
@@ -268,7 +286,7 @@ fn ask(
             seen.push(answer.clone());
             continue;
         }
-        let answer = held(models).look(model, picture, region);
+        let answer = turn(models, waited).look(model, picture, region);
         match answer {
             Ok(answer) => {
                 answers.push((model.clone(), region, answer.clone()));
@@ -282,6 +300,17 @@ fn ask(
         }
     }
     Some(seen)
+}
+
+/// The models, when it is our turn.
+fn turn<'a>(
+    models: &'a Mutex<PictureModels>,
+    waited: &mut Duration,
+) -> MutexGuard<'a, PictureModels> {
+    let begun = Instant::now();
+    let models = held(models);
+    *waited += begun.elapsed();
+    models
 }
 
 /// Counts bytes that are no picture.

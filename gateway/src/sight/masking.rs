@@ -4,7 +4,7 @@
 //! vehicles at quarters of it as well, so that small ones are found too. What they would not count is hidden
 //! all the same: a mosaic too many costs little.
 //!
-//! A street full of people takes 0.8 s of one core with ONNX Runtime, and three times that with tract: two thirds to
+//! With ONNX Runtime a still takes most of a second, as tests/src/masked.rs tells, and several with tract: two thirds to
 //! find them, the rest to check what came out. A part that has not changed is not looked at again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
