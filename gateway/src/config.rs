@@ -3,6 +3,7 @@
 //! The doc comments are the reference (`gatehouse schema config`). Secrets are file paths or
 //! environment variables, never values. [`crate::cli::check`] tells what is wrong with a file.
 
+pub mod bus;
 pub mod camera;
 pub mod evidence;
 
@@ -17,6 +18,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::config::{AlertsConfig, ChannelConfig, WebhookConfig};
+pub use bus::BusConfig;
 use camera::CameraConfig;
 use evidence::EvidenceConfig;
 
@@ -34,6 +36,9 @@ pub struct GatewayConfig {
     /// Cameras, whose pictures never leave the memory of this box.
     #[serde(rename = "camera", default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraConfig>,
+    /// What sensors are wired to on the box itself.
+    #[serde(rename = "bus", default, skip_serializing_if = "Vec::is_empty")]
+    pub buses: Vec<BusConfig>,
     /// Masked stills of what cameras see. Left out: none is kept, shown or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceConfig>,

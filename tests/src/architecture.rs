@@ -131,7 +131,7 @@ const NOT_FOR_THE_CORE: [&str; 13] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 20] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
@@ -139,7 +139,8 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("rumqttc", &["source/mqtt", "uplink", "downlink", "simulate"]),
     ("rumqttd", &["simulate"]),
     ("tokio_modbus", &["source/modbus", "simulate"]),
-    ("tokio_serial", &["source/modbus"]),
+    ("tokio_serial", &["source/modbus", "source/localbus/wires"]),
+    ("linux_embedded_hal", &["source/localbus/wires"]),
     ("krilla", &["report"]),
     ("skrifa", &["report"]),
     ("retina", &["source/camera/rtsp"]),

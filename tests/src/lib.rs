@@ -37,6 +37,8 @@ mod models;
 #[cfg(test)]
 mod mqtt;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod peers;

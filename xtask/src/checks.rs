@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{eval, prepare, step, watched};
+use crate::{arm, eval, firmware, prepare, step, watched};
 
 /// The version whose rules `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -15,6 +15,8 @@ const CARGO_DENY: &str = "0.20.2";
 pub(crate) fn test() -> Result<()> {
     let started = Instant::now();
     let venv = prepare::everything()?;
+    // Before the tests: one of them runs a node in an emulator.
+    firmware::run()?;
     // The whole workspace, because the tests start the program itself, and because another choice of
     // packages would build some dependencies a second time.
     step::run(&mut step::cargo(&["build", "--workspace", "--all-targets"]))?;
@@ -40,6 +42,9 @@ pub(crate) fn ci() -> Result<()> {
         "warnings",
     ]))?;
     deny()?;
+    if let Err(error) = arm::make() {
+        eprintln!("xtask: nothing is built for ARM: {error:#}");
+    }
     test()
 }
 

@@ -3,9 +3,11 @@
 //! Every step is printed before it is done, and what is there already is left alone, so that running a
 //! chore twice does its work once. Nothing is installed but what the output names.
 
+mod arm;
 mod checks;
 mod console_bench;
 mod eval;
+mod firmware;
 mod memory;
 mod peers;
 mod prepare;
@@ -33,6 +35,8 @@ usage: cargo xtask <chore>
   sight-bench
            what it costs to look at cameras' pictures beside the networks alone, and memory a camera:
            cargo xtask sight-bench [--data DIR] [--program PATH] [--debug] [--judge] [--quick] [looks|memory]
+  arm      compilers and an emulator for ARM, below ~/.cache/gatehouse/arm (or GATEHOUSE_ARM)
+  firmware the nodes' images: built, measured, judged
   prepare  only install what the tests need
 ";
 
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         ["memory", words @ ..] => memory::run(words),
         ["console-bench", words @ ..] => console_bench::run(words),
         ["sight-bench", words @ ..] => sight_bench::run(words),
+        ["arm"] => arm::make(),
+        ["firmware"] => firmware::run(),
         ["prepare"] => prepare::everything().map(drop),
         _ => {
             eprint!("{USAGE}");

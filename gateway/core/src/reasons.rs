@@ -29,6 +29,7 @@ pub fn told(language: Language, word: &'static str) -> &'static str {
         "too-short" => ("报文过短", "too short"),
         "too-long" => ("报文过长", "too long"),
         "bad-time" => ("时间无法识别", "unreadable time"),
+        "other-device" => ("型号或版本不符", "another device or version"),
         "wrong-wire" => ("接口不符", "wrong wire"),
         "from-the-future" => ("时间超前", "dated in the future"),
         "too-old" => ("时间过旧", "dated too long ago"),
@@ -94,6 +95,10 @@ pub fn advice(language: Language, word: &str) -> Option<&'static str> {
         "bad-time" | "from-the-future" | "too-old" => (
             "设备时钟不对：给设备校时，或在设备类型里不用它的时间。",
             "The device's clock is wrong: set it, or do not use its time in the device type.",
+        ),
+        "other-device" => (
+            "设备的型号或寄存器表版本与设备类型不符：给它相应版本的设备类型，或更换设备固件。",
+            "It is another device, or has another version of its registers, than the device type reads: give it the type of that version, or change its firmware.",
         ),
         "wrong-wire" => (
             "设备从另一种接口上报：核对它在 community.toml 中的类型。",

@@ -151,6 +151,7 @@ impl Stage {
             line.tcp = Some(address.context("no port for a Modbus line")?.to_string());
             (line.rtu_over_tcp, line.serial) = (None, None);
         }
+        config.buses.clear();
         // What the other cameras see is played as numbers.
         let feed = Feed::of(&site);
         config.cameras.retain(|camera| feed.as_ref().is_some_and(|feed| feed.camera == camera.id));

@@ -145,6 +145,7 @@ fn address(address: &Address, language: Language) -> String {
     match address {
         Address::Topic(topic) => topic.clone(),
         Address::Unit(unit) => format!("{} {unit}", SiteWords::of(language).unit),
+        Address::Chip(place) => place.to_string(),
         Address::Camera(_) | Address::Replay => String::new(),
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gatehouse_core::community::device_type::DeviceType;
+use gatehouse_core::community::localbus::Place;
 use gatehouse_core::community::{Address, Community, SourceKind};
 use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
@@ -23,7 +24,7 @@ use crate::pace::Pace;
 use crate::sight::{Kept, Looking, Sight, Tallies};
 use crate::source::camera::{Camera, Surroundings};
 use crate::source::mqtt::{Listener, Session, Settler};
-use crate::source::{Pictures, Wires, modbus, mqtt};
+use crate::source::{Pictures, Wires, localbus, modbus, mqtt};
 
 /// Values that may wait for a line or a broker; one more is refused.
 const WRITES: usize = 8;
@@ -49,6 +50,7 @@ pub(super) struct Ground {
 /// Sources that only wait to be started.
 pub(super) struct Ready {
     listeners: Vec<Listener>,
+    /// And buses of the box.
     lines: Vec<Pin<Box<dyn Future<Output = ()>>>>,
     cameras: Vec<Camera>,
     sight: Option<Sight>,
@@ -94,7 +96,7 @@ impl Ground {
             let (writer, orders) = mpsc::channel(WRITES);
             let is_written = match source.kind {
                 SourceKind::Broker | SourceKind::Line => true,
-                SourceKind::Camera | SourceKind::Replay => false,
+                SourceKind::Camera | SourceKind::Bus(_) | SourceKind::Replay => false,
             };
             writers.push(is_written.then_some(writer));
             let settler = match source.kind {
@@ -124,6 +126,17 @@ impl Ground {
                     lines.push(Box::pin(modbus::run(
                         line, index, units, orders, inputs, probes, clock, pace, stop,
                     )) as Pin<Box<dyn Future<Output = ()>>>);
+                    None
+                }
+                SourceKind::Bus(_) => {
+                    // A play has devices on it and no bus.
+                    if let Some(bus) = config.buses.iter().find(|b| b.id == source.id) {
+                        let (bus, chips) = (bus.clone(), chips(community, index));
+                        let (inputs, stop) = (inputs.clone(), stop.clone());
+                        let clock = self.clock.clone();
+                        lines.push(Box::pin(localbus::run(bus, index, chips, inputs, clock, stop))
+                            as Pin<Box<dyn Future<Output = ()>>>);
+                    }
                     None
                 }
                 // Wants nothing back.
@@ -222,7 +235,7 @@ fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, Strin
         .filter(|(_, device)| device.source == source)
         .filter_map(|(index, device)| match &device.address {
             Address::Topic(topic) => Some((DeviceIndex(index), topic.clone())),
-            Address::Unit(_) | Address::Camera(_) | Address::Replay => None,
+            Address::Unit(_) | Address::Camera(_) | Address::Chip(_) | Address::Replay => None,
         })
         .collect()
 }
@@ -237,7 +250,22 @@ fn units(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, u8, Ar
             Address::Unit(unit) => {
                 Some((DeviceIndex(index), *unit, Arc::clone(&device.device_type)))
             }
-            Address::Topic(_) | Address::Camera(_) | Address::Replay => None,
+            Address::Topic(_) | Address::Camera(_) | Address::Chip(_) | Address::Replay => None,
+        })
+        .collect()
+}
+
+fn chips(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, Place, Arc<DeviceType>)> {
+    community
+        .devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.source == source)
+        .filter_map(|(index, device)| match &device.address {
+            Address::Chip(place) => {
+                Some((DeviceIndex(index), place.clone(), Arc::clone(&device.device_type)))
+            }
+            Address::Topic(_) | Address::Unit(_) | Address::Camera(_) | Address::Replay => None,
         })
         .collect()
 }

@@ -1,6 +1,7 @@
-//! The cameras of the simulated community: what would be seen, without a picture.
+//! The cameras and local sensors of the simulated community: what would be seen or measured, without a
+//! picture or a chip.
 //!
-//! The numbers go where those of real cameras go, into the gateway's inputs. A camera that has a feed
+//! The numbers go where those of real ones go, into the gateway's inputs. A camera that has a feed
 //! ([`super::feed`]) is left to it.
 
 use std::time::Duration;

@@ -124,7 +124,8 @@ impl World {
             let wire = match device_type.head.via {
                 Via::Mqtt => Wire::Mqtt { topic: topic(site, entry), every },
                 Via::Modbus => line(entry)?,
-                Via::Camera => Wire::Camera { every },
+                // Numbers go straight to the gateway, as those of cameras do.
+                Via::Camera | Via::Localbus => Wire::Camera { every },
                 Via::Replay => continue,
             };
             let of_device = |a: &&Anomaly| a.device == entry.id;

@@ -2,6 +2,7 @@
 //! inputs, and nothing else of the program. [`Wires`] is where an integrator may ask something.
 
 pub mod camera;
+pub mod localbus;
 pub mod modbus;
 pub mod mqtt;
 

@@ -4,6 +4,7 @@ pub(crate) mod cameras;
 pub(crate) mod certificates;
 pub(crate) mod chromium;
 pub(crate) mod commander;
+pub(crate) mod emulator;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod modbus;

@@ -223,7 +223,7 @@ impl Device {
     pub fn sight(&self) -> Option<&Sight> {
         match &self.address {
             Address::Camera(sight) => Some(sight),
-            Address::Topic(_) | Address::Unit(_) | Address::Replay => None,
+            Address::Topic(_) | Address::Unit(_) | Address::Chip(_) | Address::Replay => None,
         }
     }
 

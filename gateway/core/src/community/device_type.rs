@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::camera::{Looking, See, Way};
+use super::localbus::Localbus;
 use super::quantity::{Period, Text};
 use super::writable::Writable;
 
@@ -25,6 +26,9 @@ pub struct DeviceType {
     /// What looks at the picture; required when `via = "camera"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<Looking>,
+    /// What is read; required when `via = "localbus"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub localbus: Option<Localbus>,
     /// The values that it measures.
     #[serde(rename = "point", default)]
     pub points: Vec<Point>,
@@ -39,10 +43,16 @@ impl DeviceType {
         self.points.iter().position(|p| p.name == name)
     }
 
+    /// How often it is asked, when it is.
+    pub fn polled_every(&self) -> Option<Duration> {
+        let modbus = self.modbus.as_ref().map(|modbus| modbus.every.0);
+        modbus.or(self.localbus.as_ref().map(|localbus| localbus.every.0))
+    }
+
     /// After this long without a frame the device counts as silent.
     pub fn silent_after(&self) -> Duration {
         let declared = self.head.silent_after.map(|p| p.0);
-        let polled = self.modbus.as_ref().map(|m| m.every.0 * 5);
+        let polled = self.polled_every().map(|every| every * 5);
         let seen = self.camera.as_ref().map(Looking::silent_after);
         declared.or(polled).or(seen).unwrap_or(Duration::from_mins(15))
     }
@@ -58,8 +68,8 @@ pub struct Head {
     pub title: Text,
     /// The wire that it speaks on.
     pub via: Via,
-    /// Silent for longer than this: the device itself becomes a finding. Five polls for Modbus,
-    /// ten looks and at least a minute for a camera, 15 min otherwise, when left out.
+    /// Silent for longer than this: the device itself becomes a finding. Five polls for Modbus
+    /// and the local bus, ten looks and at least a minute for a camera, 15 min otherwise, when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_after: Option<Period>,
     /// Top-level JSON fields of a frame that an event carries along, such as a message counter.
@@ -81,6 +91,8 @@ pub enum Via {
     Modbus,
     /// Looks at the pictures of a camera.
     Camera,
+    /// Wired to the box itself.
+    Localbus,
     /// Recorded data only.
     Replay,
 }
@@ -189,6 +201,10 @@ pub struct Point {
     /// Raw values that mean "no data", before scaling: `[-200]`, `[65535]`. NaN always does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub no_data: Vec<f64>,
+    /// The only raw value with which the rest of a Modbus frame means what this file says, as in a
+    /// version of a register map; with another one the frame is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must_be: Option<f64>,
     /// Texts that stand for numbers: `{ occupied = 1, free = 0 }`. Booleans are 1 and 0 anyway.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, f64>,
@@ -204,7 +220,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Where a point stands in a frame, or what it sees: one of `json`, `byte`, `word`, `see`.
+/// Where a point stands in a frame, or what it sees: one of `json`, `byte`, `word`, `see`, `channel`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct At {
@@ -245,6 +261,9 @@ pub struct At {
     /// Camera, for `crossings`: one way; both ways when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
+    /// Local bus: what the chip tells, by name, such as `temperature`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 /// How bytes are read as a number.
@@ -300,7 +319,8 @@ pub struct Example {
     /// Modbus: the words of other tables from `start` on, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<Function, Vec<u16>>,
-    /// Camera: what was seen, by point; a point that is left out had no data.
+    /// Camera: what was seen, by point; a point that is left out had no data. Local bus: what its
+    /// channel said, before `scale` and `offset`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, f64>,
     /// A point and the value that is written to it. What goes out is then `words` (or `tables`, for a

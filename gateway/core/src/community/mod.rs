@@ -4,7 +4,7 @@
 //! nobody here opens a file. The rooms:
 //!
 //! 1. [`quantity`], [`frequency`]: typed strings and bilingual texts,
-//! 2. [`device_type`] ([`writable`], [`camera`]), [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
+//! 2. [`device_type`] ([`writable`], [`camera`], [`localbus`]), [`scene`], [`site`], [`calendar`], [`people`]: the file formats,
 //! 3. [`fault`], [`document`]: what is wrong in a file, with its place and the nearest valid word,
 //! 4. [`rule`], [`expectation`]: CEL conditions and the lines of stories,
 //! 5. [`build`]: cross-checks the files and resolves names to positions.
@@ -17,6 +17,7 @@ pub mod document;
 pub mod expectation;
 pub mod fault;
 pub mod frequency;
+pub mod localbus;
 pub mod people;
 pub mod quantity;
 pub mod rule;
@@ -63,7 +64,7 @@ pub struct Community {
     pub models: Vec<ModelSpec>,
 }
 
-/// A broker, a Modbus line or a camera, as far as the core cares.
+/// A broker, a Modbus line, a camera or a bus of the box, as far as the core cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub id: String,
@@ -75,6 +76,7 @@ pub enum SourceKind {
     Broker,
     Line,
     Camera,
+    Bus(localbus::BusKind),
     Replay,
 }
 
@@ -104,6 +106,8 @@ pub enum Address {
     Unit(u8),
     /// What it looks at through a camera.
     Camera(Box<camera::Sight>),
+    /// A chip on a bus of the box.
+    Chip(localbus::Place),
     /// Recorded data.
     Replay,
 }
@@ -132,7 +136,7 @@ impl Community {
     /// A value of this point older than this is no value.
     pub fn stale_after(device_type: &DeviceType, point: usize) -> Duration {
         let declared = device_type.points[point].stale.map(|p| p.0);
-        let polled = device_type.modbus.as_ref().map(|m| m.every.0 * 3);
+        let polled = device_type.polled_every().map(|every| every * 3);
         let seen = device_type.camera.as_ref().map(camera::Looking::silent_after);
         declared.or(polled).or(seen).unwrap_or(Duration::from_mins(15))
     }

@@ -131,6 +131,13 @@ pub struct DeviceEntry {
     /// Modbus: the unit id (slave address).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<u8>,
+    /// Local bus: a bus of `gateway.toml`, by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<String>,
+    /// Local bus: where on it. I2C: `"0x44"`, the chip's own when left out; 1-Wire: `"28-00000a1b2c3d"`;
+    /// hwmon: the driver's name; GPIO: the line, `"17"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Camera: a camera of `gateway.toml`, by id. Several devices may look through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<String>,

@@ -63,6 +63,9 @@ pub enum Undecodable {
     TooShort { point: String, needed: usize, got: usize },
     #[error("the device's time is unreadable: {what}")]
     BadTime { what: Cow<'static, str> },
+    /// Another device than the type is for, or another version of it. Give it the type of that one.
+    #[error("`{point}` is {found}, and this device type only reads what has {expected} there")]
+    OtherDevice { point: String, expected: String, found: String },
     /// The device is configured for another kind of wire than the frame came from.
     #[error("the frame holds {found}, but the device type reads {expected}")]
     WrongWire { expected: &'static str, found: &'static str },
@@ -79,6 +82,7 @@ impl Undecodable {
             Self::NotAnObject { .. } => "not-an-object",
             Self::TooShort { .. } => "too-short",
             Self::BadTime { .. } => "bad-time",
+            Self::OtherDevice { .. } => "other-device",
             Self::WrongWire { .. } => "wrong-wire",
         }
     }
@@ -119,6 +123,7 @@ struct Slot {
     place: Place,
     scale: Scale,
     no_data: Vec<f64>,
+    must_be: Option<f64>,
     words: BTreeMap<String, f64>,
     optional: bool,
 }
@@ -158,7 +163,7 @@ impl Decoder {
             (Body::Values { at, values }, _) => Ok(self.values(*at, values)),
             (Body::Payload(bytes), Form::Json(document)) => document.read(&self.slots, bytes),
             (Body::Payload(bytes), Form::Binary) => self.binary(bytes),
-            (Body::Blocks(blocks), Form::Words) => Ok(self.words(blocks)),
+            (Body::Blocks(blocks), Form::Words) => self.words(blocks),
             (Body::Payload(_), Form::Words | Form::Values) => Err(self.wrong_wire("a payload")),
             (Body::Blocks(_), Form::Json(_) | Form::Binary | Form::Values) => {
                 Err(self.wrong_wire("Modbus registers"))
@@ -199,21 +204,20 @@ impl Decoder {
         Ok(Decoded { at: None, values, echo: Vec::new() })
     }
 
-    fn words(&self, blocks: &[Block]) -> Decoded {
-        let value = |slot: &Slot| {
-            let Place::Word(function, address, layout) = slot.place else {
-                return Err(Quality::Missing);
-            };
-            let mut cell = [0; 4];
-            let cell = &mut cell[..layout.bytes()];
-            for (pair, address) in cell.chunks_mut(2).zip(address..=u16::MAX) {
-                let word = word(blocks, function, address)?.to_be_bytes();
-                pair.copy_from_slice(&word);
+    fn words(&self, blocks: &[Block]) -> Result<Decoded, Undecodable> {
+        let mut values = Vec::with_capacity(self.slots.len());
+        for slot in &self.slots {
+            let raw = slot.found(blocks);
+            if let (Ok(found), Some(expected)) = (raw, slot.must_be)
+                && found.to_bits() != expected.to_bits()
+            {
+                let point = slot.name.clone();
+                let (expected, found) = (expected.to_string(), found.to_string());
+                return Err(Undecodable::OtherDevice { point, expected, found });
             }
-            slot.value(layout.read(cell))
-        };
-        let values = self.slots.iter().map(value).collect();
-        Decoded { at: None, values, echo: Vec::new() }
+            values.push(raw.and_then(|raw| slot.value(raw)));
+        }
+        Ok(Decoded { at: None, values, echo: Vec::new() })
     }
 
     fn wrong_wire(&self, found: &'static str) -> Undecodable {
@@ -243,9 +247,24 @@ impl Slot {
             place: place(device_type, point).unwrap_or(Place::Nowhere),
             scale: Scale::new(point.scale, point.offset),
             no_data: point.no_data.clone(),
+            must_be: point.must_be,
             words: point.words.clone(),
             optional: point.optional,
         }
+    }
+
+    /// The raw number that stands in the words of a poll.
+    fn found(&self, blocks: &[Block]) -> Raw {
+        let Place::Word(function, address, layout) = self.place else {
+            return Err(Quality::Missing);
+        };
+        let mut cell = [0; 4];
+        let cell = &mut cell[..layout.bytes()];
+        for (pair, address) in cell.chunks_mut(2).zip(address..=u16::MAX) {
+            let word = word(blocks, function, address)?.to_be_bytes();
+            pair.copy_from_slice(&word);
+        }
+        Ok(layout.read(cell))
     }
 
     /// A raw number as the device sent it.

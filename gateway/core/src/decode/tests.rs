@@ -278,6 +278,27 @@ fn decoder(text: &str) -> Decoder {
     Decoder::new(&toml::from_str(text).unwrap())
 }
 
+#[test]
+fn a_frame_of_another_version_is_refused_by_name_and_a_silent_one_is_not() {
+    let mut device_type =
+        words_type(vec![(0, Kind::U16, Order::Big, None), (1, Kind::U16, Order::Big, None)]);
+    device_type.points[0].name = "map_version".into();
+    device_type.points[0].must_be = Some(1.0);
+    let decoder = Decoder::new(&device_type);
+    let asked = |words| decoder.decode(&blocks(vec![(Function::Input, 100, words)]));
+
+    let known = asked(Ok(vec![1, 253])).unwrap();
+    let unknown = asked(Ok(vec![2, 253])).unwrap_err();
+    let silent = asked(Err(WireFault::Timeout)).unwrap();
+
+    assert_eq!(known.values, [Ok(1.0), Ok(253.0)]);
+    assert_eq!(
+        unknown.to_string(),
+        "`map_version` is 2, and this device type only reads what has 1 there"
+    );
+    assert_eq!(silent.values[0], Err(Quality::Timeout));
+}
+
 fn payload(text: &str) -> Body {
     Body::Payload(text.as_bytes().to_vec())
 }

@@ -101,6 +101,7 @@ impl Chosen {
             stuck_after: None,
             stale: self.stale,
             no_data: Vec::new(),
+            must_be: None,
             words: self.words.clone(),
             optional: false,
             writable: None,
@@ -121,6 +122,7 @@ impl Draft {
             },
             modbus: modbus(&self.sample, self.every),
             camera: None,
+            localbus: None,
             points,
             examples: Vec::new(),
         }
@@ -148,6 +150,7 @@ fn reading(sample: &Sample, places: impl IntoIterator<Item = At>) -> DeviceType 
         head: head(sample),
         modbus: modbus(sample, EVERY),
         camera: None,
+        localbus: None,
         points: places.into_iter().map(point).collect(),
         examples: Vec::new(),
     }

@@ -79,7 +79,7 @@ impl Pipeline {
         let declared = &device.device_type.points[point];
         let own_topic = match &device.address {
             Address::Topic(topic) => Some(topic.as_str()),
-            Address::Unit(_) | Address::Camera(_) | Address::Replay => None,
+            Address::Unit(_) | Address::Camera(_) | Address::Chip(_) | Address::Replay => None,
         };
         let order = Order::new(&device.device_type, declared, write.value, own_topic);
         let order = order.map_err(|why| match why {

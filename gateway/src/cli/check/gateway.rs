@@ -13,15 +13,15 @@ use crate::bundle::keys;
 use crate::config::camera::CameraAccess;
 use crate::config::evidence::{EvidenceConfig, LONGEST, LONGEST_BASIS};
 use crate::config::{
-    Access, BrokerConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig, MOST_STATISTICS_DAYS,
-    UplinkConfig,
+    Access, BrokerConfig, BusConfig, Confirm, ConsoleConfig, GatewayConfig, LineConfig,
+    MOST_STATISTICS_DAYS, UplinkConfig,
 };
 use crate::console::tls::Tls;
 use crate::console::token::Token;
 use crate::tls::Credentials;
 use crate::web;
 
-use super::{cameras, channels};
+use super::{buses, cameras, channels};
 
 /// Speeds that serial ports have.
 const BAUDS: [u32; 12] =
@@ -88,6 +88,7 @@ pub(super) fn check(document: &mut Document, config: &GatewayConfig, folder: &Pa
         check_line(document, &path, line);
     }
     cameras::check(document, config, &mut ids);
+    buses::check(document, config, &mut ids);
     check_endpoints(document, config);
     check_models(document, config, folder);
     channels::check(document, config);
@@ -171,7 +172,7 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     }
 }
 
-/// Brokers, lines and cameras, in the order that [`gatehouse_core::reading::SourceIndex`] counts them; `None`
+/// Brokers, lines, cameras and buses, in the order that [`gatehouse_core::reading::SourceIndex`] counts them; `None`
 /// when some id is told as wrong already, so that nobody misses it a second time.
 pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec<Source>> {
     let source = |id: &String, kind| Source { id: id.clone(), kind };
@@ -179,8 +180,15 @@ pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec
     let lines = config.lines.iter().map(|line| source(&line.id, SourceKind::Line));
     let is_sure = |list: &&str| !document.has_doubtful(list, "id");
     let cameras = config.cameras.iter().map(|camera| source(&camera.id, SourceKind::Camera));
-    let all = brokers.chain(lines).chain(cameras);
-    ["broker", "line", "camera"].iter().all(is_sure).then(|| all.collect())
+    // One that contradicts itself is told already; its devices are not told of it again.
+    let kind = |bus: &BusConfig| bus.ends().first().map(|(kind, _)| *kind);
+    if config.buses.iter().any(|bus| bus.ends().len() != 1) {
+        return None;
+    }
+    let local =
+        config.buses.iter().filter_map(|bus| Some(source(&bus.id, SourceKind::Bus(kind(bus)?))));
+    let all = brokers.chain(lines).chain(cameras).chain(local);
+    ["broker", "line", "camera", "bus"].iter().all(is_sure).then(|| all.collect())
 }
 
 /// Names become levels of topics.
@@ -394,7 +402,11 @@ fn check_endpoints(document: &mut Document, config: &GatewayConfig) {
         };
         Some((format!("line.{position}.{key}"), end, &line.id))
     });
-    for (path, end, id) in brokers.chain(lines) {
+    let buses = config.buses.iter().enumerate().filter_map(|(position, bus)| {
+        let (kind, end) = *bus.ends().first()?;
+        Some((format!("bus.{position}.{}", kind.word()), end.display().to_string(), &bus.id))
+    });
+    for (path, end, id) in brokers.chain(lines).chain(buses) {
         let (entry, _) = path.rsplit_once('.').unwrap_or_default();
         if document.is_doubtful(&format!("{entry}.id")) {
             // A copy that kept its id has kept its end as well.

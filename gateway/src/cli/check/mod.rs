@@ -4,6 +4,7 @@
 //! what `check` accepts. `check` goes on from there: it opens the models and plays the stories.
 
 pub mod aside;
+mod buses;
 mod cameras;
 mod channels;
 mod gateway;
@@ -414,6 +415,7 @@ struct Found {
     brokers: usize,
     lines: usize,
     cameras: usize,
+    buses: usize,
 }
 
 impl Found {
@@ -429,6 +431,7 @@ impl Found {
             brokers: loaded.config.brokers.len(),
             lines: loaded.config.lines.len(),
             cameras: loaded.config.cameras.len(),
+            buses: loaded.config.buses.len(),
         }
     }
 }
@@ -448,7 +451,13 @@ impl fmt::Display for Found {
             counted(self.brokers, "broker"),
             counted(self.lines, "line"),
             counted(self.cameras, "camera"),
-        )
+        )?;
+        // Most boxes have none.
+        match self.buses {
+            0 => Ok(()),
+            1 => f.write_str(", 1 bus"),
+            buses => write!(f, ", {buses} buses"),
+        }
     }
 }
 

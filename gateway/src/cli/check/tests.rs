@@ -6,6 +6,7 @@ use miette::GraphicalTheme;
 
 use super::*;
 
+mod buses;
 mod channels;
 mod evidence;
 
@@ -52,7 +53,7 @@ fn the_shipped_configuration_has_no_faults() {
     assert_eq!(ids, scenes);
     assert!(community.devices.len() >= 64, "{told}");
     assert_eq!(community.areas.len(), 4);
-    assert!(told.starts_with("29 device types ("), "{told}");
+    assert!(told.starts_with("35 device types ("), "{told}");
     assert!(told.ends_with("1 broker, 2 lines, 5 cameras"), "{told}");
 }
 
@@ -301,7 +302,7 @@ fn a_tampered_model_is_told_at_the_checksum_of_its_manifest() {
 fn what_there_is_can_be_read_by_a_script() {
     let found = serde_json::to_value(Found::in_folder(&load(&shipped()).unwrap())).unwrap();
 
-    assert_eq!((&found["device_types"], &found["areas"]), (&29.into(), &4.into()), "{found}");
+    assert_eq!((&found["device_types"], &found["areas"]), (&35.into(), &4.into()), "{found}");
 }
 
 #[test]

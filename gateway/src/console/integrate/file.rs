@@ -73,6 +73,8 @@ impl Bench {
             topic: some("topic").filter(|_| !self.is_modbus),
             line: some("line").filter(|_| self.is_modbus),
             unit: fields.number("unit").filter(|_| self.is_modbus),
+            bus: None,
+            address: None,
             camera: None,
             zones: Vec::new(),
             tripwires: Vec::new(),

@@ -145,7 +145,7 @@ fn claimed(community: &Community, broker: &str) -> Vec<String> {
     let devices = community.devices.iter().filter(|device| of_broker(device.source.0));
     let topics = devices.filter_map(|device| match &device.address {
         Address::Topic(topic) => Some(topic.clone()),
-        Address::Unit(_) | Address::Camera(_) | Address::Replay => None,
+        Address::Unit(_) | Address::Camera(_) | Address::Chip(_) | Address::Replay => None,
     });
     topics.collect()
 }

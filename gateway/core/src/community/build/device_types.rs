@@ -34,12 +34,12 @@ fn check_head(document: &mut Document, device_type: &DeviceType) {
             "a device type via `modbus` needs a section `[modbus]`",
             Some("add `[modbus]` with `function`, `start` and `every`".to_owned()),
         ),
-        (Via::Mqtt | Via::Camera | Via::Replay, Some(_)) => document.fault(
+        (Via::Mqtt | Via::Camera | Via::Localbus | Via::Replay, Some(_)) => document.fault(
             "modbus",
             "`[modbus]` is for device types via `modbus`",
             Some("set `via = \"modbus\"`, or remove the section".to_owned()),
         ),
-        (Via::Modbus, Some(_)) | (Via::Mqtt | Via::Camera | Via::Replay, None) => {}
+        (Via::Modbus, Some(_)) | (Via::Mqtt | Via::Camera | Via::Localbus | Via::Replay, None) => {}
     }
     if head.via != Via::Mqtt {
         for (key, is_set) in [("echo", !head.echo.is_empty()), ("time", head.time.is_some())] {
@@ -126,18 +126,21 @@ fn check_place(document: &mut Document, path: &str, device_type: &DeviceType, po
         ("byte", at.byte.is_some()),
         ("word", at.word.is_some()),
         ("see", at.see.is_some()),
+        ("channel", at.channel.is_some()),
     ];
     let set: Vec<&str> = places.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect();
     let expected = match device_type.head.via {
         Via::Mqtt => "`json` or `byte`",
         Via::Modbus => "`word`",
         Via::Camera => "`see`",
+        Via::Localbus => "`channel`",
         Via::Replay => "nothing, as in `at = {}`",
     };
     let fits = match device_type.head.via {
         Via::Mqtt => matches!(set.as_slice(), ["json" | "byte"]),
         Via::Modbus => matches!(set.as_slice(), ["word"]),
         Via::Camera => matches!(set.as_slice(), ["see"]),
+        Via::Localbus => matches!(set.as_slice(), ["channel"]),
         Via::Replay => set.is_empty(),
     };
     if !fits && !document.is_mended("device-type.via") {
@@ -145,6 +148,7 @@ fn check_place(document: &mut Document, path: &str, device_type: &DeviceType, po
             Via::Mqtt => "mqtt",
             Via::Modbus => "modbus",
             Via::Camera => "camera",
+            Via::Localbus => "localbus",
             Via::Replay => "replay",
         };
         let found =

@@ -87,11 +87,12 @@ fn body(
         }
         (Via::Modbus, ["words"]) => blocks(device_type, example),
         (Via::Camera, ["values"]) => Some(seen(device_type, example)),
+        (Via::Localbus, ["values"]) => Some(told(device_type, example)),
         (via, _) => {
             let expected = match via {
                 Via::Mqtt => "`payload` or `payload-hex`",
                 Via::Modbus => "`words`",
-                Via::Camera => "`values`",
+                Via::Camera | Via::Localbus => "`values`",
                 Via::Replay => "nothing: a recording needs no example",
             };
             document.fault(path, format!("an example of this device type has {expected}"), None);
@@ -125,6 +126,12 @@ fn blocks(device_type: &DeviceType, example: &Example) -> Option<Body> {
 fn seen(device_type: &DeviceType, example: &Example) -> Body {
     let value = |point: &Point| example.values.get(&point.name).copied().unwrap_or(f64::NAN);
     Body::Values { at: Timestamp(0), values: device_type.points.iter().map(value).collect() }
+}
+
+/// What the channels said, made into values as the source makes them.
+fn told(device_type: &DeviceType, example: &Example) -> Body {
+    let raw = |point: &Point| example.values.get(&point.name).copied().unwrap_or(f64::NAN);
+    Body::Values { at: Timestamp(0), values: device_type.of_channels(raw) }
 }
 
 fn run(

@@ -4,7 +4,7 @@
 //! refers to. A reference into a file that is itself faulty is not a fault of its own.
 //!
 //! 1. [`device_types`]: places, scales and limits of points,
-//!    (with [`cameras`]: what is asked of a picture),
+//!    (with [`cameras`]: what is asked of a picture, and [`localbus`]: of a chip),
 //! 2. [`examples`]: what a device sent, run through the decoder,
 //! 3. [`scenes`]: detectors, grades and the shape of stories, over the points in their [`range`],
 //!    (and [`blind`]: those that cannot see),
@@ -21,6 +21,7 @@ mod cameras;
 mod device_types;
 mod examples;
 mod interlocks;
+mod localbus;
 mod people;
 mod plan;
 mod range;
@@ -156,6 +157,7 @@ pub fn build(files: &Files, around: &Surroundings) -> Result<Built, Vec<Fault>> 
         if let Some(device_type) = device_type {
             device_types::check(document, device_type);
             cameras::check_type(document, device_type, installed);
+            localbus::check_type(document, device_type);
             examples::check(document, device_type);
         }
     }
@@ -244,6 +246,7 @@ fn unlimited(name: &str) -> Point {
         stuck_after: None,
         stale: None,
         no_data: Vec::new(),
+        must_be: None,
         words: BTreeMap::new(),
         optional: true,
         writable: None,

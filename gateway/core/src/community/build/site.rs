@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::super::device_type::{DeviceType, Via};
 use super::super::document::Document;
 use super::super::fault::nearest;
+use super::super::localbus::Place;
 use super::super::quantity::Text;
 use super::super::site::{DeviceEntry, Site};
 use super::super::{Address, Device, Source, SourceKind};
-use super::{Known, Surroundings, cameras, check_id, plan, unique};
+use super::{Known, Surroundings, cameras, check_id, localbus, plan, unique};
 use crate::reading::SourceIndex;
 
 /// Checks the site and resolves its devices; those with faults are left out.
@@ -86,6 +87,7 @@ fn check_device(
             let drawings = &around.drawings;
             cameras::at_camera(document, path, entry, device_type, sources, drawings)?
         }
+        Via::Localbus => localbus::on_bus(document, path, entry, device_type, sources)?,
         Via::Replay => {
             let message =
                 format!("`{}` is for recordings and cannot be installed", entry.device_type);
@@ -96,6 +98,7 @@ fn check_device(
     let place = match &address {
         Address::Topic(topic) => format!("{} {topic}", source.0),
         Address::Unit(unit) => format!("{} {unit}", source.0),
+        Address::Chip(place) => format!("{} {place}", source.0),
         Address::Camera(_) | Address::Replay => String::new(),
     };
     let device = Device {
@@ -122,11 +125,14 @@ fn check_keys(document: &mut Document, path: &str, entry: &DeviceEntry, via: Via
         (Via::Camera, "camera", entry.camera.is_some()),
         (Via::Camera, "zone", !entry.zones.is_empty()),
         (Via::Camera, "tripwire", !entry.tripwires.is_empty()),
+        (Via::Localbus, "bus", entry.bus.is_some()),
+        (Via::Localbus, "address", entry.address.is_some()),
     ];
     let words = |via| match via {
         Via::Mqtt => ("MQTT", "speaks MQTT"),
         Via::Modbus => ("Modbus", "speaks Modbus"),
         Via::Camera => ("cameras", "looks through a camera"),
+        Via::Localbus => ("the local bus", "is wired to the box"),
         Via::Replay => ("recordings", "is for recordings"),
     };
     for (of, key, _) in keys.iter().filter(|(of, _, is_set)| *is_set && *of != via) {
@@ -225,6 +231,9 @@ fn check_address(
     let key = match &device.address {
         Address::Topic(_) => "topic",
         Address::Unit(_) => "unit",
+        // On a UART there is room for one.
+        Address::Chip(Place::Alone) => "bus",
+        Address::Chip(_) => "address",
         // Several devices look through one camera.
         Address::Camera(_) | Address::Replay => return,
     };

@@ -3,6 +3,7 @@
 mod budget;
 mod calendar;
 mod cameras;
+mod localbus;
 mod once;
 mod people;
 mod warning;

@@ -58,6 +58,10 @@ fn check_wire(
             document.fault(path, "nothing can be written to a camera", None);
             return;
         }
+        Via::Localbus => {
+            document.fault(path, "nothing can be written to a sensor on the local bus", None);
+            return;
+        }
         Via::Replay => {
             document.fault(path, "nothing can be written to a recording", None);
             return;

@@ -23,7 +23,7 @@ unti = "degC"
         told_of::<DeviceType>(text),
         [
             "3:20 unknown key `eng` (did you mean `en`?)",
-            "4:7 `via` must be one of `mqtt`, `modbus`, `camera`, `replay`, found the text \"modbuss\" (did you mean `modbus`?)",
+            "4:7 `via` must be one of `mqtt`, `modbus`, `camera`, `localbus`, `replay`, found the text \"modbuss\" (did you mean `modbus`?)",
             "7:9 `every`: `10 parsecs` is not a length of time; expected a number and a unit, as in \"5 s\" or \"10 min\"",
             "11:9 `scale` must be a number, found the text \"abc\"",
             "12:1 unknown key `unti` (did you mean `unit`?)",
