@@ -202,7 +202,7 @@ fn faults_of_several_files_are_told_together_and_drawn_with_their_lines() {
     );
     let models = shipped().join("../models");
     change(folder.path(), "gateway.toml", "../models", &models.display().to_string());
-    change(folder.path(), "scenes/bin-fire.toml", "[\"bin-sensor\"]", "[\"bin-senser\"]");
+    change(folder.path(), "scenes/bin-fire.toml", "[\"bin-sensor\",", "[\"bin-senser\",");
     change(folder.path(), "device-types/level-4851.toml", "scale = 0.001", "scale = 0.01");
 
     let faults = load(folder.path()).unwrap_err();

@@ -199,7 +199,7 @@ fn a_scene_for_other_device_types_is_refused_with_those_it_takes() {
 
     assert_eq!(
         set("level-4851", Some("air-quality"), "level"),
-        Err("the scene `air-quality` does not look at device type `level-4851`; it takes `air-z2m`, `air-rs485`".into())
+        Err("the scene `air-quality` does not look at device type `level-4851`; it takes `air-z2m`, `air-rs485`, `node-air`".into())
     );
     assert_eq!(
         set("level-4815", None, "level"),
