@@ -320,8 +320,10 @@ pub struct Example {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<Function, Vec<u16>>,
     /// Camera: what was seen, by point; a point that is left out had no data. Local bus: what its
-    /// channel said, before `scale` and `offset`.
+    /// channel said, before `scale` and `offset`; `nan` for no data.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    // JSON, in which editors weigh TOML, has null where TOML has nan.
+    #[schemars(with = "BTreeMap<String, Option<f64>>")]
     pub values: BTreeMap<String, f64>,
     /// A point and the value that is written to it. What goes out is then `words` (or `tables`, for a
     /// coil) or `payload`, and the example expects nothing else.
