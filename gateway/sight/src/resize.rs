@@ -80,7 +80,6 @@ impl Linear {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits")]
 fn high(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
