@@ -131,7 +131,7 @@ const NOT_FOR_THE_CORE: [&str; 13] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 20] = [
+const OWNERS: [(&str, &[&str]); 19] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
