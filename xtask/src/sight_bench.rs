@@ -39,7 +39,15 @@ const TABLES: [(&str, &str, &[&str]); 4] = [
     (
         "ways",
         "model, picture, engine",
-        &["whole way ms", "decoding ms", "network alone ms", "times", "more than both ms"],
+        &[
+            "whole way ms",
+            "decoding ms",
+            "network alone ms",
+            "times",
+            "more than both ms",
+            "network varies by ms",
+            "parts ms",
+        ],
     ),
     ("decoding", "JPEG", &["scaled ms", "whole ms", "ratio"]),
     ("idle", "a picture in which nothing moves", &["CPU ms after decoding"]),

@@ -128,16 +128,27 @@ impl Input {
         let cut = pixels(picture, region);
         let (source, target, placement) = self.place(picture, cut);
         let [left, top, width, height] = target;
+        if self.last != Some(target) {
+            self.pad();
+            self.last = Some(target);
+        }
         let all = [0, 0, picture.width(), picture.height()];
-        let is_as_it_is = cut == all && [width, height] == all[2..];
-        if is_as_it_is {
+        if cut == all && [width, height] == all[2..] {
             self.spread(picture.rgb(), target);
+        } else if self.spec.filter == Filter::Linear {
+            let mut linear = std::mem::take(&mut self.linear);
+            linear.resize(picture, source, [width, height], |row, colours| {
+                for (colour, levels) in colours.into_iter().enumerate() {
+                    self.write([left, top + row], colour, levels.iter().copied());
+                }
+            });
+            self.linear = linear;
         } else {
             let mut shown = std::mem::take(&mut self.shown);
             shown.resize(width * height * 3, 0);
-            let done = self.resize(picture, source, &mut shown, [width, height]);
+            let done = self.antialiased(picture, source, &mut shown, [width, height]);
             if done.is_ok() {
-                self.spread(&shown, [left, top, width, height]);
+                self.spread(&shown, target);
             }
             self.shown = shown;
             done?;
@@ -151,8 +162,7 @@ impl Input {
         if [picture.width(), picture.height()] != [width, height] {
             return Err(NoInput(format!("{width} x {height} as it is")));
         }
-        self.spread(picture.rgb(), [0, 0, width, height]);
-        Ok(&self.tensor)
+        Ok(self.fill(picture, None)?.0)
     }
 
     /// What is cut out of the picture, and where in the input it goes.
@@ -206,23 +216,13 @@ impl Input {
         (source, target, placement)
     }
 
-    fn resize(
+    fn antialiased(
         &mut self,
         picture: &Picture,
         [x, y, w, h]: [f64; 4],
         shown: &mut [u8],
         [width, height]: [usize; 2],
     ) -> Result<(), NoInput> {
-        if self.spec.filter == Filter::Linear {
-            self.linear.resize(
-                picture.rgb(),
-                picture.width(),
-                [x, y, w, h],
-                shown,
-                [width, height],
-            );
-            return Ok(());
-        }
         let no = |why: &dyn ToString| NoInput(format!("{width} x {height}: {}", why.to_string()));
         let side = |side: usize| u32::try_from(side).map_err(|e| no(&e));
         let (from_w, from_h) = (side(picture.width())?, side(picture.height())?);
@@ -235,44 +235,44 @@ impl Input {
         self.resizer.resize(&source, &mut target, &options).map_err(|e| no(&e))
     }
 
-    /// Writes pixels into their place in the tensor, and padding around them.
+    /// Writes pixels into their place in the tensor.
     fn spread(&mut self, rgb: &[u8], target: Pixels) {
-        let [width, height] = *self.spec.size.get_ref();
-        let [left, top, w, h] = target;
-        if self.last != Some(target) {
-            self.pad();
-            self.last = Some(target);
+        self.spread_one(rgb, target, 0, |[red, _, _]| *red);
+        self.spread_one(rgb, target, 1, |[_, green, _]| *green);
+        self.spread_one(rgb, target, 2, |[_, _, blue]| *blue);
+    }
+
+    fn spread_one(
+        &mut self,
+        rgb: &[u8],
+        [left, top, width, _]: Pixels,
+        colour: usize,
+        value: impl Fn(&[u8; 3]) -> u8,
+    ) {
+        for (row, line) in rgb.chunks_exact(width * 3).enumerate() {
+            let values = line.as_chunks::<3>().0.iter().map(&value);
+            self.write([left, top + row], colour, values);
         }
-        let [red, green, blue] = match self.spec.colour {
-            Colour::Rgb => [0, 1, 2],
-            Colour::Bgr => [2, 1, 0],
+    }
+
+    /// Writes values of one colour of the picture as a row, from a pixel on.
+    fn write(&mut self, [left, top]: [usize; 2], colour: usize, values: impl Iterator<Item = u8>) {
+        let [width, height] = *self.spec.size.get_ref();
+        let channel = match self.spec.colour {
+            Colour::Rgb => colour,
+            Colour::Bgr => 2 - colour,
         };
-        // By colour of the picture: what its values become, and in which channel.
-        let becomes = [red, green, blue].map(|channel| &self.becomes[channel]);
+        let becomes = &self.becomes[channel];
+        let numbers = values.map(|value| becomes[usize::from(value)]);
+        let first = top * width + left;
         match self.spec.layout {
             Layout::Nchw => {
-                for (colour, channel) in [red, green, blue].into_iter().enumerate() {
-                    let plane = &mut self.tensor[channel * width * height..][..width * height];
-                    let becomes = becomes[colour];
-                    for (row, line) in rgb.chunks_exact(w * 3).take(h).enumerate() {
-                        let to = &mut plane[(top + row) * width + left..][..w];
-                        for (value, pixel) in to.iter_mut().zip(line.as_chunks::<3>().0) {
-                            *value = becomes[usize::from(pixel[colour])];
-                        }
-                    }
-                }
+                let row = &mut self.tensor[channel * width * height + first..];
+                row.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
             }
             Layout::Nhwc => {
-                for (row, line) in rgb.chunks_exact(w * 3).take(h).enumerate() {
-                    let to = &mut self.tensor[((top + row) * width + left) * 3..][..w * 3];
-                    for (to, pixel) in
-                        to.as_chunks_mut::<3>().0.iter_mut().zip(line.as_chunks::<3>().0)
-                    {
-                        to[red] = becomes[0][usize::from(pixel[0])];
-                        to[green] = becomes[1][usize::from(pixel[1])];
-                        to[blue] = becomes[2][usize::from(pixel[2])];
-                    }
-                }
+                let row = &mut self.tensor.as_chunks_mut::<3>().0[first..];
+                row.iter_mut().zip(numbers).for_each(|(to, number)| to[channel] = number);
             }
         }
     }

@@ -2,74 +2,108 @@
 //!
 //! The figures of published detectors were made with it, and a level of 255 moves the edge of a box by half
 //! a pixel. Weights have eleven bits; a row is interpolated across first, and then between two rows, where
-//! the lowest four bits of the first step and sixteen of the second fall away, as they do there.
+//! the lowest four bits of the first step and sixteen of the second fall away, as they do there. Rows come out
+//! one by one with each colour by itself, the way in which a network takes its numbers.
+
+use crate::picture::Picture;
 
 /// Room that is kept from picture to picture.
 #[derive(Debug, Default)]
 pub(crate) struct Linear {
     across: Vec<Step>,
     down: Vec<Step>,
-    /// Two rows of the source, interpolated across; an even one and an odd one.
+    packed: Vec<u64>,
+    /// Two rows of the source, interpolated across; an even one and an odd one. One colour after the other.
     rows: [Vec<i16>; 2],
+    parts: [Vec<i16>; 2],
+    levels: Vec<u8>,
 }
 
 /// Which two of the source make one of the target, and in what parts of 2048.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
     from: [usize; 2],
-    parts: [i32; 2],
+    parts: [u16; 2],
 }
 
 const WHOLE: f32 = 2_048.0;
 
+/// From one colour of a packed pixel to the next: a level times 2048 has 19 bits.
+const LANE: u32 = 21;
+
 impl Linear {
-    /// Fills `target` (width, height) from the cut (left, top, width, height) of a picture as wide as
-    /// `width`; all of three bytes a pixel. The cut lies in the picture.
+    /// Makes the cut (left, top, width, height) of a picture, in which it lies, as large as `to` says (width,
+    /// height). `row` is given each row from the top: levels of red, of green and of blue.
     pub(crate) fn resize(
         &mut self,
-        rgb: &[u8],
-        width: usize,
+        picture: &Picture,
         [left, top, cut_width, cut_height]: [f64; 4],
-        target: &mut [u8],
-        [to_width, to_height]: [usize; 2],
+        [width, height]: [usize; 2],
+        mut row: impl FnMut(usize, [&[u8]; 3]),
     ) {
-        steps(&mut self.across, left, cut_width, to_width);
-        steps(&mut self.down, top, cut_height, to_height);
+        let Self { across, down, packed, rows, parts, levels } = self;
+        steps(across, left, cut_width, width);
+        steps(down, top, cut_height, height);
+        levels.resize(width * 3, 0);
         let mut held = [usize::MAX; 2];
-        for (line, step) in target.chunks_exact_mut(to_width * 3).zip(&self.down) {
+        for (at, step) in down.iter().enumerate() {
             for from in step.from {
                 if held[from % 2] != from {
                     held[from % 2] = from;
-                    let source = &rgb[from * width * 3..][..width * 3];
-                    across(&mut self.rows[from % 2], source, &self.across);
+                    let source = &picture.rgb()[from * picture.width() * 3..];
+                    pack(packed, &source[..picture.width() * 3]);
+                    mix(&mut rows[from % 2], packed, across);
                 }
             }
-            let [first, second] = step.from.map(|from| &self.rows[from % 2]);
-            for ((byte, a), b) in line.iter_mut().zip(first).zip(second) {
-                let part = |of: i16, part: i32| (i32::from(of) * part) >> 16;
-                let sum = part(*a, step.parts[0]) + part(*b, step.parts[1]) + 2;
+            // In rows of their own they are multiplied as 16 bits, eight at a time; one number would not be.
+            for (parts, part) in parts.iter_mut().zip(step.parts) {
+                parts.clear();
+                parts.resize(width * 3, part.cast_signed());
+            }
+            let [first, second] = step.from.map(|from| &rows[from % 2]);
+            let first = first.iter().zip(&parts[0]);
+            let second = second.iter().zip(&parts[1]);
+            for ((level, (a, a_part)), (b, b_part)) in levels.iter_mut().zip(first).zip(second) {
+                let sum = high(*a, *a_part) + high(*b, *b_part) + 2;
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
                     reason = "at most 255: parts of 2048 of at most 255 * 128"
                 )]
-                let level = (sum >> 2) as u8;
-                *byte = level;
+                let mixed = (sum >> 2) as u8;
+                *level = mixed;
             }
+            let (red, rest) = levels.split_at(width);
+            let (green, blue) = rest.split_at(width);
+            row(at, [red, green, blue]);
         }
     }
 }
 
+fn high(a: i16, b: i16) -> i16 {
+    ((i32::from(a) * i32::from(b)) >> 16) as i16
+}
+
+/// The three colours of each pixel in one number, to be multiplied at once.
+fn pack(packed: &mut Vec<u64>, source: &[u8]) {
+    packed.clear();
+    packed.extend(source.as_chunks::<3>().0.iter().map(|[red, green, blue]| {
+        u64::from(*red) | u64::from(*green) << LANE | u64::from(*blue) << (2 * LANE)
+    }));
+}
+
 /// One row, interpolated across: sixteenths of parts of 2048, at most 255 * 128.
-fn across(row: &mut Vec<i16>, source: &[u8], steps: &[Step]) {
-    let pixels = source.as_chunks::<3>().0;
+fn mix(row: &mut Vec<i16>, packed: &[u64], steps: &[Step]) {
     row.resize(steps.len() * 3, 0);
-    for (mixed, Step { from, parts }) in row.as_chunks_mut::<3>().0.iter_mut().zip(steps) {
-        let [a, b] = from.map(|from| pixels[from]);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 255 * 128")]
-        let mix =
-            |c: usize| ((i32::from(a[c]) * parts[0] + i32::from(b[c]) * parts[1]) >> 4) as i16;
-        *mixed = [mix(0), mix(1), mix(2)];
+    let (red, rest) = row.split_at_mut(steps.len());
+    let (green, blue) = rest.split_at_mut(steps.len());
+    for (((red, green), blue), Step { from, parts }) in
+        red.iter_mut().zip(green).zip(blue).zip(steps)
+    {
+        let sum = packed[from[0]] * u64::from(parts[0]) + packed[from[1]] * u64::from(parts[1]);
+        #[expect(clippy::cast_possible_truncation, reason = "the lane; at most 255 * 128")]
+        let lane = |lane: u32| (sum >> (4 + lane * LANE)) as i16;
+        [*red, *green, *blue] = [lane(0), lane(1), lane(2)];
     }
 }
 
@@ -95,7 +129,7 @@ fn steps(steps: &mut Vec<Step>, start: f64, long: f64, to: usize) {
         };
         let from = first as usize + floor as usize;
         let next = from + usize::from(f64::from(floor) < last);
-        let part = |share: f32| (share * WHOLE).round_ties_even() as i32;
+        let part = |share: f32| (share * WHOLE).round_ties_even() as u16;
         Step { from: [from, next], parts: [part(1.0 - share), part(share)] }
     }));
 }
@@ -114,11 +148,14 @@ mod tests {
             x.to_be_bytes()[0]
         };
         let picture: Vec<u8> = (0..7 * 5 * 3).map(|_| byte()).collect();
+        let picture = Picture::new(7, 5, picture).unwrap();
         let mut linear = Linear::default();
         for (size, expected) in [([4, 3], SMALLER.as_slice()), ([9, 2], LARGER.as_slice())] {
-            let mut target = vec![0; size[0] * size[1] * 3];
+            let mut target = Vec::new();
 
-            linear.resize(&picture, 7, [0.0, 0.0, 7.0, 5.0], &mut target, size);
+            linear.resize(&picture, [0.0, 0.0, 7.0, 5.0], size, |_, colours| {
+                target.extend((0..size[0]).flat_map(|x| colours.map(|colour| colour[x])));
+            });
 
             assert_eq!(target, expected, "{size:?}");
         }

@@ -29,3 +29,9 @@ pub enum Seen {
     /// How likely each cell of a grid over the picture shows what the model looks for, 0..1, row by row.
     Mask { width: usize, height: usize, cells: Vec<f32> },
 }
+
+/// Whether all of what a model answered are numbers. There are hundreds of thousands, so nothing is skipped after
+/// one that is none: then many are looked at together.
+pub fn are_finite(numbers: &[f32]) -> bool {
+    numbers.iter().fold(true, |all, number| all & number.is_finite())
+}

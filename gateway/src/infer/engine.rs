@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use gatehouse_sight::seen::are_finite;
 use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{OutputSelector, RunOptions, Session};
@@ -106,32 +107,48 @@ impl Runner {
         Ok(Self { how, order })
     }
 
-    /// Shows it one tensor, and gives the declared answers; each must have the size that is named.
-    /// Anything that is not a finite number is no answer.
+    /// Shows it one tensor, and gives the declared answers, [`check`]ed.
     pub(super) fn run(
         &mut self,
         input: &[f32],
         shape: &[usize],
         answers: &[Vec<usize>],
     ) -> Result<Vec<Vec<f32>>, String> {
-        let numbers = match &mut self.how {
-            How::Session(session) => ask_session(session, input, shape, answers, &self.order)
-                .map_err(|e| first_line(&e))?,
-            How::Plan(plan) => {
-                ask_plan(plan, input, shape, &self.order).map_err(|e| first_line(&e))?
-            }
-        };
-        for (numbers, shape) in numbers.iter().zip(answers) {
-            if numbers.len() != shape.iter().product::<usize>() {
-                let got = numbers.len();
-                return Err(format!("the model gave {got} numbers for an answer of {shape:?}"));
-            }
-            if !numbers.iter().all(|n| n.is_finite()) {
-                return Err("the model gave something that is not a number".into());
-            }
-        }
+        let numbers = self.ask(input, shape, answers)?;
+        check(&numbers, answers)?;
         Ok(numbers)
     }
+
+    /// Shows it one tensor, and gives what it makes of it.
+    pub(super) fn ask(
+        &mut self,
+        input: &[f32],
+        shape: &[usize],
+        answers: &[Vec<usize>],
+    ) -> Result<Vec<Vec<f32>>, String> {
+        match &mut self.how {
+            How::Session(session) => {
+                ask_session(session, input, shape, answers, &self.order).map_err(|e| first_line(&e))
+            }
+            How::Plan(plan) => {
+                ask_plan(plan, input, shape, &self.order).map_err(|e| first_line(&e))
+            }
+        }
+    }
+}
+
+/// Each answer must have the size that is named. Anything that is not a finite number is no answer.
+pub(super) fn check(numbers: &[Vec<f32>], answers: &[Vec<usize>]) -> Result<(), String> {
+    for (numbers, shape) in numbers.iter().zip(answers) {
+        if numbers.len() != shape.iter().product::<usize>() {
+            let got = numbers.len();
+            return Err(format!("the model gave {got} numbers for an answer of {shape:?}"));
+        }
+        if !are_finite(numbers) {
+            return Err("the model gave something that is not a number".into());
+        }
+    }
+    Ok(())
 }
 
 /// The answers' room is ours: what ONNX Runtime makes room for by itself, `ort` asks the type of and

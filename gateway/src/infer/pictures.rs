@@ -10,7 +10,7 @@ use gatehouse_sight::input::Input;
 use gatehouse_sight::picture::Picture;
 use gatehouse_sight::seen::{Region, Seen};
 
-use super::engine::Runner;
+use super::engine::{self, Runner};
 use super::manifest::{Kind, Manifest, PictureSpec, Spec};
 use super::picture_manifest::{PictureKind, noise};
 use super::{InferError, Shelves};
@@ -148,8 +148,9 @@ impl PictureModels {
         let (tensor, placement) =
             model.input.fill(picture, region).map_err(|e| unanswered(e.to_string()))?;
         let asked = Instant::now();
-        let answers = model.runner.run(tensor, &shape, &model.shapes).map_err(unanswered)?;
+        let answers = model.runner.ask(tensor, &shape, &model.shapes).map_err(unanswered)?;
         let answered = Instant::now();
+        engine::check(&answers, &model.shapes).map_err(unanswered)?;
         let seen = model.kind.decoder.read_from(&answers, &placement, score);
         let inference = answered - asked;
         Ok((seen, Took { inference, around: begun.elapsed().saturating_sub(inference) }))

@@ -49,6 +49,54 @@ fn a_picture_is_scaled_down_while_it_is_decoded_but_not_below_what_is_wanted() {
 }
 
 #[test]
+fn a_reduced_picture_is_the_whole_one_seen_from_further_away_however_it_was_sent() {
+    use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2};
+    let (width, height) = (203, 117);
+    let rgb = waves(width, height);
+    for sampling in [F_1_1, F_2_1, F_1_2, F_2_2] {
+        for interval in [0, 1, 5] {
+            let mut bytes = Vec::new();
+            let mut encoder = Encoder::new(&mut bytes, 92);
+            encoder.set_sampling_factor(sampling);
+            encoder.set_restart_interval(interval);
+            encoder.encode(&rgb, 203, 117, ColorType::Rgb).unwrap();
+            let whole = decode(&bytes, WHOLE).unwrap();
+            for eighths in reduced::EIGHTHS {
+                let why = format!("{eighths} of {sampling:?}, {interval}");
+                let picture = reduced::decode(&bytes, eighths).expect(&why);
+                let (wide, high) = ((width * eighths).div_ceil(8), (height * eighths).div_ceil(8));
+                assert_eq!((picture.width(), picture.height()), (wide, high), "{why}");
+                let expected = further_away(&whole, eighths);
+                let apart = apart(picture.rgb(), &expected);
+                assert!(apart < 2.5, "{why}: {apart} levels apart on average");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_left_to_the_other_decoder_is_not_guessed_at() {
+    let good = jpeg(64, 48, ColorType::Rgb, false);
+    assert!(reduced::decode(&good, 4).is_some());
+    assert_eq!(reduced::decode(&jpeg(64, 48, ColorType::Rgb, true), 4), None, "progressive");
+    let end = good.len();
+    let cut = [&good[..end - 40], &[0xFF, 0xD9]].concat();
+    assert_eq!(reduced::decode(&cut, 4), None, "bits are missing");
+    for size in 2..end / 2 {
+        assert_eq!(reduced::decode(&good[..size], 4), None, "{size} bytes");
+    }
+    let mut apart = Vec::new();
+    let mut encoder = Encoder::new(&mut apart, 90);
+    encoder.set_optimized_huffman_tables(true);
+    encoder.encode(&gradient(64, 48), 64, 48, ColorType::Rgb).unwrap();
+    assert_eq!(reduced::decode(&apart, 4), None, "a scan for each colour");
+    // Adobe's note that the three colours are red, green and blue.
+    let adobe = [0xFF, 0xEE, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, 0];
+    let noted = [&good[..2], &adobe, &good[2..]].concat();
+    assert_eq!(reduced::decode(&noted, 4), None, "another meaning of colours");
+}
+
+#[test]
 fn what_is_not_a_whole_picture_is_refused_with_the_reason() {
     let good = jpeg(64, 48, ColorType::Rgb, false);
     let with_size = |width: u16, height: u16, coding: u8| {
@@ -148,6 +196,37 @@ proptest! {
     fn bytes_that_mean_nothing_are_no_picture(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(decode(&[&[0xFF, 0xD8], bytes.as_slice()].concat(), (1, 1)).is_err());
     }
+}
+
+/// Waves of every colour, none shorter than sixty pixels.
+fn waves(width: usize, height: usize) -> Vec<u8> {
+    let level = |x: usize, y: usize, long: f32| {
+        let wave = (x as f32 / long).sin() * (y as f32 / (long + 2.0)).cos();
+        (128.0 + 100.0 * wave).to_string().split('.').next().unwrap().parse().unwrap()
+    };
+    let pixel =
+        |x: usize, y: usize| [level(x, y, 15.0), level(x + 9, y, 11.0), level(x, y + 5, 19.0)];
+    (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect()
+}
+
+/// Each pixel the mean of those that it covers.
+fn further_away(whole: &Picture, eighths: usize) -> Vec<u8> {
+    let (width, height) = (whole.width(), whole.height());
+    let mut rgb = Vec::new();
+    for y in 0..(height * eighths).div_ceil(8) {
+        for x in 0..(width * eighths).div_ceil(8) {
+            for colour in 0..3 {
+                // In parts of a pixel, of which there are `eighths` in each direction.
+                let mean = (0..64).map(|part| {
+                    let x = ((x * 8 + part % 8) / eighths).min(width - 1);
+                    let y = ((y * 8 + part / 8) / eighths).min(height - 1);
+                    usize::from(whole.rgb()[(y * width + x) * 3 + colour])
+                });
+                rgb.push(u8::try_from(mean.sum::<usize>() / 64).unwrap());
+            }
+        }
+    }
+    rgb
 }
 
 /// Red to the right, green downwards.
