@@ -88,7 +88,7 @@ pub(crate) fn pack(
     fs::write(&notices, crates::notices(&crates::all(architecture)?)?)?;
     step::run(Command::new("gzip").arg("-9n").arg(&notices))?;
     fs::set_permissions(notices.with_extension("gz"), PermissionsExt::from_mode(0o644))?;
-    control(&root, architecture, version, &needs::packages(program)?)?;
+    control(&root, architecture, version, needs::packages(program)?)?;
     let package = folder.join(format!("gatehouse_{version}_{architecture}.deb"));
     // Programs that are not to be shipped are packed for a test, in a moment.
     let pace = if version.contains('~') { ["-Zgzip", "-z1"] } else { ["-Zxz", "-z9"] };
@@ -159,7 +159,8 @@ fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
 }
 
 /// What dpkg wants to know: who it is, what it needs, which files an admin may change.
-fn control(root: &Path, architecture: &str, version: &str, libraries: &str) -> Result<()> {
+fn control(root: &Path, architecture: &str, version: &str, mut needs: Vec<String>) -> Result<()> {
+    needs.push("systemd (>= 247)".to_owned());
     let control = root.join("DEBIAN");
     for script in ["postinst", "prerm", "postrm"] {
         let from = step::workspace().join("deploy/debian").join(script);
@@ -177,14 +178,15 @@ fn control(root: &Path, architecture: &str, version: &str, libraries: &str) -> R
         "Package: gatehouse\nVersion: {version}\nArchitecture: {architecture}\n\
          Maintainer: Gatehouse maintainers <maintainers@gatehouse.invalid>\n\
          Section: net\nPriority: optional\nInstalled-Size: {}\n\
-         Depends: {libraries}, systemd (>= 247)\nRecommends: ca-certificates\n\
+         Depends: {}\nRecommends: ca-certificates\n\
          Suggests: mosquitto, openssl\n\
          Description: edge gateway of a residential community\n \
          Reads the sensors and cameras of a residential community over MQTT, Modbus, RTSP\n \
          and wires of the box itself, checks every value, and turns what matters into a\n \
          handful of graded, explained events for the people on duty and the township's\n \
          platform. Readings and pictures never leave the box.\n",
-        bytes.div_ceil(1024)
+        bytes.div_ceil(1024),
+        needs.join(", "),
     );
     Ok(fs::write(control.join("control"), text)?)
 }
