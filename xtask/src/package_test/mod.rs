@@ -174,6 +174,7 @@ fn upgraded(machine: &Machine) -> Result<()> {
     }
     machine.run(&format!("gatehouse-upgrade {}", deb(2)))?;
     kept(machine, "2~test install ok installed")?;
+    machine.run("GATEHOUSE_HOLD=2 gatehouse-upgrade --well")?;
     let older = machine.try_run(&format!("gatehouse-upgrade {}", deb(1)))?;
     ensure!(older.status.code() == Some(2), "an older version went in unasked");
     told("upgraded; what the admin changed and removed stays so");
