@@ -16,7 +16,7 @@
 //!     who says what,
 //! 11. [`shadow`]: a candidate bundle beside the live one,
 //! 12. [`backtest`], [`heat`]: what is kept of the past,
-//! 13. [`service`]: the world built from all of these, and its end,
+//! 13. [`service`]: the world built from all of these, and its end; [`supervisor`]: systemd, which hears of both,
 //! 14. [`simulate`]: a community that does not exist, for `demo` and `simulate`,
 //! 15. [`cli`]: one file per command,
 //! 16. [`workshop`]: device types and devices that integrators make on the console,
@@ -64,6 +64,7 @@ pub mod source;
 mod stage;
 pub mod stills;
 pub mod store;
+pub mod supervisor;
 pub mod tls;
 pub mod uplink;
 mod web;

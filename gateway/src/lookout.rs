@@ -112,6 +112,16 @@ impl Lookout {
         kept.or(live.map(Around::Readings))
     }
 
+    /// Whether the engine answers: it is asked about no device.
+    pub async fn is_answered(&self) -> bool {
+        let (back, answer) = oneshot::channel();
+        let asked = async {
+            self.looks.send(Look { device: String::new(), back }).await.ok()?;
+            answer.await.ok()
+        };
+        matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Some(_)))
+    }
+
     async fn ask(&self, device: &str) -> Option<Window> {
         let (back, answer) = oneshot::channel();
         self.looks.try_send(Look { device: device.to_owned(), back }).ok()?;

@@ -113,6 +113,7 @@ pub struct Running {
     verdicts: Option<mpsc::Receiver<Verdict>>,
     requests: Option<mpsc::Receiver<Reload>>,
     installs: Option<mpsc::Receiver<Install>>,
+    lookout: Lookout,
     tasks: Tasks,
 }
 
@@ -250,7 +251,7 @@ pub async fn start(
         configuration: configuration_seen,
         watched: watched_seen,
         store: store.clone(),
-        lookout,
+        lookout: lookout.clone(),
         desk: Arc::clone(&desk),
         workshop,
         wires,
@@ -290,6 +291,7 @@ pub async fn start(
         verdicts: Some(verdicts),
         requests: Some(requests),
         installs: Some(installs),
+        lookout,
         tasks,
     })
 }
@@ -377,10 +379,17 @@ impl Running {
         }
     }
 
+    /// Tells whether what works hangs; to be asked while it runs.
+    pub fn pulse(&self) -> impl AsyncFn() -> bool + 'static {
+        let (lookout, store) = (self.lookout.clone(), self.store.clone());
+        async move || !store.is_stuck() && lookout.is_answered().await
+    }
+
     /// Returns when a task that should run until `stop` has ended before.
     pub async fn broke_down(&self) {
         loop {
-            if self.tasks.engine.is_finished() || self.tasks.writer.is_finished() {
+            let has_ended = self.tasks.engine.is_finished() || self.tasks.writer.is_finished();
+            if has_ended || self.sources.broke_down() {
                 return;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;

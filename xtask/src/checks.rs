@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{arm, eval, firmware, prepare, step, watched};
+use crate::{arm, cross, eval, firmware, package_test, prepare, step, watched};
 
 /// The version whose rules `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -21,9 +21,17 @@ pub(crate) fn test() -> Result<()> {
     // packages would build some dependencies a second time.
     step::run(&mut step::cargo(&["build", "--workspace", "--all-targets"]))?;
     watched::run(step::cargo(&["test", "--workspace"]).env("GATEHOUSE_TEST_VENV", &venv))?;
+    let program = step::target().join("debug/gatehouse");
+    package_test::run_if_possible(&program)?;
+    if cross::is_here() {
+        cross::test(true)?;
+    } else {
+        eprintln!(
+            "xtask: nothing is tested as arm64: `cargo xtask arm-test` brings what that takes"
+        );
+    }
     let recordings = std::env::var_os("GATEHOUSE_DATA");
     if recordings.is_some() {
-        let program = step::target().join("debug/gatehouse");
         eval::run(&["--judge", "--program", &program.to_string_lossy(), "nab", "skab"])?;
     }
     summary(started.elapsed(), recordings.is_some());

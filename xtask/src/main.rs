@@ -6,9 +6,14 @@
 mod arm;
 mod checks;
 mod console_bench;
+mod crates;
+mod cross;
+mod dist;
 mod eval;
 mod firmware;
 mod memory;
+mod needs;
+mod package_test;
 mod peers;
 mod prepare;
 mod running;
@@ -36,6 +41,12 @@ usage: cargo xtask <chore>
            what it costs to look at cameras' pictures beside the networks alone, and memory a camera:
            cargo xtask sight-bench [--data DIR] [--program PATH] [--debug] [--judge] [--quick] [looks|memory]
   arm      compilers and an emulator for ARM, below ~/.cache/gatehouse/arm (or GATEHOUSE_ARM)
+  arm-test core, store and wires of the gateway, tested as arm64 under an emulator
+  dist     Debian packages, with checksums and a list of what is linked in, below target/dist:
+           cargo xtask dist [amd64|arm64]... [--debug]
+  package-test
+           the package installed, upgraded, taken back and removed on a Debian of its own with systemd (as root):
+           cargo xtask package-test [--program PATH]
   firmware the nodes' images: built, measured, judged
   prepare  only install what the tests need
 ";
@@ -52,6 +63,9 @@ fn main() -> ExitCode {
         ["console-bench", words @ ..] => console_bench::run(words),
         ["sight-bench", words @ ..] => sight_bench::run(words),
         ["arm"] => arm::make(),
+        ["arm-test"] => cross::test(false),
+        ["dist", words @ ..] => dist::run(words),
+        ["package-test", words @ ..] => package_test::run(words),
         ["firmware"] => firmware::run(),
         ["prepare"] => prepare::everything().map(drop),
         _ => {

@@ -180,7 +180,7 @@ fn browser() {
 }
 
 /// Installs Debian packages without starting, or leaving enabled, what they bring.
-fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if step::find("apt-get").is_none() {
         bail!("please install {}; there is no apt-get here to do it with", packages.join(", "));
     }

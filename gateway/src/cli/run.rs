@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -27,6 +28,7 @@ use crate::pace::Pace;
 use crate::service::reload::Opened;
 use crate::service::{self, Running};
 use crate::shadow::Verdict;
+use crate::supervisor::{self, Supervisor};
 use crate::workshop::Workshop;
 
 /// Characters of a reason that goes to the platform.
@@ -57,7 +59,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(INVALID));
         }
     };
-    let stop = CancellationToken::new();
+    let (stop, supervisor) = (CancellationToken::new(), Rc::new(Supervisor::from_environment()));
     if let Some(Layer { title, signer, .. }) = &loaded.bundle {
         tracing::info!(signer, "the bundle {title} is laid over the configuration");
     }
@@ -84,6 +86,12 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
         tell_aside(&running, &aside).await;
     }
     tracing::info!("running");
+    let console = running.console.as_ref().map(|at| format!("console on {}", at.url()));
+    supervisor.ready(&console.unwrap_or_else(|| "running without a console".into()));
+    let (told, pulse, stopped_too) = (Rc::clone(&supervisor), running.pulse(), stop.clone());
+    tokio::task::spawn_local(async move {
+        supervisor::keep_alive(&told, pulse, &stopped_too).await;
+    });
     let mut verdicts = running.take_verdicts().context("only `run` takes them")?;
     let mut requests = running.take_requests().context("only `run` takes them")?;
     let mut installs = running.take_installs().context("only `run` takes them")?;
@@ -115,6 +123,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
         }
     }
     tracing::info!("stopping; a second signal ends at once");
+    supervisor.stopping();
     stop.cancel();
     tokio::select! {
         () = running.finish() => Ok(ExitCode::SUCCESS),

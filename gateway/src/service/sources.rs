@@ -14,7 +14,7 @@ use gatehouse_core::community::{Address, Community, SourceKind};
 use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::log_panic;
@@ -64,6 +64,8 @@ pub(super) struct Ready {
 /// Sources that run.
 pub(super) struct Started {
     tasks: Vec<JoinHandle<()>>,
+    /// Those of lines and buses, which nobody catches when they break down.
+    lines: Vec<AbortHandle>,
     /// Takes what the cameras show.
     looking: Option<Looking>,
     stop: CancellationToken,
@@ -134,8 +136,11 @@ impl Ground {
                         let (bus, chips) = (bus.clone(), chips(community, index));
                         let (inputs, stop) = (inputs.clone(), stop.clone());
                         let clock = self.clock.clone();
-                        lines.push(Box::pin(localbus::run(bus, index, chips, inputs, clock, stop))
-                            as Pin<Box<dyn Future<Output = ()>>>);
+                        // Without a chip it ends at once.
+                        if !chips.is_empty() {
+                            let run = localbus::run(bus, index, chips, inputs, clock, stop);
+                            lines.push(Box::pin(run) as Pin<Box<dyn Future<Output = ()>>>);
+                        }
                     }
                     None
                 }
@@ -201,15 +206,20 @@ impl Ready {
             let looking = sight.start(self.inputs, ground.clock.clone(), kept, tallies);
             looking.inspect_err(|error| tracing::error!(%error, "nobody looks at pictures")).ok()
         });
-        let listeners = self.listeners.into_iter().map(Listener::spawn);
-        let tasks = listeners
-            .chain(self.lines.into_iter().map(tokio::task::spawn_local))
-            .chain(self.cameras.into_iter().map(Camera::spawn));
-        Started { tasks: tasks.collect(), looking, stop: self.stop }
+        let mut tasks: Vec<_> = self.lines.into_iter().map(tokio::task::spawn_local).collect();
+        let lines = tasks.iter().map(JoinHandle::abort_handle).collect();
+        tasks.extend(self.listeners.into_iter().map(Listener::spawn));
+        tasks.extend(self.cameras.into_iter().map(Camera::spawn));
+        Started { tasks, lines, looking, stop: self.stop }
     }
 }
 
 impl Started {
+    /// Whether a line has ended before it was told to.
+    pub(super) fn broke_down(&self) -> bool {
+        !self.stop.is_cancelled() && self.lines.iter().any(AbortHandle::is_finished)
+    }
+
     /// Asks them to stop, and waits until all that they have read is handed in. Gives what whoever looks
     /// next needs; nothing when nobody looked.
     pub(super) async fn end(&mut self) -> Option<Kept> {

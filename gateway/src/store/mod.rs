@@ -321,6 +321,11 @@ impl Store {
         self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the thread that writes has not come back from the disk for a minute.
+    pub fn is_stuck(&self) -> bool {
+        self.0.queue.is_stuck()
+    }
+
     /// Whether something was given up and not told yet.
     pub fn has_gap(&self) -> bool {
         !self.0.book().gaps.is_empty()

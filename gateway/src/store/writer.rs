@@ -42,6 +42,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOG_AGAIN: Duration = Duration::from_mins(1);
 /// How often a full disk is looked at; a look that finds too little room fills it for a moment.
 const LOOK_FOR_ROOM: Duration = Duration::from_mins(15);
+/// No disk that works takes this long for one group.
+const STUCK: Duration = Duration::from_mins(1);
 /// Tries after the engine has gone.
 const LAST_TRIES: u32 = 3;
 
@@ -117,6 +119,8 @@ struct Waiting {
     holders: usize,
     /// The thread has gone; nothing more is written.
     is_over: bool,
+    /// Since when the thread has been writing without coming back.
+    away_since: Option<Instant>,
 }
 
 /// Rows of the alerts' room, and who waits for them to be on disk.
@@ -193,12 +197,14 @@ impl Queue {
     /// Waits for something to write; `None` once everything is written and nobody can send more.
     fn take(&self) -> Option<Group> {
         let mut waiting = self.lock();
+        waiting.away_since = None;
         loop {
             if !waiting.batches.is_empty()
                 || !waiting.given_up.is_empty()
                 || !waiting.mail.is_empty()
             {
                 waiting.has_confirmations = false;
+                waiting.away_since = Some(Instant::now());
                 return Some(waiting.group());
             }
             if waiting.is_closed && waiting.holders == 0 {
@@ -222,11 +228,18 @@ impl Queue {
 
     /// Lets a while pass; returns whether the engine has gone.
     fn pause(&self, pause: Duration) -> bool {
-        let (waiting, _) = self
+        let (mut waiting, _) = self
             .wake
             .wait_timeout_while(self.lock(), pause, |w| !w.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
+        waiting.away_since = Some(Instant::now());
         waiting.is_closed
+    }
+
+    /// Whether the thread has been writing for so long that the disk must hang. One that fails does not:
+    /// it is tried again, and that is told.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.lock().away_since.is_some_and(|since| since.elapsed() > STUCK)
     }
 }
 
