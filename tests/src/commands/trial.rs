@@ -82,7 +82,8 @@ async fn a_bundle_comes_over_a_line_that_breaks_and_over_a_power_cut() {
     assert_eq!(reply["result"]["active"], "site 1.0", "{reply}");
     assert_eq!(market.active().await, "site 1.0");
     let mut asked = Vec::new();
-    while let Ok(said) = tokio::time::timeout(Duration::ZERO, market.said.next_line()).await {
+    let soon = Duration::from_millis(300);
+    while let Ok(said) = tokio::time::timeout(soon, market.said.next_line()).await {
         asked.push(serde_json::from_str::<(Option<String>, Option<String>)>(
             &said.unwrap().unwrap(),
         ));
