@@ -368,7 +368,7 @@ impl Default for ModelsConfig {
 
 /// `[bundles]`: signed models and configuration. What `gatehouse bundle install` has installed stands
 /// over the files of this folder, and lies in `bundles` of the store's folder.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct BundlesConfig {
     /// Files of the public keys (Ed25519, PEM) whose bundles are believed; relative to the folder of
@@ -379,6 +379,15 @@ pub struct BundlesConfig {
     /// over HTTPS; those that the system believes when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// How long a bundle must have run here in good health before it stays; until then the one before it
+    /// comes back by itself.
+    pub trial: Period,
+}
+
+impl Default for BundlesConfig {
+    fn default() -> Self {
+        Self { trusted_keys: Vec::new(), ca_file: None, trial: Period(Duration::from_mins(10)) }
+    }
 }
 
 impl BundlesConfig {

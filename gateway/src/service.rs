@@ -302,6 +302,16 @@ impl Running {
         self.ground.tallies.clone()
     }
 
+    /// The settings, as they are in effect.
+    pub fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+
+    /// Models that scenes name and that did not load.
+    pub fn missing(&self) -> Vec<String> {
+        self.configuration.borrow().missing.clone()
+    }
+
     /// What is configured, as it is in effect.
     pub fn community(&self) -> Arc<Community> {
         self.community.borrow().clone()

@@ -5,6 +5,7 @@ mod bundles;
 mod deeds;
 mod things;
 mod town;
+mod trial;
 
 use std::time::Duration;
 

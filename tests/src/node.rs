@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use gatehouse_contract::common::ResetCause;
 use gatehouse_contract::{Access, MAPS};
 use gatehouse_core::community::device_type::DeviceType;
 use gatehouse_core::decode::{Decoder, Undecodable};
@@ -125,6 +126,33 @@ async fn a_node_is_polled_through_noise_a_hang_and_a_reset_in_mid_frame() {
     assert_eq!(cause["quality"], "good", "the button, says the node");
     assert!(seen.good("uptime").await < 30.0, "it has started anew");
     assert!((seen.good("temperature").await - 21.5).abs() < 1e-9);
+}
+
+/// Half of the room that `cargo xtask firmware` leaves for it.
+const STACK: usize = 2 * 1_024;
+
+#[tokio::test]
+async fn a_node_whose_main_loop_hangs_is_bitten_by_its_watchdog_and_its_stack_stays_small() {
+    let Some(mut node) = Emulated::start("air").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let console = format!("127.0.0.1:{}", free_port());
+    configure(folder.path(), &node.place, &console);
+    let bearer = format!("Authorization: Bearer {}\r\n", token(folder.path(), "read"));
+    let _gateway = Running(run(folder.path()));
+    is_up(&console).await;
+    let seen = Seen { console: &console, bearer };
+    seen.good("temperature").await;
+    seen.good("pm2_5").await;
+    let stack = node.stack().await;
+    eprintln!("board-lm3s/air: at most {stack} bytes of stack");
+    assert!((1..=STACK).contains(&stack), "{stack}");
+
+    node.jam().await;
+
+    let watchdog = f64::from(ResetCause::Watchdog as u16);
+    let cause = seen.until("reset_cause", |cause| cause["value"] == watchdog).await;
+    assert_eq!(cause["quality"], "good");
+    assert!((seen.good("temperature").await - 21.5).abs() < 1e-9, "it measures again");
 }
 
 #[test]

@@ -117,7 +117,8 @@ fn sign_candidate(site: &Site) {
     let gateway = fs::read_to_string(folder.join("gateway.toml")).unwrap();
     let models = workspace().join("models");
     let models = format!("[models]\npath = \"{}\"\n", models.display());
-    let trusting = gateway + &models + "[bundles]\ntrusted-keys = [\"vendor.pub\"]\n";
+    let trusting =
+        gateway + &models + "[bundles]\ntrusted-keys = [\"vendor.pub\"]\ntrial = \"0 s\"\n";
     write(folder, "gateway.toml", &trusting);
     write(folder, "b/bundle.toml", "name = \"summer\"\nversion = \"1\"\n");
     write(folder, "b/scenes/heat.toml", &heat("40 degC"));

@@ -49,6 +49,7 @@ pub(crate) fn ci() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
+    firmware::lint()?;
     deny()?;
     if let Err(error) = arm::make() {
         eprintln!("xtask: nothing is built for ARM: {error:#}");

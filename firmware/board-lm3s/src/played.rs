@@ -21,7 +21,7 @@ impl Sense for Played {
             Quantity::Co2 => one(640.0),
             Quantity::Pm2_5 => {
                 self.asked_for_dust = self.asked_for_dust.wrapping_add(1);
-                if self.asked_for_dust % FAILS_EVERY == 0 {
+                if self.asked_for_dust.is_multiple_of(FAILS_EVERY) {
                     return Err(NoData::Timeout);
                 }
                 one(38.5)

@@ -1,23 +1,21 @@
 //! The bundles of this box: `bundles/` in the store's folder.
 //!
-//! Each is a folder of its own; `state` names the one that stands, the one before and the candidate that
-//! runs beside, and is replaced as a whole. So a power cut leaves the old one or the new one, and going
-//! back is one step.
+//! Each is a folder of its own; [`super::state`] names the one that stands, the one before and the candidate
+//! that runs beside, and is replaced as a whole. So a power cut leaves the old one or the new one, and
+//! going back is one step. What was put in the place of another is on trial at first ([`super::trial`]).
 
 use std::fs::{self, File};
-use std::io::{BufReader, ErrorKind, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
 
 use super::contents::Contents;
 use super::head::{HEAD, Head};
 use super::keys::Trust;
+use super::state::{Candidate, State};
 use super::version;
 use super::{BundleError, unreadable, unwritable};
 
-const STATE: &str = "state";
 /// A bundle on its way in.
 const INCOMING: &str = ".incoming";
 const LOCK: &str = ".lock";
@@ -34,34 +32,6 @@ pub struct Layer {
     pub title: String,
     /// The name of the trusted key.
     pub signer: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    current: Option<String>,
-    previous: Option<String>,
-    /// Runs beside the one that stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    candidate: Option<Candidate>,
-    /// When the one that stands was promoted, in ms; it has the one before to fall back on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    promoted: Option<u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Candidate {
-    id: String,
-    /// When it was installed, in ms.
-    at: u64,
-}
-
-impl State {
-    fn ids(&self) -> impl Iterator<Item = &String> {
-        let candidate = self.candidate.iter().map(|candidate| &candidate.id);
-        self.current.iter().chain(&self.previous).chain(candidate)
-    }
 }
 
 /// What stood before something was installed on trial.
@@ -163,7 +133,7 @@ impl Installed {
             return Err(BundleError::InUse(head.contents.title()));
         }
         if !terms.may_be_older {
-            self.refuse_older(&head.contents, state.current.as_deref(), trust)?;
+            self.refuse_older(&head.contents, &state, trust)?;
         }
         let incoming = self.0.join(INCOMING);
         remove(&incoming)?;
@@ -182,13 +152,12 @@ impl Installed {
         remove(&folder)?;
         fs::rename(&incoming, &folder).map_err(unwritable(&folder))?;
         let before = Before(state.clone());
-        self.write(&if terms.beside {
+        let state = if terms.beside {
             State { candidate: Some(Candidate { id, at: now_ms() }), ..state }
         } else {
-            let previous = state.current.filter(|current| *current != id).or(state.previous);
-            let candidate = state.candidate.filter(|candidate| candidate.id != id);
-            State { current: Some(id), previous, candidate, promoted: None }
-        })?;
+            state.with(id)
+        };
+        state.write(&self.0)?;
         Ok((layer(folder), before))
     }
 
@@ -211,12 +180,11 @@ impl Installed {
         judge: impl FnOnce(&Layer) -> Result<(), BundleError>,
     ) -> Result<Layer, BundleError> {
         let _lock = self.lock()?;
-        let State { current, previous: _, candidate, promoted: _ } = self.state()?;
-        let candidate = candidate.map(|candidate| candidate.id);
-        let layer = self.layer(candidate.as_deref(), trust)?.ok_or(BundleError::NoCandidate)?;
+        let state = self.state()?;
+        let Candidate { id, .. } = state.candidate.clone().ok_or(BundleError::NoCandidate)?;
+        let layer = self.layer(Some(&id), trust)?.ok_or(BundleError::NoCandidate)?;
         judge(&layer)?;
-        let (previous, promoted) = (current, Some(now_ms()));
-        self.stand(&State { current: candidate, previous, candidate: None, promoted })?;
+        self.stand(&State { promoted: Some(now_ms()), ..state.with(id) })?;
         Ok(layer)
     }
 
@@ -259,29 +227,40 @@ impl Installed {
         trust: &Trust,
         judge: impl FnOnce(Option<&Layer>) -> Result<(), BundleError>,
     ) -> Result<Option<Layer>, BundleError> {
-        let State { current, previous, candidate, promoted: _ } = self.state()?;
+        let state = self.state()?;
         let before = self.previous(trust)?;
         judge(before.as_ref())?;
-        let (current, previous) = (previous, current);
-        self.stand(&State { current, previous, candidate, promoted: None })?;
+        let (current, previous) = (state.previous.clone(), state.current.clone());
+        self.stand(&State { current, previous, promoted: None, ..state })?;
         Ok(before)
     }
 
-    /// A bundle of the same name that is older than the one that stands was not meant. When that one
-    /// cannot be read, anything is better.
+    /// A bundle that is older than one of its name that stands, or has proven itself here before, was not
+    /// meant. When the one that stands cannot be read, anything is better.
     fn refuse_older(
         &self,
         new: &Contents,
-        current: Option<&str>,
+        state: &State,
         trust: &Trust,
     ) -> Result<(), BundleError> {
-        let head = current.and_then(|id| File::open(self.0.join(id).join(HEAD)).ok());
-        let head = head.and_then(|file| Head::read(&mut BufReader::new(file), trust).ok());
-        let Some(Head { contents: old, .. }) = head else { return Ok(()) };
-        if old.name == new.name && version::compare(&new.version, &old.version).is_lt() {
-            return Err(BundleError::Older { new: new.title(), old: old.title() });
+        let stands = state.current.as_deref().and_then(|id| self.contents(id, trust));
+        let stands = stands.filter(|old| old.name == new.name).map(|old| old.version);
+        let proven = state.proven.get(&new.name).cloned();
+        for (old, how) in [(stands, "is installed"), (proven, "has been in use here")] {
+            if let Some(old) = old
+                && version::compare(&new.version, &old).is_lt()
+            {
+                let old = format!("{} {old}", new.name);
+                return Err(BundleError::Older { new: new.title(), old, how });
+            }
         }
         Ok(())
+    }
+
+    /// What is in a bundle, by its signed list; its files are not looked at.
+    pub(super) fn contents(&self, id: &str, trust: &Trust) -> Option<Contents> {
+        let file = File::open(self.0.join(id).join(HEAD)).ok()?;
+        Head::read(&mut BufReader::new(file), trust).ok().map(|head| head.contents)
     }
 
     fn layer(&self, id: Option<&str>, trust: &Trust) -> Result<Option<Layer>, BundleError> {
@@ -291,42 +270,13 @@ impl Installed {
         Ok(Some(Layer { folder, title: contents.title(), signer }))
     }
 
-    fn state(&self) -> Result<State, BundleError> {
-        let path = self.0.join(STATE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            // Where the store's folder is a file, opening the store will say so.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(State::default());
-            }
-            Err(error) => return Err(unreadable(&path)(error)),
-        };
-        let state: Option<State> = serde_json::from_slice(&text).ok();
-        // An id is one name: it leads nowhere else.
-        let is_id = |id: &String| !id.contains('/') && !id.starts_with('.');
-        state
-            .filter(|s| s.ids().all(is_id))
-            .ok_or_else(|| BundleError::Changed(path.display().to_string()))
+    pub(super) fn state(&self) -> Result<State, BundleError> {
+        State::read(&self.0)
     }
 
-    fn stand(&self, state: &State) -> Result<(), BundleError> {
-        self.write(state)?;
+    pub(super) fn stand(&self, state: &State) -> Result<(), BundleError> {
+        state.write(&self.0)?;
         self.sweep(state)
-    }
-
-    fn write(&self, state: &State) -> Result<(), BundleError> {
-        let (path, partial) = (self.0.join(STATE), self.0.join(".state"));
-        let written = File::create(&partial).and_then(|mut file| {
-            file.write_all(&serde_json::to_vec(state)?)?;
-            file.sync_all()?;
-            // The new bundle's folder before the word that names it.
-            File::open(&self.0)?.sync_all()?;
-            fs::rename(&partial, &path)?;
-            File::open(&self.0)?.sync_all()
-        });
-        written.map_err(unwritable(&path))
     }
 
     /// Removes the folders that the state does not name.
@@ -342,7 +292,7 @@ impl Installed {
     }
 
     /// One change at a time. Given back when the file is closed.
-    fn lock(&self) -> Result<File, BundleError> {
+    pub(super) fn lock(&self) -> Result<File, BundleError> {
         fs::create_dir_all(&self.0).map_err(unwritable(&self.0))?;
         let path = self.0.join(LOCK);
         let file = File::create(&path).map_err(unwritable(&path))?;

@@ -2,7 +2,7 @@
 //!
 //! A bundle is made from a folder ([`pack`]), travels as one file ([`head`] says of which form), and is
 //! installed below the store's folder ([`installed`]), where it stands over the configuration's own
-//! files until the next one is installed or somebody goes back. Who may sign is said by `[bundles]
+//! files until the next one is installed, somebody goes back, or it does not stand its [`trial`]. Who may sign is said by `[bundles]
 //! trusted-keys` ([`keys`]); what may be in it, by [`contents`].
 //!
 //! Nothing of a bundle is written before its signature has held, nothing leads out of its folder, and
@@ -14,8 +14,10 @@ pub mod head;
 pub mod installed;
 pub mod keys;
 pub mod pack;
+mod state;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod version;
 
 use std::io;
@@ -56,10 +58,10 @@ pub enum BundleError {
     InUse(String),
     /// Most often the wrong file.
     #[error(
-        "{new} is older than {old}, which is installed; `--older` installs it all the same, and \
+        "{new} is older than {old}, which {how}; `--older` installs it all the same, and \
          `gatehouse bundle rollback` goes back to what was there before"
     )]
-    Older { new: String, old: String },
+    Older { new: String, old: String, how: &'static str },
     #[error("there is no candidate; `gatehouse bundle install --shadow FILE` brings one")]
     NoCandidate,
     #[error("{0}")]

@@ -256,3 +256,4 @@ proptest! {
 }
 
 mod candidates;
+mod trial;

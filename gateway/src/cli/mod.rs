@@ -18,6 +18,7 @@ pub mod run;
 pub mod scenes;
 pub mod schema;
 pub mod simulate;
+mod trial;
 pub mod user;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! `gatehouse run`: the gateway, until SIGTERM or Ctrl-C. A second signal ends it at once. SIGHUP loads
 //! the configuration anew; one with faults changes nothing. A promoted bundle that breaks its budget of
-//! false alarms is taken back here.
+//! false alarms is taken back here, and one that does not stand its trial ([`super::trial`]).
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::aside::{Aside, load_without};
 use super::check::{Faults, Loaded, Over};
-use super::{INVALID, bundle, check};
+use super::{INVALID, bundle, check, trial};
 use crate::audit::{Note, Outcome};
-use crate::bundle::installed::Layer;
+use crate::bundle::installed::{Installed, Layer};
 use crate::clock::{self, Clock};
 use crate::console::place::Reload;
 use crate::downlink::fetching::Install;
@@ -41,6 +41,7 @@ enum Call {
     Verdict(Verdict),
     /// By the platform, which waits for what comes of it.
     Install(Install),
+    Trial(trial::Verdict),
 }
 
 /// Run the gateway
@@ -52,6 +53,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
+    trial::at_start(&args.config);
     let (loaded, aside) = match load(&args.config) {
         Ok(found) => found,
         Err(faults) => {
@@ -85,6 +87,8 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     if let Some(aside) = aside {
         tell_aside(&running, &aside).await;
     }
+    trial::tell(&running).await;
+    let mut on_trial = trial::Watch::after(trial::Watch::default(), &running);
     tracing::info!("running");
     let console = running.console.as_ref().map(|at| format!("console on {}", at.url()));
     supervisor.ready(&console.unwrap_or_else(|| "running without a console".into()));
@@ -96,6 +100,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     let mut requests = running.take_requests().context("only `run` takes them")?;
     let mut installs = running.take_installs().context("only `run` takes them")?;
     loop {
+        running.show_trial(on_trial.is_on());
         let call = tokio::select! {
             signal = &mut stopped => break signal?,
             () = running.broke_down() => bail!("a part of the gateway broke down; see the log"),
@@ -104,6 +109,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             Some(request) = requests.recv() => Call::Reload(Some(request)),
             Some(verdict) = verdicts.recv() => Call::Verdict(verdict),
             Some(bundle) = installs.recv() => Call::Install(bundle),
+            verdict = on_trial.verdict(&running) => Call::Trial(verdict),
         };
         match call {
             Call::Reload(request) => {
@@ -120,13 +126,22 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
                 }));
             }
             Call::Verdict(verdict) => carry_out(&mut running, &args.config, verdict).await,
+            Call::Trial(verdict) => {
+                trial::settle(&mut running, &args.config, verdict).await;
+                on_trial = trial::Watch::default();
+            }
         }
+        on_trial = trial::Watch::after(on_trial, &running);
     }
     tracing::info!("stopping; a second signal ends at once");
     supervisor.stopping();
     stop.cancel();
+    let installed = Installed::below(&running.config().store.path);
     tokio::select! {
-        () = running.finish() => Ok(ExitCode::SUCCESS),
+        () = running.finish() => {
+            trial::mark(&installed, false);
+            Ok(ExitCode::SUCCESS)
+        }
         signal = stop_signal() => {
             signal?;
             bail!("ended before everything was written; what was promised is on disk")
@@ -165,6 +180,7 @@ fn load_any(folder: &Path) -> Result<(Loaded, Option<Aside>), Faults> {
         tracing::error!("{line}");
     }
     tracing::error!("the installed bundle is refused; what was installed before it goes on");
+    trial::cannot_load(folder, &faults);
     Ok(before)
 }
 
@@ -187,7 +203,10 @@ async fn tell_aside(running: &Running, aside: &Aside) {
 }
 
 /// Changes over to the configuration as it lies there, or says what is wrong with it.
-async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
+pub(super) async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
+    let installed = Installed::below(&running.config().store.path);
+    let was_running = installed.trial().is_some_and(|trial| trial.is_running);
+    trial::mark(&installed, true);
     let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         let loaded = check::load_all(&folder, Over::Installed).map_err(|f| f.plain())?;
@@ -215,6 +234,10 @@ async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
         }
         Some(why) => {
             running.refused();
+            if !was_running {
+                // It was not tried.
+                trial::mark(&installed, false);
+            }
             for line in why.lines() {
                 tracing::error!("{line}");
             }

@@ -103,6 +103,7 @@ use crate::accounts::password::Hashing;
 use crate::alert::Alerts;
 use crate::alert::link::Signer;
 use crate::audit::{Audit, Note, Outcome};
+use crate::bundle::trial::Failed;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::journal::ask::Journal;
@@ -181,6 +182,10 @@ pub struct Configuration {
     pub engine: Option<&'static str>,
     /// The bundle that is laid over the configuration's own files.
     pub bundle: Option<String>,
+    /// It has yet to prove itself.
+    pub is_on_trial: bool,
+    /// The last one that did not, and was taken back.
+    pub failed: Option<Failed>,
     /// What was set on the console, could not be used at this start and lies aside.
     pub set_aside: Option<Text>,
     /// Who says what in it.

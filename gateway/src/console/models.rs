@@ -35,6 +35,7 @@ pub(super) async fn page(
             h1 { (Words::of(language).models) }
             div #models data-live {
                 (running(&snapshot, words))
+                (failed(&snapshot, language))
                 (camera::models(&snapshot.community, &pictures, language))
                 @if let Some(account) = &snapshot.watched.kept.probation {
                     (probation(&snapshot, account, language))
@@ -63,13 +64,30 @@ fn running(snapshot: &Snapshot, words: &ModelWords) -> Markup {
             h2 #running { (words.running) }
             dl .facts {
                 dt { (words.bundle) }
-                dd { (configuration.bundle.as_deref().unwrap_or(words.no_bundle)) }
+                dd {
+                    (configuration.bundle.as_deref().unwrap_or(words.no_bundle))
+                    @if configuration.is_on_trial { " · " (words.on_trial) }
+                }
                 dt { (words.engine) }
                 dd { (configuration.engine.unwrap_or(words.nobody_asked)) }
                 @for model in &snapshot.community.models {
                     dt { (model.name) }
                     dd { (model.version) }
                 }
+            }
+        }
+    }
+}
+
+/// The last bundle that has not stood its trial.
+fn failed(snapshot: &Snapshot, language: Language) -> Markup {
+    let words = ModelWords::of(language);
+    html! {
+        @if let Some(failed) = &snapshot.configuration.failed {
+            section .panel.odd aria-labelledby="failed" {
+                h2 #failed { (words.installed) ": " (failed.title) }
+                p .bad { (words.taken_back) " · " (ago(snapshot, failed.at, language)) }
+                p { (translated(&failed.why, language)) }
             }
         }
     }

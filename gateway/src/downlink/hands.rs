@@ -48,7 +48,7 @@ struct DrillArgs {
 }
 
 impl Hands {
-    /// Does it; gives what there is to tell. [`Task::Install`] takes minutes.
+    /// Does it; gives what there is to tell. Not [`Task::Install`], which takes minutes.
     pub(super) async fn carry_out(&self, task: Task, who: &str) -> Result<Value, Refusal> {
         match task {
             Task::Confirm(ranges) => self.confirm(ranges).await,
@@ -57,7 +57,7 @@ impl Hands {
             Task::Drill(args) => self.drill(args, who).await,
             Task::Write(args) => self.write(args).await,
             Task::Snapshot(args) => self.snapshot(args).await,
-            Task::Install(args) => self.fetching.install(args).await,
+            Task::Install(_) => Err(unsupported("it is done beside the other commands")),
         }
     }
 

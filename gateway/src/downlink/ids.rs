@@ -30,11 +30,16 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Reads what is known. What was begun and not answered when the gateway ended is answered so.
+    /// Reads what is known. What was begun and not answered when the gateway ended is answered so, but for
+    /// the one that goes on.
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub(super) fn open(folder: &Path, now: Option<Timestamp>) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        now: Option<Timestamp>,
+        goes_on: Option<&str>,
+    ) -> io::Result<Self> {
         let path = folder.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -53,7 +58,7 @@ impl Ids {
             let file = path.display();
             tracing::error!(%file, unread, "lines cannot be read: a command may be carried out again");
         }
-        for reply in memory.interrupted() {
+        for reply in memory.interrupted().into_iter().filter(|r| r.id.as_deref() != goes_on) {
             memory.apply(Line::Answered(reply));
         }
         if let Some(now) = now {
@@ -61,6 +66,11 @@ impl Ids {
         }
         let (file, lines) = write_all(&path, &memory)?;
         Ok(Self { memory, path, file, lines })
+    }
+
+    /// Whether it was begun and is not answered yet.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.memory.interrupted().iter().any(|reply| reply.id.as_deref() == Some(id))
     }
 
     pub(super) fn turn(&self, id: &str, until: Timestamp, payload: &str) -> Turn {
@@ -133,7 +143,7 @@ mod tests {
     #[test]
     fn what_was_begun_answered_and_told_is_known_after_a_power_cut() {
         let folder = tempfile::tempdir().unwrap();
-        let mut ids = Ids::open(folder.path(), None).unwrap();
+        let mut ids = Ids::open(folder.path(), None, None).unwrap();
         for id in ["begun", "answered", "told"] {
             begin(&mut ids, id);
         }
@@ -142,7 +152,7 @@ mod tests {
         ids.write(Line::Told { id: "told".into() }, None).unwrap();
         drop(ids);
 
-        let ids = Ids::open(folder.path(), None).unwrap();
+        let ids = Ids::open(folder.path(), None, None).unwrap();
 
         let interrupted = Reply::refused(Some("begun".into()), Refusal::Interrupted);
         assert_eq!(ids.untold(), [Reply::done("answered".into(), None), interrupted]);
@@ -154,7 +164,7 @@ mod tests {
     #[test]
     fn a_torn_line_costs_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let mut ids = Ids::open(folder.path(), None).unwrap();
+        let mut ids = Ids::open(folder.path(), None, None).unwrap();
         begin(&mut ids, "a");
         answer(&mut ids, "a");
         drop(ids);
@@ -163,11 +173,11 @@ mod tests {
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
 
-            let mut ids = Ids::open(folder.path(), None).unwrap();
+            let mut ids = Ids::open(folder.path(), None, None).unwrap();
 
             begin(&mut ids, "b");
             drop(ids);
-            let ids = Ids::open(folder.path(), None).unwrap();
+            let ids = Ids::open(folder.path(), None, None).unwrap();
             assert!(matches!(ids.turn("b", UNTIL, "b"), Turn::Again { .. }), "{cut}");
         }
     }
@@ -175,7 +185,7 @@ mod tests {
     #[test]
     fn the_file_does_not_grow_for_ever() {
         let folder = tempfile::tempdir().unwrap();
-        let mut ids = Ids::open(folder.path(), None).unwrap();
+        let mut ids = Ids::open(folder.path(), None, None).unwrap();
         begin(&mut ids, "a");
         for _ in 0..3 * SPARE {
             ids.write(Line::Told { id: "a".into() }, None).unwrap();

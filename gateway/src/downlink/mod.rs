@@ -13,7 +13,8 @@
 //! begun, and answered when it is done; [`fetching`] gets the bundle.
 //!
 //! If the power fails: before 3, the broker hands the command out again; between 3 and 5, the answer is
-//! that nobody knows; after it, the answer goes out from the disk. Only who is believed is remembered,
+//! that nobody knows, but a bundle that was being fetched is fetched on; after it, the answer goes out
+//! from the disk. Only who is believed is remembered,
 //! so that nobody uses up somebody else's id. Every command and its outcome is in the audit log.
 
 pub mod fetching;
@@ -29,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::command::memory::{Line, Turn};
-use gatehouse_core::command::task::Task;
+use gatehouse_core::command::task::{InstallArgs, Task};
 use gatehouse_core::command::{Circumstances, Command, Received, Refusal, Reply};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
 use rumqttc::Publish;
@@ -45,6 +46,7 @@ use crate::clock::Clock;
 use crate::config::{Identity, UplinkConfig};
 use crate::retry::Retry;
 use crate::tls::Credentials;
+use fetching::Order;
 use hands::Hands;
 use ids::Ids;
 use keys::Keys;
@@ -92,7 +94,12 @@ pub fn start(
         next: Instant::now(),
         stop,
     };
-    downlink.ids = Some(Ids::open(folder, downlink.known_time())?);
+    let order = downlink.hands.fetching.order();
+    let ids = Ids::open(folder, downlink.known_time(), order.as_ref().map(|o| &*o.command.id))?;
+    if let Some(order) = order.filter(|order| ids.is_open(&order.command.id)) {
+        downlink.go_on(order);
+    }
+    downlink.ids = Some(ids);
     let retry = Retry::new(config.retry_min.0, config.retry_max.0);
     Ok(tokio::spawn(downlink.run(retry).instrument(tracing::info_span!("downlink"))))
 }
@@ -270,8 +277,8 @@ impl Downlink {
             return Outcome::turned_away(Reply::refused(Some(id), refusal));
         }
         let result = match task {
-            Task::Install(_) if self.under_way.is_none() => {
-                self.begin(command, who, task);
+            Task::Install(args) if self.under_way.is_none() => {
+                self.begin(Order { command: command.clone(), who }, args);
                 return Outcome::later();
             }
             Task::Install(_) => {
@@ -284,15 +291,24 @@ impl Downlink {
     }
 
     /// Begins what takes minutes.
-    fn begin(&mut self, command: &Command, who: String, task: Task) {
-        self.under_way = Some(command.id.clone());
-        let (command, hands) = (command.clone(), self.hands.clone());
-        let finished = self.finished.clone();
+    fn begin(&mut self, order: Order, args: InstallArgs) {
+        self.under_way = Some(order.command.id.clone());
+        let (fetching, finished) = (self.hands.fetching.clone(), self.finished.clone());
         tokio::spawn(async move {
-            let result = hands.carry_out(task, &who).await;
-            // Nobody is there any more: after the next start it is `interrupted`.
+            let Order { command, who } = order.clone();
+            let result = fetching.install(args, order).await;
+            // Nobody is there any more: what was being fetched goes on at the next start, and what was
+            // being installed is `interrupted` then.
             drop(finished.send(Finished { command, who, result }).await);
         });
+    }
+
+    /// Goes on with what was being fetched when the gateway ended.
+    fn go_on(&mut self, order: Order) {
+        if let Ok(Task::Install(args)) = Task::read(order.command.command, &order.command.args) {
+            tracing::info!(id = order.command.id, "a bundle was being fetched; that goes on");
+            self.begin(order, args);
+        }
     }
 
     /// Notes what came of a command and writes its answer down.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hands::Report;
+use crate::bundle::trial::Failed;
 use crate::clock::Clock;
 use crate::console::Configuration;
 use crate::store::Store;
@@ -71,6 +72,10 @@ impl Sight {
             "models": models.collect::<Vec<_>>(),
             "engine": configuration.engine,
             "bundle": configuration.bundle,
+            "bundle_on_trial": configuration.is_on_trial,
+            "bundle_failed": configuration.failed.map(|Failed { title, why, at, is_told: _ }| {
+                json!({ "bundle": title, "why": why, "time": at.rfc3339() })
+            }),
         })
     }
 }

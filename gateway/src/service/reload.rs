@@ -14,6 +14,7 @@ use gatehouse_core::community::scene::Detector;
 use gatehouse_core::pipeline::Input;
 
 use super::{Running, Setup};
+use crate::bundle::installed::Installed;
 use crate::config::GatewayConfig;
 use crate::engine::Change;
 use crate::infer::{InferError, Inference, Models};
@@ -157,6 +158,16 @@ impl Running {
     /// Shows on every page what of the configuration lies aside.
     pub fn set_aside(&self, why: Text) {
         self.configuration.send_modify(|c| c.set_aside = Some(why));
+    }
+
+    /// Shows whether what is laid over the configuration is on trial, and what was taken back last.
+    pub fn show_trial(&self, is_on_trial: bool) {
+        let failed = Installed::below(&self.config.store.path).failed();
+        self.configuration.send_if_modified(|c| {
+            let is_other = c.is_on_trial != is_on_trial || c.failed != failed;
+            (c.is_on_trial, c.failed) = (is_on_trial, failed);
+            is_other
+        });
     }
 
     /// Notes that a configuration was bad and the old one goes on.

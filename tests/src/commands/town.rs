@@ -174,6 +174,11 @@ impl Town {
     }
 
     pub(super) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// As systemd would.
+    pub(super) async fn end(&mut self) {
         let mut gateway = self.gateway.take().unwrap();
         let told = Command::new("kill").arg(gateway.id().to_string()).status();
         assert!(told.unwrap().success());

@@ -106,9 +106,62 @@ impl Emulated {
         self.tell("cont").await;
     }
 
-    /// QEMU's machine protocol: one JSON object a line; events come in between.
+    /// The main loop goes round and round in one place; interrupts are served as ever.
+    pub(crate) async fn jam(&mut self) {
+        // `nop; b` back to it: where the board hangs when it must.
+        const ROUND: [u8; 4] = [0x00, 0xBF, 0xFD, 0xE7];
+        let flash = self.memory(0, 64 * 1_024).await;
+        let place = flash.windows(4).position(|code| code == ROUND).expect("the image has one");
+        let port = free_port();
+        self.order(&format!("gdbserver tcp:127.0.0.1:{port}")).await;
+        let mut debugger = Debugger(BufReader::new(reach(port).await));
+        loop {
+            let mut registers = debugger.say("g", |answer| answer.len() > 128).await;
+            // Of the program status the part that names an interrupt: 0 is the main loop.
+            let status = &registers[registers.len() - 8..];
+            if u32::from_str_radix(status, 16).unwrap().swap_bytes() & 0x1FF == 0 {
+                // The sixteenth is the program counter.
+                let place = u32::try_from(place).unwrap().swap_bytes();
+                registers.replace_range(120..128, &format!("{place:08x}"));
+                debugger.say(&format!("G{registers}"), |answer| answer == "OK").await;
+                debugger.say("D", |answer| answer == "OK").await;
+                return;
+            }
+            debugger.say("s", |answer| answer.starts_with('T')).await;
+        }
+    }
+
+    /// The most that the stack has held since the start, in bytes: above what is still as it was painted.
+    pub(crate) async fn stack(&mut self) -> usize {
+        const RAM: usize = 16 * 1_024;
+        let memory = self.memory(0x2000_0000, RAM).await;
+        let is_painted = |word: &[u8]| word == [0xCC; 4];
+        let last = memory.chunks(4).rposition(is_painted).expect("somebody has painted it");
+        RAM - 4 * (last + 1)
+    }
+
+    async fn memory(&mut self, from: usize, size: usize) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display();
+        self.order(&format!("pmemsave {from} {size} \\\"{path}\\\"")).await;
+        let memory = std::fs::read(file.path()).unwrap();
+        assert_eq!(memory.len(), size);
+        memory
+    }
+
+    /// A line for QEMU's monitor.
+    async fn order(&mut self, line: &str) {
+        let arguments = format!(", \"arguments\": {{\"command-line\": \"{line}\"}}");
+        self.execute("human-monitor-command", &arguments).await;
+    }
+
     async fn tell(&mut self, what: &str) {
-        let text = format!("{{\"execute\": \"{what}\"}}\n");
+        self.execute(what, "").await;
+    }
+
+    /// QEMU's machine protocol: one JSON object a line; events come in between.
+    async fn execute(&mut self, what: &str, arguments: &str) {
+        let text = format!("{{\"execute\": \"{what}\"{arguments}}}\n");
         self.machine.get_mut().write_all(text.as_bytes()).await.unwrap();
         while !self.line().await.contains("\"return\"") {}
     }
@@ -117,6 +170,28 @@ impl Emulated {
         let mut line = String::new();
         timeout(PATIENCE, self.machine.read_line(&mut line)).await.unwrap().unwrap();
         line
+    }
+}
+
+/// The remote protocol of GDB: `$text#sum`, each acknowledged with `+`.
+struct Debugger(BufReader<TcpStream>);
+
+impl Debugger {
+    /// Returns the first answer that is one; others tell that the machine has stopped.
+    async fn say(&mut self, text: &str, is_answer: impl Fn(&str) -> bool) -> String {
+        let sum = text.bytes().fold(0_u8, u8::wrapping_add);
+        let packet = format!("+${text}#{sum:02x}");
+        self.0.get_mut().write_all(packet.as_bytes()).await.unwrap();
+        loop {
+            let mut answer = Vec::new();
+            timeout(PATIENCE, self.0.read_until(b'#', &mut answer)).await.unwrap().unwrap();
+            self.0.read_exact(&mut [0; 2]).await.unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            let (_, answer) = answer.trim_end_matches('#').rsplit_once('$').unwrap();
+            if is_answer(answer) {
+                return answer.to_owned();
+            }
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Health {
             Self::ModelsMissing => Text::new("模型未能加载", "Models did not load"),
             Self::ChannelDown => Text::new("告警通道不通", "Alert channel down"),
             Self::CandidateStopped => Text::new("候选模型已停用", "Candidate models were stopped"),
-            Self::BundleWithdrawn => Text::new("模型包已自动回退", "Models were rolled back"),
+            Self::BundleWithdrawn => Text::new("配置包已自动回退", "A bundle was rolled back"),
             Self::SettingsSetAside => {
                 Text::new("控制台设置已被隔离", "Settings of the console were set aside")
             }
@@ -130,8 +130,8 @@ impl Health {
                 "Nothing to do: the live models go on. Give what `gatehouse models compare` prints to whoever made the candidate.",
             ),
             Self::BundleWithdrawn => Text::new(
-                "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将 `gatehouse models compare` 的结果交给提供方。",
-                "What was installed before is back. Doubt the alerts of the time in between, and give what `gatehouse models compare` prints to whoever made the bundle.",
+                "之前的配置已恢复，无需处理；请核对该包启用期间的报警，并将原因以及 `gatehouse models compare` 的结果交给提供方。",
+                "What was installed before is back. Doubt the alerts of the time in between, and give the reason, with what `gatehouse models compare` prints, to whoever made the bundle.",
             ),
             Self::SettingsSetAside => Text::new(
                 "网关按配置文件运行。请核对场景状态和在控制台上接入的设备，重新设置；也可改正被隔离的文件，放回原处后重启。",

@@ -316,6 +316,16 @@ pub fn load_gateway(folder: &Path) -> Result<Gateway, Faults> {
     Err(reader.into_faults(document.faults().to_vec()))
 }
 
+/// The settings of `gateway.toml`, for who must know them before anything is loaded; a fault in them is
+/// told by who loads it.
+pub fn settings(folder: &Path) -> Option<GatewayConfig> {
+    let file = Reader::default().file(&folder.join("gateway.toml"))?;
+    let (_, config) = Document::read::<GatewayConfig>(&file.name, &file.text);
+    let mut config = config?;
+    gateway::resolve(&mut config, folder);
+    Some(config)
+}
+
 /// Whether a bundle lies over the configuration, sound or not.
 pub fn has_bundle(folder: &Path) -> bool {
     load_gateway(folder)

@@ -29,7 +29,7 @@ fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_
     assert_eq!(after.transcript, "", "and over another configuration");
     after.talk(2 * 3_600, 20.0);
     assert!(after.transcript.contains("cleared 4 Candidate models were stopped"));
-    assert!(after.transcript.contains("cleared 3 Models were rolled back"));
+    assert!(after.transcript.contains("cleared 3 A bundle was rolled back"));
 }
 
 #[test]
