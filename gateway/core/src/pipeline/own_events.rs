@@ -156,6 +156,9 @@ impl Pipeline {
         now: Timestamp,
     ) {
         let health = if was_live { Health::BundleWithdrawn } else { Health::CandidateStopped };
+        // Another one is told anew, though the one before may still be open.
+        self.drop_health(health, &self.community.gateway.clone());
+        self.finish(None, now);
         self.raise_happened(health, why, now);
     }
 

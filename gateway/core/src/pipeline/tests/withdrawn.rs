@@ -33,6 +33,18 @@ fn a_candidate_that_was_stopped_and_a_bundle_that_was_taken_back_are_told_for_a_
 }
 
 #[test]
+fn a_second_bundle_that_is_taken_back_within_a_day_is_told_with_its_own_reason() {
+    let mut night = Night::new(Night::with_scenes(&[]));
+    night.talk(60, 20.0).handle(withdrawn(true)).talk(600, 20.0);
+    let why = Text::new("空气 3 崩溃", "air 3 crashed");
+    night.handle(Input::Withdrawn(Withdrawn { was_live: true, why }));
+    let told = night.messages();
+    let last = told.last().unwrap();
+    assert_eq!(last.data.cause.why.en, "air 3 crashed", "{}", night.transcript);
+    assert!(last.kind.ends_with("opened"), "{}", last.kind);
+}
+
+#[test]
 fn settings_that_were_set_aside_are_told_for_a_day() {
     let mut night = Night::new(Night::with_scenes(&[]));
     let why = Text::new("第 3 行", "line 3");
