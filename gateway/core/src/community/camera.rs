@@ -201,6 +201,15 @@ pub struct Drawing {
 pub struct Sight {
     pub camera: CameraIndex,
     pub drawing: Drawing,
+    /// What the configuration draws, where somebody drew something else on the console.
+    pub overruled: Option<Drawing>,
+}
+
+impl Sight {
+    /// What the configuration draws.
+    pub fn written(&self) -> &Drawing {
+        self.overruled.as_ref().unwrap_or(&self.drawing)
+    }
 }
 
 /// What one point of a device asks, with its zone or tripwire found.

@@ -200,7 +200,10 @@ pub(super) fn at_camera(
     for (below, message, help) in written.faults() {
         document.fault(&format!("{path}.{below}"), message, help);
     }
-    let drawing = drawings.get(&entry.id).cloned().unwrap_or(written);
+    let (drawing, overruled) = match drawings.get(&entry.id) {
+        Some(drawn) => (drawn.clone(), Some(written)),
+        None => (written, None),
+    };
     let is_sure = ["zone", "tripwire"].map(|list| !document.is_doubtful(&format!("{path}.{list}")));
     if is_sure == [true, true] {
         check_names(document, path, device_type, &drawing);
@@ -213,7 +216,7 @@ pub(super) fn at_camera(
     let cameras = of_kind(sources?, SourceKind::Camera);
     let source = find(document, &format!("{path}.camera"), "camera", id, &cameras)?;
     let camera = cameras.iter().position(|(index, _)| *index == source).map(CameraIndex)?;
-    Some((source, Address::Camera(Box::new(Sight { camera, drawing }))))
+    Some((source, Address::Camera(Box::new(Sight { camera, drawing, overruled }))))
 }
 
 /// Zones and tripwires that points name and the device lacks.

@@ -190,6 +190,7 @@ fn a_device_looks_at_what_was_drawn_on_the_console_instead() {
     assert_eq!(told, expected);
     assert_eq!(before.sight().unwrap().camera, CameraIndex(0));
     assert_eq!(after.sight().unwrap().drawing, drawn);
+    assert_eq!(after.sight().unwrap().written(), &before.sight().unwrap().drawing);
     assert_eq!(after.sight_points()[0].zone.as_deref(), Some("drive"));
     let cameras: Vec<_> = community.cameras().map(|c| (c.id, c.index.0, c.source.0)).collect();
     assert_eq!(cameras, [("gate", 0, 2)]);
