@@ -39,7 +39,7 @@ pub(super) fn panel(
                 dd {
                     span .id { (camera(&snapshot.community, sight)) } " "
                     @match source.and_then(|source| source.down.as_ref()) {
-                        Some(why) => { span .bad { (of_all.down) } " " span .reason { (why) } }
+                        Some(why) => { span .bad { (of_all.down) } " " span .reason { (why.get(language)) } }
                         None => { span .good { (words.up) } }
                     }
                 }
