@@ -146,7 +146,8 @@ pub struct Drawn<'d> {
     pub device: &'d str,
     /// What its file says.
     pub written: &'d Drawing,
-    pub drawing: &'d Drawing,
+    /// An empty one is the whole picture; `None` lets the configuration rule.
+    pub drawing: Option<&'d Drawing>,
     pub by: &'d str,
     pub at: Timestamp,
 }
@@ -159,13 +160,13 @@ pub struct Drawn<'d> {
 pub fn set_drawing(store: &Path, drawn: Drawn<'_>) -> Result<(), NotSet> {
     change(store, |overlay| {
         let Drawn { device, written, drawing, by, at } = drawn;
-        if drawing == written {
+        let Some(drawing) = drawing.filter(|drawing| *drawing != written) else {
             overlay.devices.remove(device);
-        } else {
-            let Drawing { zones, tripwires } = drawing.clone();
-            let setting = DeviceSetting { by: name(by), at: at.rfc3339(), zones, tripwires };
-            overlay.devices.insert(device.to_owned(), setting);
-        }
+            return;
+        };
+        let Drawing { zones, tripwires } = drawing.clone();
+        let setting = DeviceSetting { by: name(by), at: at.rfc3339(), zones, tripwires };
+        overlay.devices.insert(device.to_owned(), setting);
     })
 }
 
@@ -221,16 +222,19 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         let corners = vec![[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]];
         let zones = vec![Zone { name: "lane".into(), corners }];
-        let (written, drawing) = (Drawing::default(), Drawing { zones, tripwires: Vec::new() });
-        let set = |drawing| {
-            let drawn =
-                Drawn { device: "c", written: &written, drawing, by: "li", at: Timestamp(0) };
+        let (nothing, lane) = (Drawing::default(), Drawing { zones, tripwires: Vec::new() });
+        let set = |written, drawing| {
+            let drawn = Drawn { device: "c", written, drawing, by: "li", at: Timestamp(0) };
             set_drawing(store.path(), drawn).unwrap();
             read(store.path()).drawings()
         };
+        let drawn = |drawing: &Drawing| BTreeMap::from([("c".to_owned(), drawing.clone())]);
 
-        assert_eq!(set(&drawing), BTreeMap::from([("c".to_owned(), drawing.clone())]));
-        assert_eq!(set(&written), BTreeMap::new());
+        assert_eq!(set(&nothing, Some(&lane)), drawn(&lane));
+        assert_eq!(set(&nothing, Some(&nothing)), BTreeMap::new());
+        // Nothing drawn over something is a drawing, too.
+        assert_eq!(set(&lane, Some(&nothing)), drawn(&nothing));
+        assert_eq!(set(&lane, None), BTreeMap::new());
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! took and gets it back masked. Who asked is for the caller to take down ([`crate::audit`]).
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::mask::Masked;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::config::evidence::EvidenceConfig;
 use crate::evidence::Evidence;
@@ -22,6 +23,10 @@ pub const ASKS: usize = 4;
 pub const LARGEST: usize = gatehouse_sight::mask::BYTES;
 /// Bytes of a picture that somebody hands in, at most.
 pub const LARGEST_UPLOAD: usize = 8 << 20;
+
+/// Bytes of all that was handed in and is not masked yet, at most; who comes when there are more is told
+/// [`NoStillNow::Busy`].
+const HANDED_IN: usize = 2 * LARGEST_UPLOAD;
 
 /// What the sight thread may take: it may be within a model, and masks in a few looks.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,6 +54,8 @@ pub struct StillRequest {
     pub of: Of,
     /// Answered with a still of [`LARGEST`] bytes at most. Dropped unanswered: [`NoStillNow::Busy`].
     pub back: oneshot::Sender<Result<Still, NoStillNow>>,
+    /// What was handed in takes up so much of [`HANDED_IN`] until this is dropped.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 /// Why there is no still now.
@@ -108,17 +115,19 @@ impl Pictures {
 #[derive(Debug, Clone)]
 pub struct Stills {
     asks: Option<mpsc::Sender<StillRequest>>,
+    /// A permit a byte.
+    room: Arc<Semaphore>,
 }
 
 impl Stills {
     /// Asks whoever holds the other end.
     pub fn new(asks: mpsc::Sender<StillRequest>) -> Self {
-        Self { asks: Some(asks) }
+        Self { asks: Some(asks), room: Arc::new(Semaphore::new(HANDED_IN)) }
     }
 
     /// Of a box on which `[evidence]` is left out: everything is refused.
     pub fn off() -> Self {
-        Self { asks: None }
+        Self { asks: None, room: Arc::new(Semaphore::new(0)) }
     }
 
     /// Whether `[evidence]` allows any.
@@ -131,7 +140,7 @@ impl Stills {
     /// # Errors
     /// There is none to be had, or none that shows nobody.
     pub async fn now(&self, camera: &str) -> Result<Still, NoStillNow> {
-        self.ask(Of::Camera(camera.to_owned())).await
+        self.ask(Of::Camera(camera.to_owned()), None).await
     }
 
     /// The same picture, showing nobody.
@@ -143,13 +152,19 @@ impl Stills {
             let most = LARGEST_UPLOAD >> 20;
             return Err(NoStillNow::NotAPicture(format!("it has more than {most} MB")));
         }
-        self.ask(Of::Upload(jpeg)).await
+        if !self.are_allowed() {
+            return Err(NoStillNow::NotAllowed);
+        }
+        let bytes = u32::try_from(jpeg.len()).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        let room = room.map_err(|_| NoStillNow::Busy)?;
+        self.ask(Of::Upload(jpeg), Some(room)).await
     }
 
-    async fn ask(&self, of: Of) -> Result<Still, NoStillNow> {
+    async fn ask(&self, of: Of, room: Option<OwnedSemaphorePermit>) -> Result<Still, NoStillNow> {
         let asks = self.asks.as_ref().ok_or(NoStillNow::NotAllowed)?;
         let (back, answer) = oneshot::channel();
-        asks.try_send(StillRequest { of, back }).map_err(|error| match error {
+        asks.try_send(StillRequest { of, back, room }).map_err(|error| match error {
             TrySendError::Full(_) => NoStillNow::Busy,
             TrySendError::Closed(_) => NoStillNow::NoMaskModel("nothing looks at pictures".into()),
         })?;
@@ -176,7 +191,7 @@ mod tests {
         let (asks, mut asked) = mpsc::channel(ASKS);
         let stills = Stills::new(asks);
         let other_end = async {
-            while let Some(StillRequest { of, back }) = asked.recv().await {
+            while let Some(StillRequest { of, back, .. }) = asked.recv().await {
                 let answer = match of {
                     Of::Camera(id) if id == "lane" => Ok(still()),
                     Of::Camera(id) => Err(NoStillNow::NoCamera(id)),
@@ -207,5 +222,26 @@ mod tests {
         assert!(matches!(nobody, Err(NoStillNow::NoMaskModel(_))), "{nobody:?}");
         let large = stills.mask(vec![0; LARGEST_UPLOAD + 1]).await;
         assert!(matches!(large, Err(NoStillNow::NotAPicture(_))), "{large:?}");
+    }
+
+    #[tokio::test]
+    async fn pictures_that_wait_to_be_masked_take_up_no_more_than_two_of_the_largest() {
+        let (asks, mut asked) = mpsc::channel(ASKS);
+        let stills = Stills::new(asks);
+        let hand_in = || {
+            let stills = stills.clone();
+            tokio::spawn(async move { stills.mask(vec![0; LARGEST_UPLOAD]).await })
+        };
+        let waiting = [hand_in(), hand_in()];
+        let held = [asked.recv().await.unwrap(), asked.recv().await.unwrap()];
+
+        assert_eq!(stills.mask(vec![1]).await, Err(NoStillNow::Busy));
+        drop(held);
+        for told in waiting {
+            assert_eq!(told.await.unwrap(), Err(NoStillNow::Busy));
+        }
+        let later = hand_in();
+        asked.recv().await.unwrap().back.send(Ok(still())).unwrap();
+        assert_eq!(later.await.unwrap(), Ok(still()));
     }
 }

@@ -87,7 +87,9 @@ impl Site {
     async fn change(&mut self, position: usize) -> Option<String> {
         loop {
             match timeout(PATIENCE, self.inputs.recv()).await.expect("a change is told").unwrap() {
-                Input::Source { source, down } if source.0 == position => return down,
+                Input::Source { source, down } if source.0 == position => {
+                    return down.map(|why| why.en);
+                }
                 Input::Dropped { reason, count, .. } => {
                     *self.counted.entry(reason).or_default() += count;
                 }

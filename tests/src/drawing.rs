@@ -91,6 +91,39 @@ async fn save(browser: &mut Browser) -> String {
     told.as_str().unwrap().to_owned()
 }
 
+async fn follow(browser: &mut Browser, button: &str) {
+    browser.follow(&format!("document.querySelector('button[value={button}]').click()")).await;
+    let told = browser.ask("document.querySelector('.told')?.textContent ?? ''").await;
+    assert_eq!(told, "Saved; it is in effect.");
+}
+
+/// A file that draws as well is overruled by what was drawn here, also by nothing, until somebody gives it
+/// its say back.
+async fn over_a_file(site: &Site, browser: &mut Browser, address: &str) {
+    let (file, settings) =
+        (site.folder.path().join("community.toml"), site.folder.path().join("data/settings.toml"));
+    let zone =
+        "[[device.zone]]\nname = \"filed\"\ncorners = [[0.5, 0.5], [0.9, 0.5], [0.9, 0.9]]\n";
+    fs::write(&file, fs::read_to_string(&file).unwrap() + zone).unwrap();
+    site.reload(LOADED);
+    browser.open(address).await;
+    let page = browser.ask("document.querySelector('form.sketch').textContent").await;
+    assert!(page.as_str().unwrap().contains("The configuration draws: filed"), "{page}");
+    readable(browser, "the buttons, on a phone").await;
+
+    follow(browser, "nothing").await;
+    let text = fs::read_to_string(&settings).unwrap();
+    assert!(text.contains("[device.lane-1]") && !text.contains("zone"), "{text}");
+    let drawn = "document.querySelectorAll('#board polygon:not([points=\"\"])').length";
+    assert_eq!(browser.ask(drawn).await, 0);
+    assert_eq!(browser.ask("document.querySelector('button[value=nothing]')").await, json!(null));
+
+    follow(browser, "reset").await;
+    assert_eq!(browser.ask(drawn).await, 1);
+    assert_eq!(corners(browser, "zone-0").await, [0.5, 0.5, 0.9, 0.5, 0.9, 0.9]);
+    assert!(!fs::read_to_string(&settings).unwrap().contains("lane-1"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zone_is_drawn_by_pointer_by_keys_and_by_typing_and_is_in_effect_at_once() {
     let _alone = ALONE.lock().await;
@@ -150,6 +183,8 @@ async fn a_zone_is_drawn_by_pointer_by_keys_and_by_typing_and_is_in_effect_at_on
     let page = browser.ask("document.getElementById('camera').parentElement.textContent").await;
     assert!(page.as_str().unwrap().contains("lane, crossed, fence"), "{page}");
     readable(&mut browser, "the device's page").await;
+
+    over_a_file(&site, &mut browser, &address).await;
     // A page that says what is wrong with a form is an error to the browser, and none of ours.
     browser.faults.retain(|fault| !fault.contains("422"));
     assert_eq!(browser.faults, Vec::<String>::new());

@@ -304,7 +304,7 @@ impl Line {
     async fn until_source(&mut self) -> Option<String> {
         loop {
             if let Input::Source { down, .. } = self.next().await {
-                return down;
+                return down.map(|why| why.en);
             }
         }
     }

@@ -313,7 +313,7 @@ impl Gateway {
     async fn is_down(&mut self) -> String {
         loop {
             if let Input::Source { down: Some(why), .. } = self.next().await {
-                return why;
+                return why.en;
             }
         }
     }

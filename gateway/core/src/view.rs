@@ -78,7 +78,7 @@ pub struct DeviceView {
 pub struct SourceView {
     pub id: String,
     /// Why it is down; `None` while it is up.
-    pub down: Option<String>,
+    pub down: Option<Text>,
     /// Frames that it had to let go, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
 }

@@ -19,6 +19,7 @@ pub mod picture;
 mod resize;
 pub mod seen;
 pub mod thumb;
+pub mod tiles;
 pub mod track;
 pub mod view;
 pub mod watch;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::seen::{Region, Seen};
+use crate::tiles::{joined, tiles};
 use crate::track::{Track, Tracker};
 use crate::view::View;
 use crate::zone::{Tripwire, Way, Zone};
@@ -62,14 +63,22 @@ pub struct Look<'a> {
     pub motion: f32,
 }
 
+/// What of the picture a model is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// One that finds boxes: all of it, and so many tiles across and down besides, which see what is small.
+    Whole { tiles: [usize; 2] },
+    /// One that names what it is shown: each zone, or all where none is drawn.
+    Zones,
+}
+
 /// One device at one camera.
 #[derive(Debug)]
 pub struct Watch {
     wants: Vec<Want>,
     zones: Vec<Zone>,
     tripwires: Vec<Tripwire>,
-    /// The model names classes: it is shown each zone, else the whole picture.
-    by_zone: bool,
+    shown: Shown,
     tracker: Tracker,
     /// Since when, in ms, a track is in a zone: by zone (none = the whole picture) and track.
     since: BTreeMap<(Option<usize>, u64), i64>,
@@ -79,18 +88,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Of a model that finds boxes, or (`by_zone`) one that names what it is shown.
-    pub fn new(
-        wants: Vec<Want>,
-        zones: Vec<Zone>,
-        tripwires: Vec<Tripwire>,
-        by_zone: bool,
-    ) -> Self {
+    pub fn new(wants: Vec<Want>, zones: Vec<Zone>, tripwires: Vec<Tripwire>, shown: Shown) -> Self {
         Self {
             wants,
             zones,
             tripwires,
-            by_zone,
+            shown,
             tracker: Tracker::default(),
             since: BTreeMap::new(),
             crossed: BTreeMap::new(),
@@ -100,16 +103,18 @@ impl Watch {
 
     /// Whether it was made of the same, whatever it has seen since.
     pub fn is_as(&self, other: &Self) -> bool {
-        (&self.wants, &self.zones, &self.tripwires, self.by_zone)
-            == (&other.wants, &other.zones, &other.tripwires, other.by_zone)
+        (&self.wants, &self.zones, &self.tripwires, self.shown)
+            == (&other.wants, &other.zones, &other.tripwires, other.shown)
     }
 
     /// What of the picture the model is to be shown; `None` = all of it.
     pub fn regions(&self) -> Vec<Option<Region>> {
-        if self.by_zone && !self.zones.is_empty() {
-            self.zones.iter().map(|zone| Some(zone.bounds())).collect()
-        } else {
-            vec![None]
+        match self.shown {
+            Shown::Zones if self.zones.is_empty() => vec![None],
+            Shown::Zones => self.zones.iter().map(|zone| Some(zone.bounds())).collect(),
+            Shown::Whole { tiles: counts } => {
+                std::iter::once(None).chain(tiles(counts).into_iter().map(Some)).collect()
+            }
         }
     }
 
@@ -125,22 +130,20 @@ impl Watch {
         if look.view.is_clear()
             && let Some(seen) = look.seen
         {
-            if self.by_zone {
-                self.classes = seen.to_vec();
-            } else {
-                self.follow(look.at, seen);
+            match self.shown {
+                Shown::Zones => self.classes = seen.to_vec(),
+                Shown::Whole { .. } => self.follow(look.at, seen),
             }
         }
         self.wants.iter().map(|want| self.value(want, look)).collect()
     }
 
     fn follow(&mut self, at: i64, seen: &[Seen]) {
-        let boxes: Vec<_> = seen
-            .iter()
-            .filter_map(|seen| if let Seen::Boxes(boxes) = seen { Some(boxes) } else { None })
-            .flatten()
-            .copied()
-            .collect();
+        let boxes = seen.iter().map(|seen| match seen {
+            Seen::Boxes(boxes) => boxes.as_slice(),
+            Seen::Class { .. } | Seen::Mask { .. } => &[],
+        });
+        let boxes = joined(self.regions().into_iter().zip(boxes));
         let tracks = self.tracker.look(at, &boxes);
         let mut since = BTreeMap::new();
         for track in tracks {
@@ -187,7 +190,7 @@ impl Watch {
                 f64::NAN
             }
             See::Class | See::Probability => self.class(want).unwrap_or(f64::NAN),
-            See::Present if self.by_zone => self.class(want).unwrap_or(f64::NAN),
+            See::Present if self.shown == Shown::Zones => self.class(want).unwrap_or(f64::NAN),
             See::Count => self.there(want).count() as f64,
             See::Present => yes(self.there(want).next().is_some()),
             See::Dwell => self.dwell(want, look.at),
@@ -270,7 +273,7 @@ mod tests {
         ];
         // From the bottom to the top: left of it is the left half.
         let wire = Tripwire { from: (0.5, 1.0), to: (0.5, 0.0) };
-        Watch::new(wants, vec![left_half()], vec![wire], false)
+        Watch::new(wants, vec![left_half()], vec![wire], Shown::Whole { tiles: [1, 1] })
     }
 
     fn thing(label: usize, x: f32) -> Detection {
@@ -339,7 +342,7 @@ mod tests {
             want(See::Probability, &[1], Some(0)),
             want(See::Class, &[], Some(1)),
         ];
-        let mut watch = Watch::new(wants, vec![left_half(), left_half()], Vec::new(), true);
+        let mut watch = Watch::new(wants, vec![left_half(), left_half()], Vec::new(), Shown::Zones);
         assert_eq!(watch.regions().len(), 2);
         let seen = [
             Seen::Class { probabilities: vec![0.1, 0.9], sure: Some(1) },

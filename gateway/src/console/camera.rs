@@ -39,7 +39,7 @@ pub(super) fn panel(
                 dd {
                     span .id { (camera(&snapshot.community, sight)) } " "
                     @match source.and_then(|source| source.down.as_ref()) {
-                        Some(why) => { span .bad { (of_all.down) } " " span .reason { (why) } }
+                        Some(why) => { span .bad { (of_all.down) } " " span .reason { (why.get(language)) } }
                         None => { span .good { (words.up) } }
                     }
                 }
@@ -62,8 +62,7 @@ pub(super) fn panel(
                 }
                 dt { (words.zones) }
                 dd {
-                    @let names = names(&sight.drawing);
-                    @if names.is_empty() { (words.whole_picture) } @else { (names.join(", ")) }
+                    (told(&sight.drawing, words))
                     (drawn_by(snapshot, &device.id, language))
                 }
                 @if !console.sources.pictures.basis.is_empty() {
@@ -112,6 +111,12 @@ pub(super) fn drawn_by(snapshot: &Snapshot, device: &str, language: Language) ->
 fn names(drawing: &Drawing) -> Vec<&str> {
     let zones = drawing.zones.iter().map(|zone| zone.name.as_str());
     zones.chain(drawing.tripwires.iter().map(|wire| wire.name.as_str())).collect()
+}
+
+/// What is drawn, by name.
+pub(super) fn told(drawing: &Drawing, words: &CameraWords) -> String {
+    let names = names(drawing);
+    if names.is_empty() { words.whole_picture.to_owned() } else { names.join(", ") }
 }
 
 /// What its own points say of the view.

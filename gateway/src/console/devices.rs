@@ -227,7 +227,7 @@ fn sources(snapshot: &Snapshot, language: Language) -> Markup {
                     li .odd[source.down.is_some()] {
                         b { (source.id) }
                         @match &source.down {
-                            Some(why) => { span .bad { (words.down) } span .reason { (why) } }
+                            Some(why) => { span .bad { (words.down) } span .reason { (why.get(language)) } }
                             None => { span .good { (words.up) } }
                         }
                         @for (reason, number) in &source.dropped {

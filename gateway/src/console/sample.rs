@@ -144,7 +144,7 @@ pub(super) fn troubled() -> View {
         event(3, "west-air-1", ("空气质量差", "Poor air"), State::Unknown, 95),
         event(4, "north-air-2", ("垃圾桶将满", "Bin nearly full"), State::Open, 3_000),
     ];
-    view.sources[1].down = Some("no answer within 500 ms".into());
+    view.sources[1].down = Some(Text::alike("no answer within 500 ms"));
     view.sources[0].dropped = BTreeMap::from([("queue-full", 12)]);
     view.devices[3].silent = true;
     view.devices[3].points[1] = (Some(88.0), Quality::Stale);

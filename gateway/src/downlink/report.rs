@@ -39,7 +39,7 @@ impl Sight {
         let configuration = self.configuration.borrow().clone();
         let silent: Vec<&str> =
             view.devices.iter().filter(|d| d.silent).map(|d| d.id.as_str()).collect();
-        let down = view.sources.iter().filter_map(|s| Some(json!([s.id, s.down.as_ref()?])));
+        let down = view.sources.iter().filter_map(|s| Some(json!([s.id, s.down.as_ref()?.en])));
         let scenes = community.scenes.iter().map(|scene| {
             let id = &scene.head.id;
             let tally = view.scenes.iter().find(|seen| seen.id == *id).map(|seen| &seen.tally);

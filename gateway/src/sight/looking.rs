@@ -200,11 +200,11 @@ impl Looker {
                 Err(error) => tracing::warn!(event, "no still is kept: {error}"),
             }
         }
-        while let Ok(StillRequest { of, back }) = asked.stills.try_recv() {
+        while let Ok(StillRequest { of, back, room }) = asked.stills.try_recv() {
             let at = self.clock.now();
             let shown = match of {
                 Of::Upload(bytes) => {
-                    self.masker.take(Job::Upload { bytes, at, back });
+                    self.masker.take(Job::Upload { bytes, room, at, back });
                     continue;
                 }
                 Of::Camera(id) => match self.posts.iter().position(|post| post.id == id) {

@@ -13,14 +13,15 @@ use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::jpeg;
 use gatehouse_sight::picture::Picture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::masking;
 use crate::evidence::Evidence;
 use crate::infer::pictures::PictureModels;
 use crate::stills::{NoStillNow, Still};
 
-/// Stills that may wait; each is a picture of at most [`masking::SIZE`] in memory, or what a phone sent.
+/// Stills that may wait; each is a picture of at most [`masking::SIZE`] in memory, or what a phone sent, of which
+/// [`crate::stills`] lets in no more than two of the largest.
 const WAITING: usize = 8;
 
 pub(super) type Models = Arc<Mutex<PictureModels>>;
@@ -32,8 +33,8 @@ pub(super) enum Job {
     Event { event: String, picture: Picture, at: Timestamp, evidence: Evidence },
     /// For somebody who looks at a camera now.
     Asked { picture: Picture, at: Timestamp, back: Answer },
-    /// A JPEG that somebody took with a phone.
-    Upload { bytes: Vec<u8>, at: Timestamp, back: Answer },
+    /// A JPEG that somebody took with a phone, and the room that it takes up.
+    Upload { bytes: Vec<u8>, room: Option<OwnedSemaphorePermit>, at: Timestamp, back: Answer },
 }
 
 /// The thread. It ends when this is dropped or [`Masker::end`]ed, after what waits.
@@ -106,7 +107,7 @@ fn mask(job: Job, models: &Models, inputs: &mpsc::WeakSender<Input>) {
             }
         }
         Job::Asked { picture, at, back } => drop(back.send(masking::still(models, &picture, at))),
-        Job::Upload { bytes, at, back } => {
+        Job::Upload { bytes, room: _held, at, back } => {
             let still = jpeg::decode(&bytes, masking::SIZE)
                 .map_err(|why| NoStillNow::NotAPicture(why.to_string()))
                 .and_then(|picture| masking::still(models, &picture, at));

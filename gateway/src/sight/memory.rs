@@ -60,3 +60,76 @@ impl Memory {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+    use gatehouse_sight::load::Target;
+    use gatehouse_sight::seen::{Detection, Region, Seen};
+    use gatehouse_sight::view::View;
+    use gatehouse_sight::watch::{Look, See, Shown, Want};
+    use gatehouse_sight::zone::Tripwire;
+
+    use super::super::posts::Seat;
+    use super::*;
+
+    /// A camera at an address, and one device that tells how long, and how many crossed the middle.
+    fn post(address: &str, device: &str, shown: Shown) -> Post {
+        let want = |see, tripwire| Want { see, labels: Vec::new(), zone: None, tripwire };
+        let wants = vec![want(See::Dwell, None), want(See::Crossings(None), Some(0))];
+        let wire = Tripwire { from: (0.5, 0.0), to: (0.5, 1.0) };
+        Post {
+            id: "gate".into(),
+            place: [Some(address.into()), None, None],
+            source: SourceIndex(0),
+            target: Target { every: 1000, share: None },
+            seats: vec![Seat {
+                device: DeviceIndex(0),
+                id: device.into(),
+                model: Some("road-users".into()),
+                every: 1000,
+                watch: Watch::new(wants, Vec::new(), vec![wire], shown),
+                looked: None,
+                asked: None,
+            }],
+        }
+    }
+
+    const WHOLE: Shown = Shown::Whole { tiles: [1, 1] };
+
+    /// A car whose left side is at so much of the width.
+    fn look(post: &mut Post, second: i64, left: f32) -> Vec<f64> {
+        let region = Region { left, top: 0.4, right: left + 0.2, bottom: 0.6 };
+        let seen = [Seen::Boxes(vec![Detection { label: 0, score: 0.9, region }])];
+        let view = View::default();
+        post.seats[0].watch.look(Look { at: second * 1000, seen: Some(&seen), view, motion: 0.1 })
+    }
+
+    #[test]
+    fn how_long_and_how_many_go_on_after_a_reload_where_all_is_as_it_was() {
+        let cases = [
+            ("as it was", post("rtsp://a", "lane", WHOLE), [11.0, 1.0]),
+            ("another camera", post("rtsp://b", "lane", WHOLE), [0.0, 0.0]),
+            ("another device", post("rtsp://a", "yard", WHOLE), [0.0, 0.0]),
+            (
+                "looked at otherwise",
+                post("rtsp://a", "lane", Shown::Whole { tiles: [2, 1] }),
+                [0.0, 0.0],
+            ),
+        ];
+        for (why, mut next, expected) in cases {
+            let mut before = post("rtsp://a", "lane", WHOLE);
+            let mut told = Vec::new();
+            for second in 0..=10_u8 {
+                told = look(&mut before, second.into(), 0.2 + f32::from(second) * 0.03);
+            }
+            assert_eq!(told, [10.0, 1.0], "{why}");
+
+            let memory = Memory::of(vec![before], vec![Eye::default()]);
+            let eyes = memory.recall(std::slice::from_mut(&mut next));
+
+            assert_eq!(eyes.len(), 1, "{why}");
+            assert_eq!(look(&mut next, 11, 0.5), expected, "{why}");
+        }
+    }
+}

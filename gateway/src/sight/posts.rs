@@ -6,7 +6,7 @@ use gatehouse_core::community::{Community, Device};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
 use gatehouse_sight::load::Target;
 use gatehouse_sight::manifest::Says;
-use gatehouse_sight::watch::{See, Want, Watch};
+use gatehouse_sight::watch::{See, Shown, Want, Watch};
 use gatehouse_sight::zone::{Tripwire, Way, Zone};
 
 use super::memory::Place;
@@ -85,14 +85,19 @@ fn seat(index: DeviceIndex, device: &Device, models: &PictureModels) -> Seat {
     let zones = drawing.zones.iter().filter_map(|zone| Zone::new(spots(&zone.corners))).collect();
     let wires = drawing.tripwires.iter();
     let wires = wires.map(|wire| Tripwire { from: spot(wire.from), to: spot(wire.to) }).collect();
-    let by_zone = spec.as_ref().is_some_and(|spec| spec.says == Says::Class);
-    let every = device.device_type.camera.as_ref().map_or(1000, |looking| millis(looking.every.0));
+    let looking = device.device_type.camera.as_ref();
+    let shown = if spec.as_ref().is_some_and(|spec| spec.says == Says::Class) {
+        Shown::Zones
+    } else {
+        Shown::Whole { tiles: looking.map_or([1, 1], core::Looking::tiles) }
+    };
+    let every = looking.map_or(1000, |looking| millis(looking.every.0));
     Seat {
         device: index,
         id: device.id.clone(),
         model: spec.map(|spec| spec.name),
         every,
-        watch: Watch::new(wants, zones, wires, by_zone),
+        watch: Watch::new(wants, zones, wires, shown),
         looked: None,
         asked: None,
     }

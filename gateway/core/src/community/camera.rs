@@ -14,6 +14,8 @@ use super::quantity::Period;
 use super::{Address, Community, Device, SourceKind};
 use crate::reading::SourceIndex;
 
+/// Tiles across a picture, or down.
+pub const MOST_TILES: u8 = 4;
 /// Corners of one zone.
 pub const MOST_CORNERS: usize = 100;
 /// Share of the picture's width or height; less is a point.
@@ -45,9 +47,19 @@ pub struct Looking {
     /// How often it looks at most; the camera's own `every` and the load of the box make it less.
     #[serde(default = "every")]
     pub every: Period,
+    /// For a model that finds things, where they are small in the picture: it is shown so many tiles of it
+    /// besides, across and down, 1 to 4 each, as in `[3, 2]`. Each is a look of its own and takes as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1, max = 4)))]
+    pub tiles: Option<[u8; 2]>,
 }
 
 impl Looking {
+    /// Across and down; 1 and 1 is the whole picture alone.
+    pub fn tiles(&self) -> [usize; 2] {
+        self.tiles.unwrap_or([1, 1]).map(usize::from)
+    }
+
     /// Ten looks: a box that is busy sheds some. Nothing at all for a minute is a camera that is away.
     pub fn silent_after(&self) -> Duration {
         (self.every.0 * 10).max(Duration::from_mins(1))
@@ -189,6 +201,15 @@ pub struct Drawing {
 pub struct Sight {
     pub camera: CameraIndex,
     pub drawing: Drawing,
+    /// What the configuration draws, where somebody drew something else on the console.
+    pub overruled: Option<Drawing>,
+}
+
+impl Sight {
+    /// What the configuration draws.
+    pub fn written(&self) -> &Drawing {
+        self.overruled.as_ref().unwrap_or(&self.drawing)
+    }
 }
 
 /// What one point of a device asks, with its zone or tripwire found.

@@ -277,6 +277,12 @@ impl Text {
         Self { zh: zh.into(), en: en.into() }
     }
 
+    /// The same in both: what a system or a device says.
+    pub fn alike(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { zh: text.clone(), en: text }
+    }
+
     pub fn get(&self, language: Language) -> &str {
         match language {
             Language::Zh => &self.zh,

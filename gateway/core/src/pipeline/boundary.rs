@@ -22,7 +22,7 @@ pub enum Input {
     /// A device spoke, or did not answer.
     Frame(Frame),
     /// A broker or line came up, or went down and why.
-    Source { source: SourceIndex, down: Option<String> },
+    Source { source: SourceIndex, down: Option<Text> },
     /// A source had to let frames go before anyone saw them.
     Dropped { source: SourceIndex, device: Option<DeviceIndex>, reason: &'static str, count: u64 },
     /// A model's answer.

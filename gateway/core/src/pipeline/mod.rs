@@ -46,6 +46,7 @@ use std::time::Duration;
 
 use crate::alert::standing::Trouble;
 use crate::community::Community;
+use crate::community::quantity::Text;
 use crate::community::scene::Status;
 use crate::decode::Decoder;
 use crate::detect::anomaly::budget::Budget;
@@ -148,7 +149,7 @@ pub struct Pipeline {
 
 #[derive(Debug, Clone, Default)]
 struct SourceState {
-    down: Option<String>,
+    down: Option<Text>,
     dropped: BTreeMap<&'static str, u64>,
 }
 

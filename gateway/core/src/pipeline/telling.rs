@@ -7,7 +7,7 @@ use super::concern::{level_of, place_of, scene_concern};
 use super::health::Health;
 use super::{Pipeline, TICK};
 use crate::community::Community;
-use crate::community::quantity::Text;
+use crate::community::quantity::{Language, Text};
 use crate::community::scene::{Per, Status};
 use crate::detect::bound::{Bound, Compiled};
 use crate::detect::condition::Phase;
@@ -162,7 +162,10 @@ impl Pipeline {
                     Subject::Source(source) => self.sources[source.0].down.clone(),
                     Subject::Device(_) | Subject::Feeder(_) => None,
                 };
-                let down = down.map(|why| format!(" ({why})")).unwrap_or_default();
+                let told = |language| {
+                    down.as_ref().map(|why| format!(" ({})", why.get(language))).unwrap_or_default()
+                };
+                let (zh, en) = (told(Language::Zh), told(Language::En));
                 let why = match health {
                     Health::DeviceSilent => {
                         let minutes = now.since(since).as_secs().div_ceil(60);
@@ -172,9 +175,9 @@ impl Pipeline {
                         )
                     }
                     _ => Text::new(
-                        format!("{}失联{down}，涉及 {} 台设备：{list}", name.zh, devices.len()),
+                        format!("{}失联{zh}，涉及 {} 台设备：{list}", name.zh, devices.len()),
                         format!(
-                            "{} is silent{down}, with {} devices: {list}",
+                            "{} is silent{en}, with {} devices: {list}",
                             name.en,
                             devices.len()
                         ),

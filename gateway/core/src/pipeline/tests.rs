@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::boundary::{Answer, Batch, Input, Output, Question, Restored};
 use super::{Pipeline, Settings, WriteOrder};
 use crate::command::Refusal;
+use crate::community::quantity::Text;
 use crate::community::scene::Scene;
 use crate::community::{Community, ModelSpec, tests::community};
 use crate::event::action::Acted;
@@ -283,7 +284,7 @@ fn a_dead_broker_is_one_event_that_names_its_devices() {
     let mut night = Night::new(Night::with_scenes(&[HEAT]));
     night.talk(60, 20.0);
 
-    let down = Some("connection refused".to_owned());
+    let down = Some(Text::new("连接被拒绝", "connection refused"));
     night.handle(Input::Source { source: SourceIndex(0), down }).wait(3_600);
     night.handle(Input::Source { source: SourceIndex(0), down: None }).talk(120, 20.0);
 

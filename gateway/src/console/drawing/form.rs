@@ -17,7 +17,19 @@ pub(super) struct Row {
 pub(super) struct Typed {
     pub zones: Vec<Row>,
     pub wires: Vec<Row>,
-    is_reset: bool,
+    wish: Wish,
+}
+
+/// Which button was pressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Wish {
+    /// What is typed.
+    #[default]
+    Save,
+    /// The whole picture, whatever is typed and the configuration draws.
+    Nothing,
+    /// As the configuration draws it.
+    Reset,
 }
 
 /// What is wrong, and with which: a zone or a tripwire, from 1.
@@ -84,7 +96,7 @@ impl Typed {
         let mut typed = Self {
             zones: drawing.zones.iter().map(zone).collect(),
             wires: drawing.tripwires.iter().map(wire).collect(),
-            is_reset: false,
+            wish: Wish::Save,
         };
         for point in &kind.points {
             add(&mut typed.zones, point.at.zone.as_ref());
@@ -104,7 +116,13 @@ impl Typed {
                 "tripwire.name" => typed.wires.push(named(value)),
                 "zone.corners" => draw(&mut typed.zones, value),
                 "tripwire.corners" => draw(&mut typed.wires, value),
-                "do" => typed.is_reset = value == "reset",
+                "do" => {
+                    typed.wish = match value.as_str() {
+                        "reset" => Wish::Reset,
+                        "nothing" => Wish::Nothing,
+                        _ => Wish::Save,
+                    }
+                }
                 // The rest is the guard's.
                 _ => {}
             }
@@ -112,10 +130,12 @@ impl Typed {
         typed
     }
 
-    /// What is drawn, when it is sound. A row without corners is none.
-    pub(super) fn drawing(&self) -> Result<Drawing, Vec<Fault>> {
-        if self.is_reset {
-            return Ok(Drawing::default());
+    /// What is drawn, when it is sound; `None` lets the configuration rule. A row without corners is none.
+    pub(super) fn drawing(&self) -> Result<Option<Drawing>, Vec<Fault>> {
+        match self.wish {
+            Wish::Reset => return Ok(None),
+            Wish::Nothing => return Ok(Some(Drawing::default())),
+            Wish::Save => {}
         }
         let (mut drawing, mut faults) = (Drawing::default(), Vec::new());
         for (is_zone, rows) in [(true, &self.zones), (false, &self.wires)] {
@@ -153,7 +173,7 @@ impl Typed {
                 }
             }
         }
-        if faults.is_empty() { Ok(drawing) } else { Err(faults) }
+        if faults.is_empty() { Ok(Some(drawing)) } else { Err(faults) }
     }
 }
 
@@ -237,14 +257,15 @@ mod tests {
             "[[0.10, 0.10], [0.50, 0.10], [0.50, 0.50]]",
             "0.1，0.1；.5，.1\n0.5 5e-1",
         ] {
-            let drawing = typed(&[("lane", text), ("", "")], &[("", "")]).drawing().unwrap();
+            let drawing =
+                typed(&[("lane", text), ("", "")], &[("", "")]).drawing().unwrap().unwrap();
             assert_eq!(
                 drawing.zones,
                 [Zone { name: "lane".into(), corners: square.clone() }],
                 "{text}"
             );
         }
-        let wire = typed(&[], &[("fence", "0 0.5, 1 0.5")]).drawing().unwrap();
+        let wire = typed(&[], &[("fence", "0 0.5, 1 0.5")]).drawing().unwrap().unwrap();
         assert_eq!(format!("{:?}", wire.tripwires[0].to), "[1.0, 0.5]");
         assert_eq!(wire.faults(), []);
     }
@@ -280,10 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn reset_lets_the_configuration_rule_whatever_else_was_typed() {
-        let mut fields = vec![("zone.name".to_owned(), "a".to_owned())];
-        fields.push(("zone.corners".to_owned(), "nonsense".to_owned()));
-        fields.push(("do".to_owned(), "reset".to_owned()));
-        assert_eq!(Typed::read(&fields).drawing(), Ok(Drawing::default()));
+    fn two_buttons_need_nothing_typed_the_whole_picture_and_what_the_configuration_draws() {
+        for (button, expected) in [("nothing", Some(Drawing::default())), ("reset", None)] {
+            let fields = [("zone.name", "a"), ("zone.corners", "nonsense"), ("do", button)];
+            let fields = fields.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            assert_eq!(Typed::read(&fields).drawing(), Ok(expected), "{button}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::assets::DRAW;
-use super::camera::{camera, drawn_by, outlines};
+use super::camera::{camera, drawn_by, outlines, told};
 use super::failure::Failure;
 use super::guard::Reader;
 use super::inbox::notices::{self, Notice};
@@ -146,9 +146,12 @@ pub(super) async fn save(
         let above = refused("", words.no_reload);
         return shown(&console, &snapshot, (device, sight), &typed, &above, language).await;
     }
-    let before = snapshot.configuration.origins.overlay.drawings().remove(&id).unwrap_or_default();
-    let detail = format!("zones {}, tripwires {}", drawing.zones.len(), drawing.tripwires.len());
-    if let Err(why) = console.draw(&id, drawing, &principal.name).await {
+    let before = snapshot.configuration.origins.overlay.drawings().remove(&id);
+    let detail = drawing.as_ref().map_or("as configured".to_owned(), |drawing| {
+        format!("zones {}, tripwires {}", drawing.zones.len(), drawing.tripwires.len())
+    });
+    let draw = |drawing| console.draw(&id, sight.written(), drawing, &principal.name);
+    if let Err(why) = draw(drawing).await {
         note(Outcome::Failed, &format!("{detail}: {why}"));
         let above = refused(&why, SceneWords::of(language).not_written);
         return shown(&console, &snapshot, (device, sight), &typed, &above, language).await;
@@ -164,7 +167,7 @@ pub(super) async fn save(
             Text::new(next(Language::Zh), next(Language::En))
         }
         Reloaded::Refused(why) => {
-            let back = console.draw(&id, before, &principal.name).await;
+            let back = draw(before).await;
             note(Outcome::Failed, &format!("{detail}: {why}"));
             let why = back.err().map_or(why.clone(), |error| format!("{why} ({error})"));
             let above = refused(&why, words.not_loaded);
@@ -177,13 +180,19 @@ pub(super) async fn save(
 }
 
 impl Console {
-    /// Lays a drawing over the configuration; an empty one lets the configuration rule.
-    async fn draw(&self, device: &str, drawing: Drawing, by: &str) -> Result<(), String> {
+    /// Lays a drawing over what the configuration draws; none lets the configuration rule.
+    async fn draw(
+        &self,
+        device: &str,
+        written: &Drawing,
+        drawing: Option<Drawing>,
+        by: &str,
+    ) -> Result<(), String> {
         let (store, device, by) =
             (self.sources.place.store.clone(), device.to_owned(), by.to_owned());
+        let written = written.clone();
         let set = move || -> Result<(), NotSet> {
-            let written = Drawing::default();
-            let (device, drawing, by) = (device.as_str(), &drawing, by.as_str());
+            let (device, drawing, by) = (device.as_str(), drawing.as_ref(), by.as_str());
             let at = clock::wall();
             overlay::set_drawing(&store, Drawn { device, written: &written, drawing, by, at })
         };
@@ -245,6 +254,8 @@ async fn shown(
     };
     let (title, address) = (translated(&device.title, language), format!("/draw/{}", device.id));
     let needs = form::needed(&device.device_type);
+    let is_drawn_here =
+        snapshot.configuration.origins.overlay.devices.contains_key(device.id.as_str());
     let main = html! {
         main #main tabindex="-1" {
             p .crumbs { a href={ "/devices/" (device.id) } { (title) } }
@@ -271,9 +282,15 @@ async fn shown(
                 }
                 div .choices {
                     button type="submit" name="do" value="save" { (words.save) }
-                    button type="submit" name="do" value="reset" { (words.reset) }
+                    @if sight.drawing != Drawing::default() {
+                        button type="submit" name="do" value="nothing" { (words.nothing) }
+                    }
+                    @if is_drawn_here {
+                        button type="submit" name="do" value="reset" { (words.reset) }
+                    }
                 }
                 p .reason { (words.save_hint) }
+                @if is_drawn_here { p .reason { (words.configured) " " (told(sight.written(), words)) } }
             }
             p .reason { (words.privacy) }
             script src=(DRAW.address()) defer {}

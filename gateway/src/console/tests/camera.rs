@@ -26,7 +26,7 @@ async fn serve_masked() -> (Served, Audit) {
         EvidenceConfig { keep: Period(Duration::from_hours(72)), basis: "assembly, 3 May".into() };
     let (pictures, mut asked) = Pictures::of(Some(&config), folder.path());
     tokio::spawn(async move {
-        while let Some(StillRequest { of, back }) = asked.recv().await {
+        while let Some(StillRequest { of, back, .. }) = asked.recv().await {
             drop(back.send(match of {
                 Of::Upload(bytes) if bytes.starts_with(b"JPEG") => Ok(grey()),
                 Of::Upload(_) => Err(NoStillNow::StillSeen),

@@ -215,7 +215,7 @@ impl Eye {
         } else {
             tracing::warn!(%trouble, ?pause, "no pictures");
             state.health = health;
-            let down = Some(trouble.why.to_string());
+            let down = Some(trouble.why.told());
             state.report = Some(Input::Source { source: self.source, down });
         }
         self.tell(&mut state);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gatehouse_core::community::quantity::Text;
+
 /// A camera and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("camera `{camera}`: {why}")]
@@ -104,6 +106,57 @@ impl Why {
             Self::Ended(_) => "ended",
             Self::BrokeDown => "broke-down",
         }
+    }
+}
+
+impl Why {
+    /// In both languages; English is what is logged.
+    pub fn told(&self) -> Text {
+        let zh = match self {
+            Self::Address { url, why } => format!("`{url}` 不是摄像头地址：{why}"),
+            Self::NoCredentials => {
+                "需要用户名和密码；请在 `access` 中填写（`user`、`password-file`）".into()
+            }
+            Self::WrongCredentials => "用户名或密码被拒绝；请检查 `user` 和 `password-file`".into(),
+            Self::Forbidden(status) => {
+                format!("已登录，但无权访问此地址（状态 {status}）；请检查该用户在摄像头上的权限")
+            }
+            Self::NotFound(status) => {
+                format!("此地址没有内容（状态 {status}）；请检查 `url` 中的路径")
+            }
+            Self::Status(status) => format!("应答状态为 {status}"),
+            Self::RedirectLoop => "不断重定向；请在 `url` 中填写画面本身的地址".into(),
+            Self::BadRedirect(to) => format!("重定向到 `{to}`，那不是 HTTP 画面地址"),
+            Self::Unreachable(why) => format!("无法连接：{why}"),
+            Self::Certificate(why) => format!("证书不可信：{why}"),
+            Self::Silent(seconds) => format!("已 {seconds} 秒没有发送任何数据"),
+            Self::HungUp => "连接被对方断开".into(),
+            Self::EndlessHeader => "应答头没有结尾".into(),
+            Self::TooLarge(bytes) => format!("一张画面超过 {bytes} 字节"),
+            Self::TooManyPixels { width, height, most } => {
+                format!("画面为 {width} x {height}；最多处理 {most} 像素")
+            }
+            Self::NoBoundary => "各部分之间没有它声明的分隔符".into(),
+            Self::NotAPicture(what) => format!("发来的是 {what}；应为 JPEG 或 JPEG 流"),
+            Self::Encoding(what) => {
+                format!("RTSP 只提供 {what}；请将摄像头设为 H.264（第二码流通常就是）")
+            }
+            Self::Corrupt(why) => format!("发来的数据无法解码：{why}"),
+            Self::NoPicture(seconds) => {
+                format!("有数据，但 {seconds} 秒没有画面；请设为每一两秒发送一个关键帧")
+            }
+            Self::TooFast => "画面来得比解码快；请改用较小的码流".into(),
+            Self::Loss => "有数据包丢失；使用 `transport = \"tcp\"` 可避免".into(),
+            Self::Rtsp(why) => format!("无法理解它的 RTSP：{why}"),
+            Self::Onvif(why) => format!("无法理解它的 ONVIF 服务：{why}"),
+            Self::NoPictureInJson(place) => {
+                format!("所发布的 JSON 在 `{place}` 处没有 base64 画面")
+            }
+            Self::Unreadable { path, why } => format!("无法读取 {path}：{why}"),
+            Self::Ended(what) => format!("{what} 已播放完毕"),
+            Self::BrokeDown => "读取程序出错，已重新启动".into(),
+        };
+        Text::new(zh, self.to_string())
     }
 }
 

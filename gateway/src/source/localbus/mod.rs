@@ -20,6 +20,7 @@ use std::time::Duration;
 use chips::{Read, Said, Trouble};
 use gatehouse_core::community::device_type::{DeviceType, Point};
 use gatehouse_core::community::localbus::{Localbus, Place};
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, Timestamp};
 use tokio::sync::mpsc;
@@ -208,7 +209,7 @@ impl Reader {
             return Ok(());
         }
         self.is_down = is_down;
-        let down = trouble.filter(|_| is_down).map(|why| why.to_string());
+        let down = trouble.filter(|_| is_down).map(|why| Text::alike(why.to_string()));
         self.send(Input::Source { source: self.source, down }).await
     }
 

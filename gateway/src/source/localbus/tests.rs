@@ -57,7 +57,7 @@ async fn a_bus_that_cannot_be_opened_is_down_and_comes_up_again() {
 
     let Input::Source { source, down } = bench.next().await else { panic!("a source") };
     assert_eq!(
-        (source, down.is_some_and(|why| why.contains("/dev/i2c-9"))),
+        (source, down.is_some_and(|why| why.en.contains("/dev/i2c-9"))),
         (SourceIndex(1), true)
     );
     let Input::Source { down, .. } = bench.next().await else { panic!("a source") };

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{Block, Body, DeviceIndex, Frame, SourceIndex, Timestamp, WireFault};
 use tokio::sync::mpsc;
@@ -289,7 +290,7 @@ impl<L: Line> Poller<L> {
     async fn down(&mut self, down: Down, why: String) -> Result<(), HungUp> {
         tracing::warn!(line = self.name, why, "line is down");
         self.health.down = Some(down);
-        self.send(Input::Source { source: self.source, down: Some(why) }).await
+        self.send(Input::Source { source: self.source, down: Some(Text::alike(why)) }).await
     }
 
     async fn up(&mut self) -> Result<(), HungUp> {

@@ -86,7 +86,9 @@ impl Seen {
                 let unit = u8::try_from(device.0).unwrap();
                 self.frames.push((unit, blocks.into_iter().map(|b| b.words).collect()));
             }
-            Input::Source { down, .. } => self.said.push(down.unwrap_or("up".into())),
+            Input::Source { down, .. } => {
+                self.said.push(down.map_or("up".into(), |why| why.en));
+            }
             other => panic!("{other:?}"),
         }
     }

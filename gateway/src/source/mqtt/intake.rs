@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gatehouse_core::community::quantity::Text;
 use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{Body, DeviceIndex, Frame, SourceIndex, Ticket};
 use rumqttc::{Publish, QoS};
@@ -190,7 +191,8 @@ impl Intake {
         let is_news = self.is_up != Some(false);
         if is_news {
             self.is_up = Some(false);
-            self.reports = Some(Input::Source { source: self.source, down: Some(why) });
+            self.reports =
+                Some(Input::Source { source: self.source, down: Some(Text::alike(why)) });
         }
         self.tell();
         is_news

@@ -94,7 +94,7 @@ async fn a_broker_that_refuses_the_subscriptions_is_down_and_says_which() {
 
     match inputs.recv().await {
         Some(Input::Source { down: Some(why), .. }) => {
-            assert!(why.contains("refuses 1 of 1 subscriptions (`sense/c/d`)"), "{why}");
+            assert!(why.en.contains("refuses 1 of 1 subscriptions (`sense/c/d`)"), "{why:?}");
         }
         other => panic!("{other:?}"),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::camera::{CameraIndex, Drawing, See, Sight, Subject};
+use super::super::camera::{CameraIndex, Drawing, MOST_TILES, See, Sight, Subject};
 use super::super::device_type::{At, DeviceType, Point, Via};
 use super::super::document::Document;
 use super::super::fault::{listed, nearest};
@@ -64,6 +64,25 @@ fn check_looking<'i>(
     if camera.every.0.is_zero() {
         document.fault("camera.every", "`every` must be longer than nothing", None);
     }
+    if let Some([across, down]) = camera.tiles {
+        let fits = |side| (1..=MOST_TILES).contains(&side);
+        if !(fits(across) && fits(down)) {
+            let message = format!(
+                "[{across}, {down}] are not tiles: 1 to {MOST_TILES} across, and as many down"
+            );
+            document.fault("camera.tiles", message, Some("as in `tiles = [3, 2]`".to_owned()));
+        } else if across * down == 1 {
+            let message = "one tile is the whole picture, which is looked at anyway";
+            document.fault("camera.tiles", message, Some("remove `tiles`".to_owned()));
+        } else if camera.model.is_none() {
+            let message = "`tiles` are shown to a model, and `[camera]` names none";
+            document.key_fault(
+                "camera.tiles",
+                message,
+                Some("add `model`, or remove it".to_owned()),
+            );
+        }
+    }
     let name = camera.model.as_deref()?;
     let pictures = installed.pictures?;
     let found = pictures.iter().find(|model| model.name == name);
@@ -73,6 +92,11 @@ fn check_looking<'i>(
         let message = format!("`{name}` is a model of numbers, and a camera needs one of pictures");
         let help = nearest("", pictures.iter().map(|model| model.name.as_str()));
         document.fault("camera.model", message, help);
+    }
+    if camera.tiles.is_some() && found.is_some_and(|model| model.kind != PictureKind::Boxes) {
+        let message = format!("`tiles` are for a model that finds things, and `{name}` does not");
+        let help = "remove `tiles`: it is shown each zone by itself".to_owned();
+        document.key_fault("camera.tiles", message, Some(help));
     }
     found
 }
@@ -176,7 +200,10 @@ pub(super) fn at_camera(
     for (below, message, help) in written.faults() {
         document.fault(&format!("{path}.{below}"), message, help);
     }
-    let drawing = drawings.get(&entry.id).cloned().unwrap_or(written);
+    let (drawing, overruled) = match drawings.get(&entry.id) {
+        Some(drawn) => (drawn.clone(), Some(written)),
+        None => (written, None),
+    };
     let is_sure = ["zone", "tripwire"].map(|list| !document.is_doubtful(&format!("{path}.{list}")));
     if is_sure == [true, true] {
         check_names(document, path, device_type, &drawing);
@@ -189,7 +216,7 @@ pub(super) fn at_camera(
     let cameras = of_kind(sources?, SourceKind::Camera);
     let source = find(document, &format!("{path}.camera"), "camera", id, &cameras)?;
     let camera = cameras.iter().position(|(index, _)| *index == source).map(CameraIndex)?;
-    Some((source, Address::Camera(Box::new(Sight { camera, drawing }))))
+    Some((source, Address::Camera(Box::new(Sight { camera, drawing, overruled }))))
 }
 
 /// Zones and tripwires that points name and the device lacks.

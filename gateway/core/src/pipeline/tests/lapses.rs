@@ -2,6 +2,8 @@
 //! nothing, and what lasts is not forgotten while others talk.
 
 use super::*;
+use crate::community::Address;
+use crate::community::camera::{CameraIndex, Drawing, Sight};
 
 fn slow() -> String {
     HEAT.replace("> 10.0", "> 1000.0")
@@ -97,4 +99,28 @@ fn a_scene_on_trial_is_told_to_nobody() {
 
     assert_eq!(night.transcript, "");
     assert_eq!(night.pipeline.view(night.now).counts.records["withheld"], 1);
+}
+
+#[test]
+fn a_camera_that_sees_nothing_is_no_device_that_sends_bad_data_and_one_that_sees_nonsense_is() {
+    let told = |is_camera: bool, values: [f64; 2]| {
+        let mut community = community();
+        if is_camera {
+            let (camera, drawing) = (CameraIndex(0), Drawing::default());
+            let sight = Sight { camera, drawing, overruled: None };
+            community.devices[0].address = Address::Camera(Box::new(sight));
+        }
+        let mut night = Night::new(community);
+        for _ in 0..600 {
+            let body = Body::Values { at: night.now, values: values.to_vec() };
+            let frame = Frame { device: DeviceIndex(0), ticket: None, body };
+            night.handle(Input::Frame(frame)).wait(1);
+        }
+        night.transcript.contains("Device sends bad data")
+    };
+
+    // Dark or covered: nothing is counted there.
+    assert!(!told(true, [f64::NAN, f64::NAN]));
+    assert!(told(true, [f64::NAN, 1000.0]));
+    assert!(told(false, [f64::NAN, f64::NAN]));
 }

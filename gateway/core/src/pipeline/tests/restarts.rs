@@ -174,14 +174,14 @@ mod replacing {
     fn a_broker_that_is_down_stays_down_under_its_new_position() {
         let mut night = Night::new(two_brokers(["sensors", "cameras"]));
         night.talk(60, 20.0);
-        let down = Some("connection refused".to_owned());
+        let down = Some(Text::alike("connection refused"));
         night.handle(Input::Source { source: SourceIndex(0), down }).wait(10);
 
         night.handle(Input::Config(Arc::new(two_brokers(["cameras", "sensors"])))).wait(25);
 
         let view = night.pipeline.view(night.now);
         assert_eq!((view.sources[0].id.as_str(), &view.sources[0].down), ("cameras", &None));
-        assert_eq!(view.sources[1].down.as_deref(), Some("connection refused"));
+        assert_eq!(view.sources[1].down, Some(Text::alike("connection refused")));
         assert_eq!(
             night.transcript,
             "00:01:30  opened 3 Whole line or broker silent: `sensors` is silent (connection \

@@ -71,6 +71,19 @@ fn a_fault_in_a_camera_type_is_told_with_its_place() {
         ("model = \"cars\"", "model = \"forecast\"", "6:9 `forecast` is a model of numbers"),
         ("model = \"cars\"", "every = \"0 s\"", "6:9 `every` must be longer than nothing"),
         ("model = \"cars\"", "", "9:14 `see = \"present\"` needs a model"),
+        (
+            "\"cars\"\n",
+            "\"cars\"\ntiles = [5, 1]\n",
+            "7:9 [5, 1] are not tiles: 1 to 4 across, and as many down",
+        ),
+        ("\"cars\"\n", "\"cars\"\ntiles = [1, 1]\n", "7:9 one tile is the whole picture"),
+        ("\"cars\"\n", "\"cars\"\ntiles = [2]\n", "7:9 "),
+        ("model = \"cars\"", "tiles = [2, 1]", "6:1 `tiles` are shown to a model"),
+        (
+            "\"cars\"\n",
+            "\"kinds\"\ntiles = [2, 1]\n",
+            "7:1 `tiles` are for a model that finds things, and `kinds` does not",
+        ),
         ("\"present\"", "\"presnt\"", "9:14 `see` must be one of"),
         ("[\"car\"] }", "[\"cra\"] }", "9:35 `cars` has no label `cra` (did you mean `car`?)"),
         (", labels = [\"car\"] }", " }", "9:6 `see = \"present\"` needs `labels`"),
@@ -177,6 +190,7 @@ fn a_device_looks_at_what_was_drawn_on_the_console_instead() {
     assert_eq!(told, expected);
     assert_eq!(before.sight().unwrap().camera, CameraIndex(0));
     assert_eq!(after.sight().unwrap().drawing, drawn);
+    assert_eq!(after.sight().unwrap().written(), &before.sight().unwrap().drawing);
     assert_eq!(after.sight_points()[0].zone.as_deref(), Some("drive"));
     let cameras: Vec<_> = community.cameras().map(|c| (c.id, c.index.0, c.source.0)).collect();
     assert_eq!(cameras, [("gate", 0, 2)]);
@@ -208,7 +222,9 @@ fn looking() -> Surroundings {
         kind: PictureKind::Boxes,
         labels: vec!["person".into(), "car".into()],
     };
-    Surroundings { pictures: Some(vec![cars]), ..around }
+    let kinds =
+        PictureModel { name: "kinds".into(), kind: PictureKind::Class, labels: vec!["car".into()] };
+    Surroundings { pictures: Some(vec![cars, kinds]), ..around }
 }
 
 fn files_of(device_type: &str, community: &str) -> Files {
