@@ -2,8 +2,11 @@
 //!
 //! Time is the monotonic clock plus an offset taken at start, so that a wall clock that is set by a
 //! time server (or a person) moves nothing in the middle of a night. [`Clock::check`] notices such a
-//! step; the engine tells the pipeline. For `demo` the clock can run faster than the world.
+//! step; the engine tells the pipeline. A box without a battery may believe in 1970: no time is shown that is
+//! before the program was built, or before the last time that was known to be right ([`keep`]). For `demo` the clock can run faster than the world.
 
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,11 +14,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gatehouse_core::reading::{TimeQuality, Timestamp};
 use tokio::time::Instant;
 
+use crate::replace;
+
 /// Wall-clock steps below this are drift, not steps.
 const STEP_MS: i64 = 1_000;
 
 /// A fast clock stands still when nobody has looked after it for this long in the world.
 const LEAP: Duration = Duration::from_millis(100);
+
+/// When the program was built, in seconds since the epoch.
+const BUILT: &str = env!("GATEHOUSE_BUILT");
+
+/// In the store's folder: the last time that was known to be right, RFC 3339.
+const KEPT: &str = "clock";
+
+/// The last time that was known to be right, in ms since the epoch. One for the process, as the wall clock is.
+static KNOWN_MS: AtomicI64 = AtomicI64::new(0);
 
 /// Cheap to clone; all clones share one offset.
 #[derive(Debug, Clone)]
@@ -104,7 +118,7 @@ impl Clock {
     /// What the machine says of its own clock. systemd-timesyncd leaves a file when it has synchronised.
     pub fn quality(&self) -> TimeQuality {
         let is_ahead = self.behind_ms().is_some_and(|step| step <= -STEP_MS);
-        if is_ahead {
+        if is_ahead || shown_ms() < floor_ms() {
             TimeQuality::Unknown
         } else if std::path::Path::new("/run/systemd/timesync/synchronized").exists() {
             TimeQuality::Synced
@@ -114,12 +128,44 @@ impl Clock {
     }
 }
 
-/// What the box's wall clock shows, right or wrong; for commands that are done in a moment.
+/// What the box's wall clock shows, right or wrong, but never what cannot be; for commands that are done in
+/// a moment, and to judge certificates by.
 pub fn wall() -> Timestamp {
     Timestamp(wall_ms())
 }
 
+/// From now on it is no earlier than what [`keep`] wrote into that store's folder.
+pub fn recall(store: &Path) {
+    let kept = kept(store).map_or(0, |at| at.0);
+    KNOWN_MS.fetch_max(kept, Ordering::Relaxed);
+    if shown_ms() < floor_ms() {
+        tracing::warn!(
+            since = Timestamp(floor_ms()).rfc3339(),
+            "the clock of this box is wrong; until it is set, time goes on from when it was last right"
+        );
+    }
+}
+
+fn kept(store: &Path) -> Option<Timestamp> {
+    std::fs::read_to_string(store.join(KEPT)).ok()?.trim().parse().ok()
+}
+
+/// Writes down, durably, that it is known to be `now`.
+pub fn keep(store: &Path, now: Timestamp) -> io::Result<()> {
+    replace::file(&store.join(KEPT), now.rfc3339().as_bytes())
+}
+
+/// It cannot be earlier.
+fn floor_ms() -> i64 {
+    let built = BUILT.parse::<i64>().unwrap_or(0).saturating_mul(1_000);
+    KNOWN_MS.load(Ordering::Relaxed).max(built)
+}
+
 fn wall_ms() -> i64 {
+    shown_ms().max(floor_ms())
+}
+
+fn shown_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()
@@ -130,6 +176,21 @@ fn wall_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_good_time_is_read_back_and_a_torn_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(kept(folder.path()), None);
+        keep(folder.path(), Timestamp(1_772_366_400_000)).unwrap();
+        assert_eq!(kept(folder.path()), Some(Timestamp(1_772_366_400_000)));
+        std::fs::write(folder.path().join(KEPT), "2026-03-").unwrap();
+        assert_eq!(kept(folder.path()), None);
+    }
+
+    #[test]
+    fn it_is_never_before_the_program_was_built() {
+        assert!(floor_ms() >= 1_700_000_000_000 && wall_ms() >= floor_ms());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_fast_clock_passes_an_hour_in_a_minute() {

@@ -18,6 +18,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::config::{AlertsConfig, ChannelConfig, WebhookConfig};
+use crate::wear::Endurance;
 pub use bus::BusConfig;
 use camera::CameraConfig;
 use evidence::EvidenceConfig;
@@ -197,6 +198,10 @@ pub struct StoreConfig {
     /// either.
     #[schemars(range(max = 1_000))]
     pub statistics_days: usize,
+    /// What the flash below may take before it is worn out, as its data sheet says it (TBW, or write cycles
+    /// times size): `"12 TB"`. With it, the event `flash-wears` comes half a year ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endurance: Option<Endurance>,
 }
 
 impl Default for StoreConfig {
@@ -206,6 +211,7 @@ impl Default for StoreConfig {
             max_waiting: 100_000,
             max_journal: 200_000,
             statistics_days: 90,
+            endurance: None,
         }
     }
 }

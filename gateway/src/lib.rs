@@ -21,18 +21,20 @@
 //! 15. [`cli`]: one file per command,
 //! 16. [`workshop`]: device types and devices that integrators make on the console,
 //! 17. [`alert`]: records to people, by their channels,
-//! 18. [`evidence`]: masked stills of events, [`stills`]: masked stills now.
+//! 18. [`evidence`]: masked stills of events, [`stills`]: masked stills now,
+//! 19. [`backup`]: all of it in one file, for another box.
 //!
 //! Made on demand from the journal, for pages and commands: [`report`].
 //!
 //! Shared by those that hold a connection: [`tls`] (whom to believe), [`retry`] (when to try again),
-//! `web` (how HTTP is asked) and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
+//! `web` (how HTTP is asked), [`wear`] (what the flash takes) and [`pace`] (how often to look); by those that show counts, `resident` (what the process holds of
 //! the memory).
 
 pub mod accounts;
 pub mod alert;
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 mod bays;
 pub mod bundle;
 pub mod cli;
@@ -67,6 +69,7 @@ pub mod store;
 pub mod supervisor;
 pub mod tls;
 pub mod uplink;
+pub mod wear;
 mod web;
 pub mod workshop;
 pub mod writes;

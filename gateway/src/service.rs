@@ -2,13 +2,15 @@
 //!
 //! The one place that builds the world. Shutdown flows downstream: only the sources hear `stop`; the
 //! engine ends when they have hung up, the store's thread when the engine has, and the uplink has a
-//! few seconds to send what is left. [`platform`] and [`showing`] begin what looks outwards, [`sources`] starts and ends the sources of a configuration, and
+//! few seconds to send what is left. [`platform`] and [`showing`] begin what looks outwards, [`timekeeping`] watches the clock and [`flash`] what is written, [`sources`] starts and ends the sources of a configuration, and
 //! [`reload`] changes over to another one while the gateway runs.
 
+mod flash;
 mod platform;
 pub mod reload;
 mod showing;
 mod sources;
+mod timekeeping;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +31,7 @@ use crate::audit::Audit;
 use crate::bays;
 use crate::bundle::installed::Layer;
 use crate::clock::Clock;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, StoreConfig};
 use crate::console::Configuration;
 use crate::console::place::Reload;
 use crate::desk::{self, Desk};
@@ -48,12 +50,14 @@ use crate::shadow::watch::{self as shadow, Reports};
 use crate::sight::{self, Asked};
 use crate::stills::Pictures;
 use crate::store::Store;
+use crate::wear::Wear;
 use crate::workshop::Workshop;
 use crate::writes::Writes;
 use platform::{start_downlink, start_uplink};
 pub use showing::At;
 use showing::{Shown, start_console};
 use sources::{Ground, Started};
+use timekeeping::watch_clock;
 
 /// Inputs that may wait for the engine. A Modbus line waits for room; a broker's messages are left
 /// unacknowledged, or counted as dropped.
@@ -68,9 +72,6 @@ const VERDICTS: usize = 8;
 
 /// People who may wait for a reload.
 const REQUESTS: usize = 4;
-
-/// How often the wall clock is compared with ours.
-const CLOCK_PACE: Duration = Duration::from_secs(10);
 
 /// Everything that must be known to start.
 #[derive(Debug, Clone)]
@@ -182,7 +183,10 @@ pub async fn start(
     let weak = inputs.downgrade();
     let (rulings, told) = mpsc::channel(desk::ANSWERS);
     let desk = Arc::new(Desk::new(inputs.downgrade(), told, recall(&store)));
-    let watch_clock = tokio::spawn(watch_clock(clock.clone(), inputs, stop.clone()));
+    let trusts = config.uplink.as_ref().is_some_and(|uplink| uplink.trust_clock);
+    let keep_in = (config.store.path.clone(), trusts);
+    let watching = watch_clock(clock.clone(), inputs, keep_in, stop.clone());
+    let watch_clock = tokio::spawn(watching);
 
     let engine_name = inference.as_ref().map(Inference::engine_name);
     let (changes, to_engine) = mpsc::channel(1);
@@ -233,6 +237,9 @@ pub async fn start(
         clock: clock.clone(),
     };
     let (install, installs) = mpsc::channel(1);
+    let (counted, flash) = watch::channel(Wear::default());
+    let StoreConfig { path, endurance, .. } = config.store.clone();
+    tokio::spawn(flash::watch_flash(path, endurance, counted, weak.clone(), stop.clone()));
     let kept = (pictures.evidence.clone(), config.store.path.clone());
     tokio::spawn(evidence::keep_removing(kept.0, kept.1, clock.clone(), stop.clone()));
     let downlink = confirmations.map(|confirmations| {
@@ -251,6 +258,7 @@ pub async fn start(
         configuration: configuration_seen,
         watched: watched_seen,
         store: store.clone(),
+        flash,
         lookout: lookout.clone(),
         desk: Arc::clone(&desk),
         workshop,
@@ -462,24 +470,6 @@ fn start_journal(
             tracing::warn!(folder = %folder.display(), %error,
                 "`gatehouse events` cannot ask this gateway; it can be asked when it has ended");
             None
-        }
-    }
-}
-
-/// Tells the pipeline what is known about the wall clock, and when it was set.
-async fn watch_clock(clock: Clock, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
-    let mut told = None;
-    loop {
-        let jump = clock.check().map(|by_ms| Input::ClockStepped { by_ms });
-        let quality = Some(clock.quality()).filter(|quality| told != Some(*quality));
-        told = quality.or(told);
-        for input in jump.into_iter().chain(quality.map(Input::Clock)) {
-            if inputs.send(input).await.is_err() {
-                return;
-            }
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(CLOCK_PACE)).await.is_none() {
-            return;
         }
     }
 }

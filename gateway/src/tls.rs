@@ -1,18 +1,22 @@
 //! How a broker is reached and trusted: its URL, our name and password there, certificates.
 //!
 //! Only the authority in `ca-file` is believed: a broker on a sensor network or at a township has a
-//! private one, and none of the world's public authorities has any business there.
+//! private one, and none of the world's public authorities has any business there. Certificates are judged by
+//! a time that is never before the program was built or the clock was last known to be right.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::clock;
 use crate::config::Access;
 
 /// `mqtt://host:port` or `mqtts://host:port`.
@@ -150,7 +154,11 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
         let added = roots.add(certificate);
         added.map_err(|error| AccessError::Unusable { path: ca.clone(), error })?;
     }
-    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(Plausible))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| AccessError::Unusable { path: ca.clone(), error })?
+        .with_root_certificates(roots);
     let config = match (&access.cert_file, &access.key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
@@ -161,6 +169,17 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
         (Some(_), None) | (None, Some(_)) => return Err(AccessError::HalfACertificate),
     };
     Ok(Arc::new(config))
+}
+
+/// The time by which certificates are judged.
+#[derive(Debug)]
+struct Plausible;
+
+impl TimeProvider for Plausible {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = u64::try_from(clock::wall().0).unwrap_or(0);
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(now)))
+    }
 }
 
 /// The certificates in a PEM file; one at least.

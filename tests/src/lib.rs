@@ -17,6 +17,8 @@ mod backtest;
 #[cfg(test)]
 mod bays;
 #[cfg(test)]
+mod brownout;
+#[cfg(test)]
 mod cameras;
 #[cfg(test)]
 mod commands;
@@ -62,6 +64,10 @@ mod siege;
 mod sight;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod swap;
+#[cfg(test)]
+mod timeless;
 #[cfg(test)]
 mod visit;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! mosquitto is the sensors' and the platform's broker, socat makes a pair of serial lines, Chromium
 //! looks at the console, axe-core at what it shows, schemathesis at its interface for scripts, poppler and qpdf
-//! read the reports, pymodbus is the Modbus server, jwcrypto signs commands, aiosmtpd is the mail server.
+//! read the reports, faketime is a box without a clock, pymodbus is the Modbus server, jwcrypto signs commands, aiosmtpd is the mail server.
 //! `GStreamer`, Apache and ffmpeg are cameras, ipycam is one that speaks ONVIF, and the documentation of `OpenCV` has the
 //! street that they show. Debian's packages bring all but what npm and Python bring, which live in an environment of their own below
 //! the target folder.
@@ -16,10 +16,11 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 
 /// Programs that the tests start, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("apache2", "apache2-bin"),
     ("ffmpeg", "ffmpeg"),
     ("curl", "curl"),
+    ("faketime", "faketime"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("socat", "socat"),

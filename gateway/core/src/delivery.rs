@@ -116,6 +116,8 @@ pub enum Loss {
     StoreDamaged,
     /// Longer than a broker message may be.
     TooLarge,
+    /// Another box goes on from a backup; what the old one said after it was made is in between.
+    BoxReplaced,
 }
 
 /// One record that was given up.

@@ -88,6 +88,14 @@ pub fn verify(password: &str, hash: Option<&str>) -> bool {
     false
 }
 
+/// What people choose, made into a key; the same for the same salt. Takes its time.
+pub fn key(password: &str, salt: &[u8; 16]) -> Result<[u8; 32], NoHash> {
+    let mut key = [0; 32];
+    let made = argon()?.hash_password_into(password.as_bytes(), salt, &mut key);
+    made.map_err(|error| NoHash::Broken(error.to_string()))?;
+    Ok(key)
+}
+
 fn argon() -> Result<Argon2<'static>, NoHash> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None);
     let params = params.map_err(|error| NoHash::Broken(error.to_string()))?;

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 pub mod bundle;
 pub mod cameras;
 pub mod check;
@@ -14,6 +15,7 @@ pub mod modbus;
 pub mod models;
 pub mod replay;
 pub mod report;
+pub mod restore;
 pub mod run;
 pub mod scenes;
 pub mod schema;
@@ -57,6 +59,8 @@ pub enum Command {
     Draft(draft::Args),
     Modbus(modbus::Args),
     Cameras(cameras::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
 }
 
 impl Command {
@@ -81,7 +85,9 @@ impl Command {
             | Self::Audit(_)
             | Self::Draft(_)
             | Self::Modbus(_)
-            | Self::Cameras(_) => false,
+            | Self::Cameras(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => false,
         }
     }
 }
@@ -108,5 +114,7 @@ pub async fn run(command: Command, pace: Pace) -> anyhow::Result<ExitCode> {
         Command::Draft(args) => draft::run(&args),
         Command::Modbus(args) => modbus::run(args).await,
         Command::Cameras(args) => cameras::run(args).await,
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
     }
 }

@@ -69,6 +69,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     setup.candidate = check::load_candidate(&args.config, &setup.config);
     let workshop = Workshop::new(&setup.config.store.path, check::judge(&args.config));
     setup.workshop = Some(Arc::clone(&workshop));
+    clock::recall(&setup.config.store.path);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut stopped = pin!(stop_signal());
     let mut running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;

@@ -27,6 +27,7 @@ use prometheus_client::registry::Registry;
 use super::page::is_heard;
 use super::{Console, Snapshot};
 use crate::resident::resident_bytes;
+use crate::wear;
 
 /// `GET /metrics`.
 pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
@@ -34,6 +35,7 @@ pub(super) async fn scrape(State(console): State<Arc<Console>>) -> Response {
         snapshot: console.snapshot(),
         uptime: console.started.elapsed(),
         resident: resident_bytes(),
+        written: wear::own(),
         alerts: console.sources.alerts.as_ref().map(|alerts| alerts.counts.all()),
         channels: console.sources.alerts.as_ref().map(|alerts| alerts.standings.borrow().clone()),
     };
@@ -51,6 +53,7 @@ struct Figures {
     snapshot: Snapshot,
     uptime: Duration,
     resident: Option<u64>,
+    written: Option<u64>,
     alerts: Option<Vec<(String, &'static str, u64)>>,
     channels: Option<BTreeMap<String, Standing>>,
 }
@@ -186,6 +189,17 @@ impl Figures {
         sheet.gauge("store_up", "1 while the store can write.", fine)?;
         let synced = u64::from(view.time_quality == TimeQuality::Synced);
         sheet.gauge("clock_synced", "1 while a time server disciplines the clock.", synced)?;
+        if let Some(bytes) = self.written {
+            let help = "Bytes that this process has had written to storage since its start.";
+            sheet.count("storage_written_bytes", help, bytes)?;
+        }
+        let wear = self.snapshot.store.wear;
+        let help = "Bytes written to the flash below the store, whoever wrote them, over restarts.";
+        sheet.count("flash_written_bytes", help, wear.total)?;
+        if let Some(bytes) = wear.a_day() {
+            let help = "The same a day, over the last month or so.";
+            sheet.gauge("flash_written_bytes_per_day", help, bytes)?;
+        }
         if let Some(resident) = self.resident {
             sheet.gauge("resident_memory_bytes", "Memory that the process holds.", resident)?;
         }

@@ -115,6 +115,7 @@ use crate::sight::{Tallies, Tally};
 use crate::source::Wires;
 use crate::stills::Pictures;
 use crate::store::Store;
+use crate::wear::Wear;
 use crate::workshop::Workshop;
 pub use api::document::document as openapi;
 
@@ -201,6 +202,8 @@ pub struct StoreState {
     pub sequence: u64,
     /// Why it cannot write; `None` while it can.
     pub fault: Option<String>,
+    /// What the flash below it has taken.
+    pub wear: Wear,
 }
 
 /// The address cannot be had: another program has it, or it is not ours.

@@ -33,7 +33,8 @@ struct Served {
 }
 
 async fn serve_view(view: View) -> Served {
-    serve_both(view, community(), StoreState { waiting: 5, sequence: 41, fault: None }).await
+    serve_both(view, community(), StoreState { waiting: 5, sequence: 41, ..StoreState::default() })
+        .await
 }
 
 async fn serve_both(view: View, community: Community, store: StoreState) -> Served {

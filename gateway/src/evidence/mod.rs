@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 /// Within the store's folder.
-const FOLDER: &str = "evidence";
+/// Below the store's folder.
+pub(crate) const FOLDER: &str = "evidence";
 /// Stills that are kept at most, and bytes that they may take together.
 const STILLS: usize = 2_000;
 const BYTES: u64 = 256 << 20;

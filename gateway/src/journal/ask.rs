@@ -104,6 +104,7 @@ impl Journal {
                     | Told::Verdict(_)
                     | Told::Ruling(_)
                     | Told::Acted(_)
+                    | Told::Snapshot(_)
                     | Told::Failed(_)
                     | Told::End) => Err(unexpected(&other)),
                 })
@@ -123,6 +124,7 @@ impl Journal {
                     | Told::Verdict(_)
                     | Told::Ruling(_)
                     | Told::Acted(_)
+                    | Told::Snapshot(_)
                     | Told::Failed(_)
                     | Told::End) => Err(unexpected(&other)),
                 })
@@ -149,6 +151,19 @@ impl Journal {
             Self::Store(_) => Err(NoJournal::NobodyRuns),
             Self::Gateway(socket) => match ask(socket, &Ask::Plead(plea))?.next() {
                 Some(Ok(Told::Acted(acted))) => Ok(*acted),
+                Some(Ok(other)) => Err(unexpected(&other)),
+                Some(Err(error)) => Err(error),
+                None => Err(NoJournal::Failed("it said nothing".to_owned())),
+            },
+        }
+    }
+
+    /// Has a copy of the database made; returns its name in the store's folder.
+    pub fn snapshot(&self) -> Result<String, NoJournal> {
+        match self {
+            Self::Store(store) => Ok(store.snapshot()?),
+            Self::Gateway(socket) => match ask(socket, &Ask::Snapshot)?.next() {
+                Some(Ok(Told::Snapshot(name))) => Ok(name),
                 Some(Ok(other)) => Err(unexpected(&other)),
                 Some(Err(error)) => Err(error),
                 None => Err(NoJournal::Failed("it said nothing".to_owned())),
@@ -204,6 +219,7 @@ fn line(told: Told) -> Result<Line, NoJournal> {
         | Told::Verdict(_)
         | Told::Ruling(_)
         | Told::Acted(_)
+        | Told::Snapshot(_)
         | Told::Failed(_)
         | Told::End) => Err(unexpected(&other)),
     }

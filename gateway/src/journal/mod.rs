@@ -45,6 +45,8 @@ enum Ask {
     Judge(Opinion),
     /// Does something about one.
     Plead(Plea),
+    /// A copy of the database, for another box.
+    Snapshot,
 }
 
 /// What somebody wants done.
@@ -68,6 +70,8 @@ enum Told {
     Ruling(Ruling),
     /// What came of what somebody did.
     Acted(Box<Acted>),
+    /// The copy's name in the store's folder.
+    Snapshot(String),
     /// Why there will be no more.
     Failed(String),
     /// That was everything.

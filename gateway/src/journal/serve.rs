@@ -114,6 +114,7 @@ async fn answer(
         Ok(Ask::Verify) => verify(store, &mut teller).await?,
         Ok(Ask::Judge(opinion)) => judge(desk, opinion, &mut teller).await?,
         Ok(Ask::Plead(plea)) => plead(desk, plea, &mut teller).await?,
+        Ok(Ask::Snapshot) => snapshot(store, &mut teller).await?,
         Err(error) => Err(format!("this is no question about the journal: {error}")),
     };
     teller.tell(&told.map_or_else(Told::Failed, |()| Told::End)).await
@@ -168,6 +169,14 @@ async fn verify(store: &Store, teller: &mut Teller) -> io::Result<Result<(), Str
     let store = store.clone();
     match aside(move || store.verify()).await? {
         Ok(verdict) => teller.tell(&Told::Verdict(verdict)).await.map(Ok),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+async fn snapshot(store: &Store, teller: &mut Teller) -> io::Result<Result<(), String>> {
+    let store = store.clone();
+    match aside(move || store.snapshot()).await? {
+        Ok(name) => teller.tell(&Told::Snapshot(name)).await.map(Ok),
         Err(error) => Ok(Err(error.to_string())),
     }
 }

@@ -27,6 +27,7 @@ use crate::shadow::Watched;
 use crate::source::Wires;
 use crate::stills::Pictures;
 use crate::store::Store;
+use crate::wear::Wear;
 use crate::workshop::Workshop;
 
 /// Where the console listens.
@@ -53,6 +54,7 @@ pub(super) struct Shown {
     pub(super) configuration: watch::Receiver<Configuration>,
     pub(super) watched: watch::Receiver<Arc<Watched>>,
     pub(super) store: Store,
+    pub(super) flash: watch::Receiver<Wear>,
     pub(super) lookout: Lookout,
     pub(super) desk: Arc<Desk>,
     pub(super) workshop: Option<Arc<Workshop>>,
@@ -87,6 +89,7 @@ pub(super) async fn start_console(
         configuration,
         watched,
         store,
+        flash,
         lookout,
         desk,
         audit,
@@ -117,6 +120,7 @@ pub(super) async fn start_console(
             waiting: store.depth() as u64,
             sequence: store.span().map_or(0, |span| *span.end()),
             fault: store.fault(),
+            wear: *flash.borrow(),
         }),
         desk,
         workshop,

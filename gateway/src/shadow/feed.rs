@@ -84,6 +84,7 @@ impl Feed {
             | Input::StoreFailed { .. }
             | Input::DiskFull { .. }
             | Input::ModelsMissing { .. }
+            | Input::FlashWears { .. }
             | Input::Channels { .. }
             | Input::Withdrawn(_)
             | Input::SettingsSetAside { .. }

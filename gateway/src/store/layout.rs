@@ -23,6 +23,8 @@ pub(super) const FORMAT: u64 = 1;
 
 pub(super) const META_FORMAT: &[u8] = b"m/format";
 pub(super) const META_BOOT: &[u8] = b"m/boot";
+/// Sequences up to this one are used up, whether the journal has them or not.
+pub(super) const META_FLOOR: &[u8] = b"m/floor";
 /// Sequence and hash of the newest entry that was removed from the journal's old end.
 pub(super) const META_ANCHOR: &[u8] = b"m/anchor";
 pub(super) const META_GAPS: &[u8] = b"m/gaps";

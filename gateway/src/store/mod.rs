@@ -12,7 +12,7 @@
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
 //! durable), [`index`] (a line per event), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
-//! of the past, beside the database), [`opening`], [`writer`].
+//! of the past, beside the database), [`moving`] (to another box), [`opening`], [`writer`].
 
 mod book;
 mod disk;
@@ -20,6 +20,7 @@ mod index;
 pub mod kept;
 mod layout;
 mod marks;
+pub mod moving;
 mod opening;
 mod reading;
 mod reserve;
@@ -72,6 +73,13 @@ pub enum StoreError {
         path = .path.display()
     )]
     Full { path: PathBuf, why: String },
+    /// Run the box that it was moved to, or remove the file.
+    #[error(
+        "the store in {path} was moved to another box ({why}); two boxes with one identity would give out \
+         the same sequences. If that box never ran, remove {path}/{name}",
+        path = .path.display(), name = moving::RETIRED
+    )]
+    Retired { path: PathBuf, why: String },
     /// Start the newer program again.
     #[error("the store has format {0}, this program knows format {format}", format = layout::FORMAT)]
     Format(u64),
@@ -108,6 +116,7 @@ impl StoreError {
             Self::Full { .. } => true,
             Self::InUse(_)
             | Self::Nothing(_)
+            | Self::Retired { .. }
             | Self::Format(_)
             | Self::Database(_)
             | Self::Unreadable
@@ -142,6 +151,7 @@ impl StoreError {
             Self::InUse(_)
             | Self::Nothing(_)
             | Self::Full { .. }
+            | Self::Retired { .. }
             | Self::Format(_)
             | Self::Closed => false,
         }
@@ -174,6 +184,8 @@ struct Shared {
     fault: Mutex<Option<String>>,
     /// Taken along by the writer; the disk comes back here when it ends.
     held: Mutex<Held>,
+    /// Held while a batch is written.
+    writing: Mutex<()>,
     boot: u64,
     _lock: std::fs::File,
 }
@@ -240,6 +252,7 @@ impl Store {
             damage: opened.damage,
             fault: Mutex::default(),
             held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
+            writing: Mutex::default(),
             boot: opened.boot,
             _lock: opened.lock,
         }))
@@ -399,6 +412,11 @@ impl Shared {
 
     fn set_fault(&self, why: Option<String>) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// No batch is half written while this is held.
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

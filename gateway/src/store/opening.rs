@@ -17,11 +17,11 @@ use gatehouse_core::reading::Timestamp;
 use super::book::Book;
 use super::disk::{Disk, guarded};
 use super::layout::{
-    Entry, FORMAT, META_ANCHOR, META_BOOT, META_FORMAT, META_GAPS, anchor_of, journal_key, number,
-    outbox_place,
+    Entry, FORMAT, META_ANCHOR, META_BOOT, META_FLOOR, META_FORMAT, META_GAPS, anchor_of,
+    journal_key, number, outbox_place,
 };
 use super::marks::Marks;
-use super::{StoreError, index};
+use super::{StoreError, index, moving};
 
 /// How long a gateway waits for whoever still has the store: one that ends, or a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +51,10 @@ const MUCH: usize = 1 << 20;
 pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     create(folder).map_err(|e| StoreError::folder(folder, e))?;
     let lock = lock(folder, PATIENCE)?;
+    if let Ok(why) = std::fs::read_to_string(folder.join(moving::RETIRED)) {
+        return Err(StoreError::Retired { path: folder.to_owned(), why: why.trim().to_owned() });
+    }
+    moving::remove_leftovers(folder);
     let on_folder = |e| StoreError::folder(folder, e);
     let marks = Marks::open(folder).map_err(on_folder)?;
     let name = current(folder).map_err(on_folder)?;
@@ -78,7 +82,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
         lock,
         disk,
         boot: loaded.boot.max(marks.boot) + 1,
-        sequence: loaded.book.last,
+        sequence: loaded.sequence(),
         marks,
         book: loaded.book,
         states: loaded.states,
@@ -92,7 +96,7 @@ impl Opened {
     /// Accounts for what is missing, and puts this start on disk.
     fn make_good(&mut self) -> Result<(), StoreError> {
         let known = self.marks.sequence;
-        let last = self.book.last;
+        let last = self.sequence;
         match &self.damage {
             Some(_) if known > 0 => {
                 self.sequence = known + SEQUENCE_MARGIN;
@@ -149,7 +153,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     let lock = lock(folder, Duration::ZERO)?;
     let marks = Marks::open(folder).map_err(|e| StoreError::folder(folder, e))?;
     let mut disk = Disk::open(&folder.join(name))?;
-    let Loaded { book, boot, states } = load(&disk.db)?;
+    let Loaded { book, boot, states, floor: _ } = load(&disk.db)?;
     if let Err(error) = index::mend(&mut disk, book.last) {
         tracing::warn!(%error, "the list of events could not be made anew; it may be short");
     }
@@ -157,7 +161,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     Ok(Opened { lock, disk, marks, book, boot, sequence, states, damage: None })
 }
 
-fn lock(folder: &Path, patience: Duration) -> Result<File, StoreError> {
+pub(super) fn lock(folder: &Path, patience: Duration) -> Result<File, StoreError> {
     let until = Instant::now() + patience;
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -203,7 +207,7 @@ fn databases(folder: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Makes a database the one that counts: in one step, and through a power cut.
-fn choose(folder: &Path, name: &str) -> io::Result<()> {
+pub(super) fn choose(folder: &Path, name: &str) -> io::Result<()> {
     let path = folder.join("CURRENT");
     if std::fs::read_to_string(&path).is_ok_and(|text| text.trim() == name) {
         return Ok(());
@@ -248,6 +252,14 @@ pub(super) struct Loaded {
     pub(super) book: Book,
     pub(super) boot: u64,
     pub(super) states: Vec<(String, Vec<u8>)>,
+    pub(super) floor: u64,
+}
+
+impl Loaded {
+    /// The last sequence that was given out, or must not be.
+    pub(super) fn sequence(&self) -> u64 {
+        self.book.last.max(self.floor)
+    }
 }
 
 /// Reads everything that must be known at start. A record that waits without a readable message is
@@ -281,7 +293,8 @@ pub(super) fn load(db: &sled::Db) -> Result<Loaded, StoreError> {
     load_waiting(db, &mut book)?;
     let states = states(db)?;
     let starts = meta(META_BOOT)?.and_then(|v| number(&v)).unwrap_or(0);
-    Ok(Loaded { book, boot: starts, states })
+    let floor = meta(META_FLOOR)?.and_then(|v| number(&v)).unwrap_or(0);
+    Ok(Loaded { book, boot: starts, states, floor })
 }
 
 /// Every kept state, in key order.

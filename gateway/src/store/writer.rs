@@ -436,6 +436,7 @@ impl Writer {
             (book.gone.len(), book.last)
         };
         let durable = group.is_durable();
+        let _whole = shared.writing();
         disk.commit(batch, durable)?;
         {
             let mut book = shared.book();

@@ -151,7 +151,8 @@ impl Live {
 
     /// What the world should hear, if anything, and if it may be told already.
     pub(super) fn transition(&self, now: Timestamp) -> Option<Transition> {
-        let is_reviewed = self.data.review != self.told.review
+        let is_reviewed = self.is_redated
+            || self.data.review != self.told.review
             || self.data.reports.len() != self.told.reports
             || self.data.evidence.len() != self.told.evidence;
         match (self.told.state, self.data.state) {
@@ -185,7 +186,18 @@ impl Live {
                 || self.data.affected.iter().any(|device| !self.told.affected.contains(device)))
     }
 
+    /// Moves the times that messages show.
+    pub(super) fn redate(&mut self, moved: impl Fn(Timestamp) -> Timestamp) {
+        for time in [&mut self.data.started, &mut self.data.detected] {
+            if let Ok(at) = time.parse::<Timestamp>() {
+                *time = moved(at).rfc3339();
+            }
+        }
+        self.is_redated = true;
+    }
+
     pub(super) fn tell(&mut self, now: Timestamp) {
+        self.is_redated = false;
         self.told = Told {
             state: Some(self.data.state),
             level: self.data.level,

@@ -61,6 +61,9 @@ pub struct Finding {
     pub is_silent: bool,
 }
 
+/// A clock that was set forward by this much was wrong; what it dated is told anew.
+const WRONG: Duration = Duration::from_mins(1);
+
 /// An event that is not over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Live {
@@ -85,6 +88,9 @@ pub struct Live {
     /// How far people are with it.
     #[serde(default)]
     course: course::Course,
+    /// Its times were moved since the last message: the clock was wrong when it was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_redated: bool,
     /// Its `opened` went out: what becomes of it goes out, too. What is on disk has been heard of.
     #[serde(default = "heard_of")]
     pub is_heard_of: bool,
@@ -303,6 +309,7 @@ impl Book {
                 told: Told::default(),
                 is_aside: false,
                 course: course::Course::default(),
+                is_redated: false,
                 is_heard_of: false,
             }
         });
@@ -364,7 +371,7 @@ impl Book {
     /// The clock that times events was set forward from `before`; what it has timed moves along.
     pub fn handle_clock_step(&mut self, by: Duration, before: Timestamp) {
         let moved = |at: Timestamp| if at <= before { at + by } else { at };
-        for live in self.live.values_mut() {
+        for (key, live) in &mut self.live {
             live.started = moved(live.started);
             live.judged = moved(live.judged);
             live.told.at = moved(live.told.at);
@@ -372,6 +379,11 @@ impl Book {
             live.course.shift(moved);
             for finding in live.findings.values_mut() {
                 finding.since = moved(finding.since);
+            }
+            // Drift is nobody's business.
+            if by >= WRONG {
+                live.redate(moved);
+                self.dirty.insert(key.clone());
             }
         }
         self.next = self.next.map(moved);

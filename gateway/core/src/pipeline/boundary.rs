@@ -35,6 +35,8 @@ pub enum Input {
     DiskFull { why: Option<String> },
     /// Models could not be loaded, and why; `None` when all of them are.
     ModelsMissing { why: Option<Text> },
+    /// The flash below the store will be worn out before long, or not.
+    FlashWears { why: Option<Text> },
     /// All channels to people that are down, by id; at start, and when that changes.
     Channels { down: BTreeMap<String, Trouble> },
     /// What people had set on the console could not be used at this start, and lies aside.

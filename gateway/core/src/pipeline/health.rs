@@ -28,10 +28,11 @@ pub(super) enum Health {
     CandidateStopped,
     BundleWithdrawn,
     SettingsSetAside,
+    FlashWears,
 }
 
 impl Health {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::DeviceSilent,
         Self::SourceSilent,
         Self::FeederSilent,
@@ -44,6 +45,7 @@ impl Health {
         Self::CandidateStopped,
         Self::BundleWithdrawn,
         Self::SettingsSetAside,
+        Self::FlashWears,
     ];
 
     /// The scene's id in its events.
@@ -61,6 +63,7 @@ impl Health {
             Self::CandidateStopped => "candidate-stopped",
             Self::BundleWithdrawn => "bundle-withdrawn",
             Self::SettingsSetAside => "settings-set-aside",
+            Self::FlashWears => "flash-wears",
         }
     }
 
@@ -84,6 +87,7 @@ impl Health {
             Self::SettingsSetAside => {
                 Text::new("控制台设置已被隔离", "Settings of the console were set aside")
             }
+            Self::FlashWears => Text::new("存储卡即将耗尽", "Flash is wearing out"),
         }
     }
 
@@ -137,6 +141,10 @@ impl Health {
                 "网关按配置文件运行。请核对场景状态和在控制台上接入的设备，重新设置；也可改正被隔离的文件，放回原处后重启。",
                 "The configuration's own files rule. Look through the scenes and the devices that were connected on the console and set them again; or mend what was set aside, put it back under its old name and restart.",
             ),
+            Self::FlashWears => Text::new(
+                "在此之前更换存储卡或网关：`gatehouse backup` 备份，在新设备上 `gatehouse restore`；同时查找写入量大的程序。",
+                "Replace the card or the box before that: `gatehouse backup`, then `gatehouse restore` on the new one; and look for what writes so much.",
+            ),
         }
     }
 
@@ -151,7 +159,8 @@ impl Health {
             | Self::ChannelDown
             | Self::CandidateStopped
             | Self::BundleWithdrawn
-            | Self::SettingsSetAside => Tier::Community,
+            | Self::SettingsSetAside
+            | Self::FlashWears => Tier::Community,
         }
     }
 
@@ -164,7 +173,8 @@ impl Health {
             Self::SourceSilent
             | Self::FeederSilent
             | Self::BundleWithdrawn
-            | Self::SettingsSetAside => 3,
+            | Self::SettingsSetAside
+            | Self::FlashWears => 3,
             Self::StoreFailed => 1,
             Self::StoreDamaged | Self::ModelsMissing | Self::ChannelDown => 2,
         }
@@ -184,14 +194,17 @@ impl Health {
             | Self::ClockWentBack
             | Self::StoreFailed
             | Self::ModelsMissing
-            | Self::ChannelDown => false,
+            | Self::ChannelDown
+            | Self::FlashWears => false,
         }
     }
 
     /// Whether it is about the gateway itself; everything else has a device to go to.
     pub(super) fn is_of_the_gateway(self) -> bool {
-        matches!(self, Self::StoreFailed | Self::ModelsMissing | Self::ChannelDown)
-            || self.has_happened()
+        matches!(
+            self,
+            Self::StoreFailed | Self::ModelsMissing | Self::ChannelDown | Self::FlashWears
+        ) || self.has_happened()
     }
 
     /// Evidence that is a sentence and nothing else.

@@ -254,6 +254,7 @@ impl Pipeline {
             }
             Input::DiskFull { why } => self.handle_disk_full(why, now),
             Input::ModelsMissing { why } => self.handle_models_missing(why, now),
+            Input::FlashWears { why } => self.handle_condition(Health::FlashWears, why, now),
             Input::StoreFailed { why } => self.handle_store_failed(&why, now),
             Input::Channels { down } => self.handle_channels(&down, now),
             Input::Clock(quality) => self.time_quality = quality,

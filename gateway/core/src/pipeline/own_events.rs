@@ -113,7 +113,12 @@ impl Pipeline {
     }
 
     pub(super) fn handle_models_missing(&mut self, why: Option<Text>, now: Timestamp) {
-        let (health, subject) = (Health::ModelsMissing, self.community.gateway.clone());
+        self.handle_condition(Health::ModelsMissing, why, now);
+    }
+
+    /// Something about the gateway itself that holds for as long as there is a reason.
+    pub(super) fn handle_condition(&mut self, health: Health, why: Option<Text>, now: Timestamp) {
+        let subject = self.community.gateway.clone();
         match why.filter(|_| !self.community.devices.is_empty()) {
             Some(why) => {
                 self.raise_health(health, &subject, DeviceIndex(0), Vec::new(), why, now, now);

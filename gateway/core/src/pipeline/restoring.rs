@@ -126,7 +126,8 @@ impl Pipeline {
                 | Health::ChannelDown
                 | Health::CandidateStopped
                 | Health::BundleWithdrawn
-                | Health::SettingsSetAside,
+                | Health::SettingsSetAside
+                | Health::FlashWears,
             ) => {}
         }
     }
@@ -155,7 +156,7 @@ impl Pipeline {
                 // The store was opened: it works.
                 (Some(Health::StoreFailed), _) => !is_start,
                 // The shell says so, or the opposite, at each start.
-                (Some(Health::ModelsMissing | Health::ChannelDown), _) => true,
+                (Some(Health::ModelsMissing | Health::ChannelDown | Health::FlashWears), _) => true,
                 (Some(health), _) if health.has_happened() => true,
                 (_, None) => false,
                 (Some(Health::SourceSilent), Some(_)) => {

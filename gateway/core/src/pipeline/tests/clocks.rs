@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::community::device_type::{TimeField, TimeFormat};
+use crate::reading::TimeQuality;
 
 /// The first thermometer tells the time.
 fn with_clock(scenes: &[&str]) -> Community {
@@ -217,4 +218,29 @@ fn a_clock_that_jumps_a_day_ahead_raises_nothing_by_itself() {
     night.wait(5).talk(60, 20.0);
 
     assert_eq!(night.transcript, "");
+}
+
+#[test]
+fn an_event_that_was_dated_by_a_wrong_clock_is_told_again_with_the_right_times() {
+    let community = Night::with_scenes(&[&HEAT.replace("> 10.0", "> 1000.0")]);
+    let fresh = Night::new(community.clone()).restored();
+    let mut night = Night::resumed(community, fresh, Timestamp(86_400_000));
+    night.talk(30, 20.0).talk(120, 45.0);
+    let wrong = night.messages().pop().unwrap();
+    assert_eq!(wrong.data.started, "1970-01-02T00:00:30.000Z");
+    assert_eq!(wrong.timequality, TimeQuality::Unknown);
+
+    let by_ms = START.0 - night.now.0;
+    night.now = START;
+    night.handle(Input::Clock(TimeQuality::Synced)).handle(Input::ClockStepped { by_ms });
+
+    let right = night.messages().pop().unwrap();
+    assert_eq!((right.kind.as_str(), &right.subject), ("gatehouse.event.updated", &wrong.subject));
+    assert_eq!(right.timequality, TimeQuality::Synced);
+    let ago = |time: &str| START.since(time.parse().unwrap());
+    assert_eq!(ago(&right.data.started), Duration::from_mins(2));
+    assert!(ago(&right.data.detected) < ago(&right.data.started));
+    let many = night.messages().len();
+    night.handle(Input::ClockStepped { by_ms: 2_000 }).wait(5);
+    assert_eq!(night.messages().len(), many, "once, and not for two seconds");
 }

@@ -1,0 +1,230 @@
+//! Swapping the box: backed up while it runs, killed, and gone on with elsewhere; and retired for good, gone
+//! on with without a gap. The platform is mosquitto, and judges by what it has seen of both boxes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, MqttOptions, QoS};
+use serde_json::Value;
+
+use crate::peers::gatehouse;
+use crate::peers::gateway::{Running, configure, heat, is_up, run};
+use crate::peers::http::post;
+use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
+
+const PASSWORD: &str = "a sentence of more than twelve letters";
+
+struct Place {
+    folder: tempfile::TempDir,
+    sensors: Mosquitto,
+    platform: Mosquitto,
+    console: u16,
+}
+
+impl Place {
+    fn new() -> Self {
+        let (sensors, platform) = (Mosquitto::plain(), Mosquitto::plain());
+        let (folder, console) = (tempfile::tempdir().unwrap(), free_port());
+        let more = format!(
+            "[uplink]\nurl = \"mqtt://127.0.0.1:{}\"\nretry-min = \"100ms\"\nretry-max = \"500ms\"\n\
+             [console]\nlisten = \"127.0.0.1:{console}\"\n",
+            platform.port()
+        );
+        let old = folder.path().join("old");
+        fs::create_dir(&old).unwrap();
+        configure(&old, sensors.port(), 3, &more);
+        fs::write(folder.path().join("passphrase"), format!("{PASSWORD}\n")).unwrap();
+        Self { folder, sensors, platform, console }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    async fn start(&self, name: &str) -> Running {
+        let running = Running(run(&self.at(name)));
+        is_up(&format!("127.0.0.1:{}", self.console)).await;
+        running
+    }
+
+    fn backup(&self, more: &[&str]) -> Output {
+        let (file, old) = (self.at("backup"), self.at("old"));
+        command(&["backup", file.to_str().unwrap(), "--config", old.to_str().unwrap()], more)
+    }
+
+    fn restore(&self, file: &str, more: &[&str]) -> Output {
+        let (file, new) = (self.at(file), self.at("new"));
+        let data = new.join("data");
+        let (new, data) = (new.to_str().unwrap(), data.to_str().unwrap());
+        command(&["restore", file.to_str().unwrap(), "--config", new, "--store", data], more)
+    }
+
+    /// The new box's store is in another folder than the old one's.
+    fn mend(&self) {
+        let path = self.at("new").join("gateway.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("/old/data", "/new/data")).unwrap();
+    }
+}
+
+fn command(args: &[&str], more: &[&str]) -> Output {
+    Command::new(gatehouse()).args(args).args(more).output().unwrap()
+}
+
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn add_account(config: &Path) {
+    let mut command = Command::new(gatehouse());
+    command.args(["user", "add", "li", "--role", "manager", "--config"]).arg(config);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+async fn cool(port: u16, bin: usize) {
+    let (client, mut events) = AsyncClient::new(MqttOptions::new("cool", "127.0.0.1", port), 8);
+    let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let topic = format!("sense/c/bin-{bin}");
+    client.publish(topic, QoS::AtLeastOnce, false, "{\"t\": 20.0}").await.unwrap();
+    client.disconnect().await.unwrap();
+    task.await.unwrap();
+}
+
+/// Messages until these many of that kind were among them, by the order in which they came.
+async fn until(events: &mut Subscriber, kind: &str, many: usize) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    while found.iter().filter(|message| message["type"] == kind).count() < many {
+        found.push(serde_json::from_slice(&events.next().await).unwrap());
+    }
+    found
+}
+
+fn sequence(message: &Value) -> u64 {
+    message["sequence"].as_str().unwrap().parse().unwrap()
+}
+
+fn device(message: &Value) -> &str {
+    message["data"]["device"].as_str().unwrap_or_default()
+}
+
+const OPENED: &str = "gatehouse.event.opened";
+const CLEARED: &str = "gatehouse.event.cleared";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_box_goes_on_from_a_backup_of_one_that_ran_on_and_died() {
+    let place = Place::new();
+    let mut events = subscriber(place.platform.port(), "gatehouse/v1/town/gw/events").await;
+    let mut old = place.start("old").await;
+    add_account(&place.at("old"));
+    heat(place.sensors.port(), 0..2).await;
+    let before = until(&mut events, OPENED, 2).await;
+    let passphrase = place.at("passphrase");
+    let sealed = ["--passphrase-file", passphrase.to_str().unwrap()];
+    done(&place.backup(&sealed));
+    heat(place.sensors.port(), 2..3).await;
+    let after = until(&mut events, OPENED, 1).await;
+    old.kill();
+
+    judge_bad_files(&place, &sealed);
+    done(&place.restore("backup", &sealed));
+    place.mend();
+    let mut new = place.start("new").await;
+    cool(place.sensors.port(), 0).await;
+    let there = until(&mut events, CLEARED, 1).await;
+    let later = events.until_quiet(Duration::from_secs(3)).await;
+    let later = later.iter().map(|payload| serde_json::from_slice(payload).unwrap());
+    let there: Vec<Value> = there.into_iter().chain(later).collect();
+
+    let form = format!("name=li&password={}", PASSWORD.replace(' ', "+"));
+    let console = format!("127.0.0.1:{}", place.console);
+    let kind = "application/x-www-form-urlencoded";
+    let signed_in = post(&console, "/login", "", kind, &form).await.unwrap();
+    assert!(signed_in.headers.contains_key("set-cookie"), "{}", signed_in.first);
+    let verified =
+        command(&["events", "verify", "--json", "--config"], &[place.at("new").to_str().unwrap()]);
+    let verified: Value = serde_json::from_str(&done(&verified)).unwrap();
+    assert_eq!(verified["whole"], true, "{verified}");
+    new.kill();
+
+    let opened = |messages: &[Value], bin: &str| {
+        messages.iter().filter(|m| m["type"] == OPENED && device(m) == bin).count()
+    };
+    assert_eq!((opened(&there, "bin-0"), opened(&there, "bin-1")), (0, 0), "{there:#?}");
+    let last = before.iter().chain(&after).map(sequence).max().unwrap();
+    let (gaps, records): (Vec<_>, Vec<_>) =
+        there.iter().partition(|message| message["type"] == "gatehouse.gap");
+    let mut seen: BTreeSet<u64> = before.iter().chain(&after).map(sequence).collect();
+    for record in &records {
+        let is_new = seen.insert(sequence(record));
+        assert!(is_new && sequence(record) > last + 9_000, "{record}");
+    }
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0]["data"]["why"], serde_json::json!(["box-replaced"]));
+    let range = &gaps[0]["data"]["ranges"][0];
+    let first_new = records.iter().map(|m| sequence(m)).min().unwrap();
+    assert_eq!(range[1].as_u64().unwrap() + 1, first_new, "not one is unaccounted for");
+    assert!(range[0].as_u64().unwrap() <= after.iter().map(sequence).min().unwrap());
+}
+
+/// Nothing of it is taken, and nothing is made.
+fn judge_bad_files(place: &Place, sealed: &[&str]) {
+    let good = fs::read(place.at("backup")).unwrap();
+    let mut changed = good.clone();
+    changed[good.len() / 2] ^= 1;
+    fs::write(place.at("changed"), changed).unwrap();
+    fs::write(place.at("short"), &good[..good.len() - 40]).unwrap();
+    fs::write(place.at("foreign"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0].repeat(999)).unwrap();
+    let cases = [
+        ("changed", sealed, "damaged or was changed"),
+        ("short", sealed, "cut short"),
+        ("foreign", sealed, "no backup of Gatehouse"),
+        ("backup", &[], "is encrypted"),
+        ("none", sealed, "No such file"),
+    ];
+    for (file, more, expected) in cases {
+        let refused = place.restore(file, more);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{file}: {said}");
+        assert!(said.contains(expected), "{file}: {said}");
+        assert!(!place.at("new").exists(), "{file} was half restored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retired_box_is_gone_on_with_without_a_gap_and_never_starts_again() {
+    let place = Place::new();
+    let mut events = subscriber(place.platform.port(), "gatehouse/v1/town/gw/events").await;
+    let mut old = place.start("old").await;
+    heat(place.sensors.port(), 0..2).await;
+    let before = until(&mut events, OPENED, 2).await;
+    let refused = place.backup(&["--retire"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it first"));
+    let told = Command::new("kill").arg(old.0.id().to_string()).status().unwrap();
+    assert!(told.success() && old.0.wait().unwrap().success());
+
+    let made = place.backup(&["--retire"]);
+    done(&made);
+    assert!(String::from_utf8_lossy(&made.stderr).contains("WARNING"), "it is not encrypted");
+    let again = command(&["run", "--config"], &[place.at("old").to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("was moved to another box"));
+    done(&place.restore("backup", &[]));
+    let twice = place.restore("backup", &[]);
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("holds something"));
+    place.mend();
+    let mut new = place.start("new").await;
+    cool(place.sensors.port(), 0).await;
+    let after = until(&mut events, CLEARED, 1).await;
+    new.kill();
+
+    let mut all: Vec<u64> = before.iter().chain(&after).map(sequence).collect();
+    all.sort_unstable();
+    assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "{before:#?} {after:#?}");
+}
