@@ -136,6 +136,7 @@ mod tests {
         let name = format!("gatehouse-{}", std::process::id());
         let place = SocketAddr::from_abstract_name(&name).unwrap();
         let ear = UnixDatagram::bind_addr(&place).unwrap();
+        ear.set_nonblocking(true).unwrap();
 
         Supervisor::at(Path::new(&format!("@{name}")), None).stopping();
 
