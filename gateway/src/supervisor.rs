@@ -1,6 +1,6 @@
 //! Tells systemd how the service does: that it is up, that its parts are alive, that it is about to end.
 //!
-//! The protocol is that of sd_notify(3): a datagram of `NAME=value` to the socket that the environment
+//! The protocol is that of `sd_notify(3)`: a datagram of `NAME=value` to the socket that the environment
 //! names. Without one nobody asked, and nothing is told. systemd restarts a service that falls silent, so
 //! [`keep_alive`] speaks only while somebody says that there is life: a timer of its own would go on over a
 //! gateway that hangs.
@@ -136,6 +136,7 @@ mod tests {
         let name = format!("gatehouse-{}", std::process::id());
         let place = SocketAddr::from_abstract_name(&name).unwrap();
         let ear = UnixDatagram::bind_addr(&place).unwrap();
+        ear.set_nonblocking(true).unwrap();
 
         Supervisor::at(Path::new(&format!("@{name}")), None).stopping();
 
