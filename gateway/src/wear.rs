@@ -170,7 +170,7 @@ mod tests {
     fn what_is_worn_out_in_half_a_year_is_told_and_what_lasts_is_not() {
         let cases = [
             ("years are left", after(30, 1_000_000_000), None),
-            ("four months are left", after(250, 8_000_000_000), Some(125)),
+            ("four months are left", after(250, 8_000_000_000), Some(124)),
             ("nothing is foretold from an hour", after(0, 0), None),
         ];
         for (why, wear, days) in cases {
