@@ -182,7 +182,7 @@ fn judge_bad_files(place: &Place, sealed: &[&str]) {
     fs::write(place.at("short"), &good[..good.len() - 40]).unwrap();
     fs::write(place.at("foreign"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0].repeat(999)).unwrap();
     let cases = [
-        ("changed", sealed, "damaged or was changed"),
+        ("changed", sealed, "the file is damaged"),
         ("short", sealed, "cut short"),
         ("foreign", sealed, "no backup of Gatehouse"),
         ("backup", &[], "is encrypted"),

@@ -44,11 +44,12 @@ impl Market {
         }
     }
 
-    /// Why the event of this id says that a bundle was taken back.
+    /// Why the next event says that a bundle was taken back.
     async fn taken_back(&mut self) -> String {
         loop {
             let message: Value = serde_json::from_slice(&self.town.events.next().await).unwrap();
-            if message["data"]["scene"] == "bundle-withdrawn" {
+            let is_new = message["type"].as_str().unwrap().ends_with("opened");
+            if is_new && message["data"]["scene"] == "bundle-withdrawn" {
                 return message["data"]["cause"]["why"]["en"].to_string();
             }
         }

@@ -117,9 +117,10 @@ impl Emulated {
         let mut debugger = Debugger(BufReader::new(reach(port).await));
         loop {
             let mut registers = debugger.say("g", |answer| answer.len() > 128).await;
-            // Of the program status the part that names an interrupt: 0 is the main loop.
             let status = &registers[registers.len() - 8..];
-            if u32::from_str_radix(status, 16).unwrap().swap_bytes() & 0x1FF == 0 {
+            let status = u32::from_str_radix(status, 16).unwrap().swap_bytes();
+            // The part of it that names an interrupt: 0 is the main loop.
+            if status % 0x200 == 0 {
                 // The sixteenth is the program counter.
                 let place = u32::try_from(place).unwrap().swap_bytes();
                 registers.replace_range(120..128, &format!("{place:08x}"));
