@@ -1,6 +1,7 @@
 //! `bundle.install`: fetched over HTTPS from Python's server, and in effect while the gateway runs; or
 //! refused, and what was active goes on.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -19,6 +20,8 @@ pub(super) struct Market {
     pub(super) folder: PathBuf,
     address: String,
     pub(super) asked: u32,
+    /// Ids of events that were heard of.
+    pub(super) heard: BTreeSet<String>,
     /// What the server says of those who ask it.
     pub(super) said: Lines<BufReader<ChildStdout>>,
     _server: Child,
@@ -39,7 +42,7 @@ impl Market {
         let mut said = lines(server.stdout.take().unwrap());
         let ready = said.next_line().await.unwrap().expect("the server has ended");
         let address = format!("https://localhost:{}", ready.strip_prefix("ready ").unwrap());
-        Self { town, folder, address, asked: 0, said, _server: server }
+        Self { town, folder, address, asked: 0, heard: BTreeSet::new(), said, _server: server }
     }
 
     /// A bundle with this scene; gives its name and its SHA-256.

@@ -48,8 +48,12 @@ impl Market {
     async fn taken_back(&mut self) -> String {
         loop {
             let message: Value = serde_json::from_slice(&self.town.events.next().await).unwrap();
-            let is_new = message["type"].as_str().unwrap().ends_with("opened");
-            if is_new && message["data"]["scene"] == "bundle-withdrawn" {
+            let is_opened = message["type"].as_str().unwrap().ends_with("opened");
+            if is_opened && message["data"]["scene"] == "bundle-withdrawn" {
+                // What nobody had confirmed before a restart comes again under its own id.
+                if !self.heard.insert(message["id"].to_string()) {
+                    continue;
+                }
                 return message["data"]["cause"]["why"]["en"].to_string();
             }
         }
