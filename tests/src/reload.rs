@@ -328,6 +328,7 @@ async fn a_bundle_comes_into_effect_and_one_that_was_changed_on_the_disk_gives_w
     site.restart(|_| {});
     let log = site.log();
     assert!(log.contains("what was installed before it goes on"), "{log}");
+    assert_eq!(site.told().await, ("opened".into(), "gw".into()), "a bundle was rolled back");
     site.sensor.say("th-2", 50.0).await;
     assert_eq!(site.told().await, ("cleared".into(), "th-2".into()), "60 degC, as in the folder");
 }
