@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, MqttOptions, QoS};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use tokio::time::timeout;
 
 use super::http::ask;
@@ -104,17 +106,31 @@ impl Drop for Running {
     }
 }
 
-/// Says that these bins are hot, into a session that the gateway may still have to take up.
+/// Says that these bins are hot, into a session that the gateway may still have to take up. Until there is one
+/// the broker says that nobody listens (MQTT 5, 3.4.2.1), and hears it again.
 pub(crate) async fn heat(port: u16, bins: std::ops::Range<usize>) {
-    let options = MqttOptions::new("bins", "127.0.0.1", port);
-    let (client, mut events) = AsyncClient::new(options, 200);
-    let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
-    for bin in bins {
-        let topic = format!("sense/c/bin-{bin}");
-        client.publish(topic, QoS::AtLeastOnce, false, "{\"t\": 90.0}").await.unwrap();
-    }
-    client.disconnect().await.unwrap();
-    drop(timeout(PATIENCE, task).await);
+    let (client, mut events) = AsyncClient::new(MqttOptions::new("bins", "127.0.0.1", port), 200);
+    let said = async {
+        for bin in bins {
+            let topic = format!("sense/c/bin-{bin}");
+            let mut is_taken = false;
+            while !is_taken {
+                client.publish(&topic, QoS::AtLeastOnce, false, "{\"t\": 90.0}").await.unwrap();
+                let reason = loop {
+                    if let Event::Incoming(Packet::PubAck(ack)) = events.poll().await.unwrap() {
+                        break ack.reason;
+                    }
+                };
+                is_taken = reason != PubAckReason::NoMatchingSubscribers;
+                if !is_taken {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        client.disconnect().await.unwrap();
+        while events.poll().await.is_ok() {}
+    };
+    timeout(PATIENCE, said).await.expect("nobody listens to the bins");
 }
 
 pub(crate) async fn is_up(address: &str) {
