@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::replace;
 
 /// In the store's folder.
-const KEPT: &str = "wear";
+pub(crate) const KEPT: &str = "wear";
 /// The pace is that of the last month or so: of a longer time, half is forgotten.
 const MONTH: u64 = 30 * DAY;
 const DAY: u64 = 86_400;
@@ -118,8 +118,8 @@ impl Wear {
     }
 }
 
-/// Bytes that were written to the disk below a folder since the system started; those of this process,
-/// since it started, where the disk has no count.
+/// Bytes that were written to the partition below a folder since the system started; those of this process,
+/// since it started, where it has no count.
 pub fn written(store: &Path) -> Option<u64> {
     below(store).or_else(own)
 }

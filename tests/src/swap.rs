@@ -232,4 +232,16 @@ async fn a_retired_box_is_gone_on_with_without_a_gap_and_never_starts_again() {
     let mut all: Vec<u64> = before.iter().chain(&after).map(sequence).collect();
     all.sort_unstable();
     assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "{before:#?} {after:#?}");
+
+    // What was set aside here is in no backup from here.
+    done(&place.restore("backup", &["--replace"]));
+    place.mend();
+    let (second, new) = (place.at("second"), place.at("new"));
+    done(&command(&["backup", second.to_str().unwrap(), "--config"], &[new.to_str().unwrap()]));
+    done(&place.restore("second", &["--replace"]));
+    // Nobody else's word is wanted for that it has retired.
+    fs::remove_file(place.at("old/data/retired")).unwrap();
+    fs::create_dir(place.at("old/data/retired")).unwrap();
+    let still = command(&["run", "--config"], &[place.at("old").to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&still.stderr).contains("was moved to another box"));
 }

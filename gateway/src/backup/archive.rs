@@ -87,7 +87,8 @@ fn key(head: &Head, passphrase: Option<&str>) -> Result<LessSafeKey, BackupError
     let bytes = match (head.has_passphrase, passphrase) {
         (true, Some(passphrase)) => password::key(passphrase, &head.salt)?,
         (true, None) => return Err(BackupError::WantsPassphrase),
-        (false, _) => [0; 32],
+        (false, Some(_)) => return Err(BackupError::NotEncrypted),
+        (false, None) => [0; 32],
     };
     let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| BackupError::Sealing)?;
     Ok(LessSafeKey::new(key))
@@ -365,6 +366,13 @@ mod tests {
                 assert_eq!(found, [("a".into(), Vec::new()), ("b/c".into(), content.clone())]);
             }
         }
+    }
+
+    #[test]
+    fn one_that_is_not_encrypted_is_not_taken_for_one_that_is() {
+        let made_up = sealed(&[("users", b"me")], None);
+        let refused = opened(&made_up, Some("a long sentence"));
+        assert!(matches!(refused, Err(BackupError::NotEncrypted)), "{refused:?}");
     }
 
     #[test]

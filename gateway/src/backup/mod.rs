@@ -32,6 +32,11 @@ pub enum BackupError {
     WantsPassphrase,
     #[error("the passphrase is not the one of this backup, or the file is damaged")]
     WrongPassphrase,
+    /// Whoever made it up knows no passphrase.
+    #[error(
+        "this backup is not encrypted, though a passphrase was given; without one anybody may have made it"
+    )]
+    NotEncrypted,
     #[error("the backup is cut short; copy it again")]
     CutShort,
     #[error("the backup is damaged or was changed (piece {0}); copy it again, or take another one")]
@@ -149,12 +154,13 @@ fn write(wish: &Wish<'_>, journal: &Journal, to: &Path) -> Result<Made, BackupEr
     let owner = fs::metadata(store).map_err(BackupError::file(store))?;
     let owner = (owner.uid(), owner.gid());
 
-    let config_files =
-        every_file(&real(folder)?, &|path, _| path == real_store || path == real_file)?;
+    let config_files = every_file(&real(folder)?, &|path, name| {
+        path == real_store || path == real_file || restore::stays(name)
+    })?;
     let store_files = every_file(&real_store, &|path, name| {
         path == real_file
             || moving::is_of_the_database(name)
-            || name.starts_with(restore::ASIDE)
+            || restore::stays(name)
             || (name == evidence::FOLDER && !with_evidence)
     })?;
     let mut files = 0;

@@ -59,6 +59,8 @@ pub fn restore(wish: &Wish<'_>, file: &Path) -> Result<Restored, BackupError> {
     let _nobody_runs = moving::hold(store)?;
     let to = Unpacking::into(wish.folder, store)?;
     let (head, database) = to.unpack(open()?)?;
+    // Made by whoever restores, and the gateway must be able to hold it.
+    to.give(&store.join("lock"))?;
     // The store first: a box with its identity and without its sequences would give them out again.
     let aside = format!("{ASIDE}{}", clock::wall().rfc3339().replace([':', '-', '.'], ""));
     for (folder, staging) in [(store, &to.store), (wish.folder, &to.folder)] {
@@ -110,7 +112,7 @@ fn is_empty(folder: &Path) -> Result<bool, BackupError> {
 }
 
 /// Neither somebody's nor ours to move.
-fn stays(name: &str) -> bool {
+pub(super) fn stays(name: &str) -> bool {
     name.starts_with(ASIDE) || [STAGING, "lock", "lost+found"].contains(&name)
 }
 

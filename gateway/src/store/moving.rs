@@ -12,7 +12,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,7 @@ use super::layout::{
 };
 use super::marks::Marks;
 use super::{Store, StoreError, opening};
+use crate::wear;
 
 /// More than a box says in weeks, and little of what the journal may span: that is counted in sequences.
 const SKIPPED: u64 = 10_000;
@@ -83,12 +84,24 @@ impl Store {
 
 /// Has the gateway refuse to run on a store, which must be held open for reading.
 pub fn retire(folder: &Path, why: &str) -> io::Result<()> {
-    crate::replace::file(&folder.join(RETIRED), why.as_bytes())
+    let path = folder.join(RETIRED);
+    crate::replace::file(&path, why.as_bytes())?;
+    // Root may have asked; the gateway must be able to say why it does not start.
+    let (owner, mine) = (std::fs::metadata(folder)?, std::fs::metadata(&path)?);
+    if (owner.uid(), owner.gid()) == (mine.uid(), mine.gid()) {
+        return Ok(());
+    }
+    chown(path, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Holds a folder so that no gateway runs on it; [`StoreError::InUse`] when one does.
 pub fn hold(folder: &Path) -> Result<File, StoreError> {
     opening::lock(folder, Duration::ZERO)
+}
+
+/// As [`hold`], but waits for one that is about to end, as a start does.
+pub fn hold_in_time(folder: &Path) -> Result<File, StoreError> {
+    opening::lock(folder, opening::PATIENCE)
 }
 
 /// Removes snapshots that nobody took away.
@@ -100,10 +113,10 @@ pub(super) fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Whether a file in a store's folder belongs to the database, or to who runs on it.
+/// Whether a file in a store's folder belongs to the database, to who runs on it, or to this very flash.
 pub fn is_of_the_database(name: &str) -> bool {
     ["store-", "CURRENT", "quarantine-", SNAPSHOT].iter().any(|word| name.starts_with(word))
-        || ["lock", "marks", "reserve", RETIRED].contains(&name)
+        || ["lock", "marks", "reserve", RETIRED, wear::KEPT].contains(&name)
 }
 
 fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {

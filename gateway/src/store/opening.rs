@@ -24,7 +24,7 @@ use super::marks::Marks;
 use super::{StoreError, index, moving};
 
 /// How long a gateway waits for whoever still has the store: one that ends, or a reader.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A database file below this is left alone, however little of it is alive.
 const FAT_BYTES: u64 = 64 << 20;
 /// A file this many times larger than what lives in it is written anew.
@@ -51,8 +51,14 @@ const MUCH: usize = 1 << 20;
 pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     create(folder).map_err(|e| StoreError::folder(folder, e))?;
     let lock = lock(folder, PATIENCE)?;
-    if let Ok(why) = std::fs::read_to_string(folder.join(moving::RETIRED)) {
-        return Err(StoreError::Retired { path: folder.to_owned(), why: why.trim().to_owned() });
+    // Whatever cannot be read there was put there by somebody.
+    let retired = match std::fs::read_to_string(folder.join(moving::RETIRED)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(error.to_string()),
+        Ok(why) => Some(why.trim().to_owned()),
+    };
+    if let Some(why) = retired {
+        return Err(StoreError::Retired { path: folder.to_owned(), why });
     }
     moving::remove_leftovers(folder);
     let on_folder = |e| StoreError::folder(folder, e);
