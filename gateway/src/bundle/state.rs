@@ -77,10 +77,11 @@ impl State {
         self.trial.as_ref().filter(|trial| self.current.as_ref() == Some(&trial.id))
     }
 
-    /// This bundle in the place of the one that stands, on trial. Who runs and has not proven itself is
-    /// nothing to fall back on: the one before it stays.
+    /// This bundle in the place of the one that stands, on trial. Who has not proven itself is nothing to
+    /// fall back on: the one before it stays; only where there is none, one that was never loaded does.
     pub(super) fn with(self, id: String) -> Self {
-        let is_in_trial = self.trial().is_some_and(|trial| trial.is_running);
+        let has_before = self.previous.is_some();
+        let is_in_trial = self.trial().is_some_and(|trial| trial.is_running || has_before);
         let before = self.current.filter(|current| !is_in_trial && *current != id);
         Self {
             previous: before.or(self.previous),

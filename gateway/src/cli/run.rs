@@ -58,6 +58,7 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
         Ok(found) => found,
         Err(faults) => {
             faults.print();
+            trial::not_tried(&args.config);
             return Ok(ExitCode::from(INVALID));
         }
     };
@@ -69,7 +70,6 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
     setup.candidate = check::load_candidate(&args.config, &setup.config);
     let workshop = Workshop::new(&setup.config.store.path, check::judge(&args.config));
     setup.workshop = Some(Arc::clone(&workshop));
-    clock::recall(&setup.config.store.path);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut stopped = pin!(stop_signal());
     let mut running = service::start(setup, Clock::new(1.0), pace, stop.clone()).await?;
@@ -128,8 +128,8 @@ pub async fn run(args: Args, pace: Pace) -> anyhow::Result<ExitCode> {
             }
             Call::Verdict(verdict) => carry_out(&mut running, &args.config, verdict).await,
             Call::Trial(verdict) => {
-                trial::settle(&mut running, &args.config, verdict).await;
-                on_trial = trial::Watch::default();
+                let is_settled = trial::settle(&mut running, &args.config, verdict).await;
+                on_trial = if is_settled { trial::Watch::default() } else { on_trial.later() };
             }
         }
         on_trial = trial::Watch::after(on_trial, &running);
@@ -207,7 +207,7 @@ async fn tell_aside(running: &Running, aside: &Aside) {
 pub(super) async fn reload(running: &mut Running, folder: &Path) -> Result<(), String> {
     let installed = Installed::below(&running.config().store.path);
     let was_running = installed.trial().is_some_and(|trial| trial.is_running);
-    trial::mark(&installed, true);
+    trial::mark_aside(&installed, true).await;
     let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         let loaded = check::load_all(&folder, Over::Installed).map_err(|f| f.plain())?;
@@ -237,7 +237,7 @@ pub(super) async fn reload(running: &mut Running, folder: &Path) -> Result<(), S
             running.refused();
             if !was_running {
                 // It was not tried.
-                trial::mark(&installed, false);
+                trial::mark_aside(&installed, false).await;
             }
             for line in why.lines() {
                 tracing::error!("{line}");

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use gatehouse_core::community::Community;
 use gatehouse_core::community::quantity::Text;
@@ -24,16 +25,25 @@ use crate::bundle::trial::{Failed, OnTrial};
 use crate::clock;
 use crate::config::GatewayConfig;
 use crate::service::Running;
+use crate::store::moving;
 
 /// Lines of faults that are told; the first one is most often the reason of the others.
 const FAULTS: usize = 3;
+/// After a verdict that could not be written down.
+const PAUSE: Duration = Duration::from_mins(1);
 /// The scene of events about devices whose frames are refused.
 const REFUSED: &str = "device-refused";
 
 /// Notes that a bundle on trial is about to be loaded; takes it back if that was noted before.
 pub(super) fn at_start(folder: &Path) {
     let Some(config) = check::settings(folder) else { return };
+    clock::recall(&config.store.path);
     let installed = Installed::below(&config.store.path);
+    if installed.trial().is_none() {
+        return;
+    }
+    // One that runs is nobody's to judge; opening the store will say that it does.
+    let Ok(_nobody_runs) = moving::hold_in_time(&config.store.path) else { return };
     let Some(OnTrial { id, is_running }) = installed.trial() else { return };
     if is_running {
         let why = Text::new(
@@ -46,6 +56,13 @@ pub(super) fn at_start(folder: &Path) {
         tracing::error!("{id}: {}; what stood before cannot be loaded either", why.en);
     }
     mark(&installed, true);
+}
+
+/// Neither what is on trial nor what stood before could be loaded: the bundle was not tried.
+pub(super) fn not_tried(folder: &Path) {
+    if let Some(config) = check::settings(folder) {
+        mark(&Installed::below(&config.store.path), false);
+    }
 }
 
 /// What is on trial cannot be loaded, and what stood before can.
@@ -62,6 +79,13 @@ pub(super) fn mark(installed: &Installed, is_running: bool) {
     if let Err(error) = installed.mark_trial(is_running) {
         tracing::error!("the trial of a bundle cannot be noted: {error:#}");
     }
+}
+
+/// As [`mark`], where nothing may wait: somebody who installs holds the folder meanwhile.
+pub(super) async fn mark_aside(installed: &Installed, is_running: bool) {
+    let installed = installed.clone();
+    // It cannot panic.
+    _ = tokio::task::spawn_blocking(move || mark(&installed, is_running)).await;
 }
 
 fn not_loaded(faults: &str) -> Text {
@@ -90,6 +114,8 @@ struct On {
     /// As it was when the trial began.
     refused: BTreeSet<String>,
     counts: Counts,
+    /// No verdict before: the last one could not be written down.
+    again: Option<Instant>,
 }
 
 /// What comes of a trial.
@@ -114,7 +140,16 @@ impl Watch {
         tracing::info!(?time, "{id} is on trial");
         let view = running.view.borrow();
         let (refused, counts) = (refused(&view), view.counts.clone());
-        Self { on: Some(On { id, until: Instant::now() + time, refused, counts }) }
+        let until = Instant::now() + time;
+        Self { on: Some(On { id, until, refused, counts, again: None }) }
+    }
+
+    /// The same trial goes on, and is judged again after a pause.
+    pub(super) fn later(mut self) -> Self {
+        if let Some(on) = &mut self.on {
+            on.again = Some(Instant::now() + PAUSE);
+        }
+        self
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -123,9 +158,12 @@ impl Watch {
 
     /// Returns when there is a verdict; never, when nobody is on trial. May be dropped and called again.
     pub(super) async fn verdict(&self, running: &Running) -> Verdict {
-        let Some(On { id, until, refused, counts }) = &self.on else {
+        let Some(On { id, until, refused, counts, again }) = &self.on else {
             return std::future::pending().await;
         };
+        if let Some(again) = again {
+            sleep_until(*again).await;
+        }
         let missing = running.missing();
         let failed = |why| Verdict::Failed { id: id.clone(), why };
         if !missing.is_empty() {
@@ -178,8 +216,8 @@ fn refused(view: &View) -> BTreeSet<String> {
     events.map(|event| event.data.device.clone()).collect()
 }
 
-/// Writes a verdict down, and loads what is back when it is not proven.
-pub(super) async fn settle(running: &mut Running, folder: &Path, verdict: Verdict) {
+/// Writes a verdict down, and loads what is back when it is not proven; false when it could not be.
+pub(super) async fn settle(running: &mut Running, folder: &Path, verdict: Verdict) -> bool {
     let (installed, keys) = {
         let config = running.config();
         (Installed::below(&config.store.path), config.bundles.trusted_keys.clone())
@@ -197,16 +235,20 @@ pub(super) async fn settle(running: &mut Running, folder: &Path, verdict: Verdic
             }
         }
     };
-    match tokio::task::spawn_blocking(write).await.map_err(anyhow::Error::from) {
-        Ok(Ok(None)) => {}
-        Ok(Ok(Some(failed))) => {
+    let written = tokio::task::spawn_blocking(write).await.map_err(anyhow::Error::from);
+    match written.and_then(|written| written.map_err(anyhow::Error::from)) {
+        Ok(None) => true,
+        Ok(Some(failed)) => {
             tracing::error!("{}", failed.why.en);
             // What is wrong has been told.
             _ = reload(running, folder).await;
             tell(running).await;
+            true
         }
-        Ok(Err(error)) => tracing::error!("a bundle's trial cannot be settled: {error:#}"),
-        Err(error) => tracing::error!("a bundle's trial cannot be settled: {error:#}"),
+        Err(error) => {
+            tracing::error!("a bundle's trial cannot be settled: {error:#}");
+            false
+        }
     }
 }
 
@@ -225,7 +267,8 @@ pub(super) async fn tell(running: &Running) {
         detail: why.en.clone(),
     });
     running.tell(Input::Withdrawn(Withdrawn { was_live: true, why })).await;
-    if let Err(error) = installed.mark_told() {
+    let told = tokio::task::spawn_blocking(move || installed.mark_told());
+    if let Ok(Err(error)) = told.await {
         tracing::warn!("what was taken back is told again at the next start: {error:#}");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::bundles::Market;
 use super::things::{ODD, PLUG};
 use super::town::kind;
-use crate::peers::PATIENCE;
+use crate::peers::{PATIENCE, gatehouse};
 
 impl Market {
     /// Of how long a bundle must be healthy; counts from the next start or reload.
@@ -57,6 +57,13 @@ impl Market {
                 return message["data"]["cause"]["why"]["en"].to_string();
             }
         }
+    }
+
+    /// Whether `run` ends well, where it ends by itself.
+    fn starts(&self) -> bool {
+        let mut run = Command::new(gatehouse());
+        run.args(["run", "--config", "."]).current_dir(self.town.path("."));
+        run.output().unwrap().status.success()
     }
 
     fn restart(&mut self) {
@@ -150,8 +157,16 @@ async fn what_is_killed_in_its_trial_is_taken_back_and_what_is_stopped_in_good_o
     let (name, sha256) = market.makes("vendor", "2.0", ODD);
     assert_eq!(market.installs(&name, &sha256).await["ok"], true);
     assert_eq!(market.reports().await["bundle_on_trial"], true);
+    assert!(!market.starts(), "one runs");
+    assert_eq!(market.active().await, "site 2.0", "and goes on with what it tries");
 
     market.town.end().await;
+    // A slip that is none of the bundle's.
+    let community = market.town.path("community.toml");
+    let whole = fs::read_to_string(&community).unwrap();
+    fs::write(&community, format!("{whole}\n[slip]\n")).unwrap();
+    assert!(!market.starts());
+    fs::write(&community, whole).unwrap();
     market.town.run();
     let report = market.reports().await;
     assert_eq!((&report["bundle"], &report["bundle_on_trial"]), (&json!("site 2.0"), &json!(true)));

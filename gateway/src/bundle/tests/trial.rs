@@ -48,6 +48,18 @@ fn what_fails_is_gone_and_what_has_proven_itself_last_is_back() {
 }
 
 #[test]
+fn what_has_proven_itself_is_kept_however_many_are_installed_before_anything_is_loaded() {
+    let site = Site::new();
+    site.install(&site.sign("1.0")).unwrap();
+    site.prove();
+    for version in ["2.0", "3.0", "4.0"] {
+        site.install(&site.sign(version)).unwrap();
+    }
+    assert_eq!(site.fail(), "air 4.0 has not stood its trial: it broke; air 1.0 is back");
+    assert_eq!(site.current().as_deref(), Some("air 1.0"));
+}
+
+#[test]
 fn that_a_gateway_runs_with_it_is_known_after_a_power_cut() {
     let site = Site::new();
     site.installed().mark_trial(true).unwrap();
