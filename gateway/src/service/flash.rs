@@ -37,9 +37,7 @@ pub(super) async fn watch_flash(
             return;
         }
         drop(inputs);
-        if stop.run_until_cancelled(tokio::time::sleep(PACE)).await.is_none() {
-            return;
-        }
+        let is_over = stop.run_until_cancelled(tokio::time::sleep(PACE)).await.is_none();
         let folder = Arc::clone(&store);
         let span = at.elapsed();
         at += span;
@@ -52,6 +50,9 @@ pub(super) async fn watch_flash(
         (wear, before) = (counted, now);
         if let Err(error) = kept {
             tracing::warn!(%error, "what was written to the flash could not be kept");
+        }
+        if is_over {
+            return;
         }
     }
 }

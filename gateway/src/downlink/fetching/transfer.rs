@@ -119,7 +119,7 @@ impl Transfer<'_> {
         if total.is_some_and(|total| total > LONGEST) {
             return Err(self.too_long());
         }
-        self.has_room(total.unwrap_or_default(), from)?;
+        self.has_room(total.unwrap_or(LONGEST), from)?;
         if from == 0 {
             self.note.validator = validator(answer.headers());
             self.note.write(&self.file).map_err(|error| self.unwritable(&error))?;
