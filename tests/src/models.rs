@@ -44,8 +44,7 @@ fn a_million_windows_leave_no_memory_behind() {
                 ["warm", "after"].map(|at| model["resident-bytes"][at].as_u64().unwrap());
             let grown = after.saturating_sub(warm);
 
-            // Pictures are few, and one more tensor may be set aside among them; the smallest of ours is 0.6 MB, and
-            // four looks that each left one behind would be more than this.
+            // Eight looks or more: a quarter of a megabyte for each, less than half of the smallest tensor.
             let most = if model["pictures"].is_null() { 1 << 20 } else { 2 << 20 };
             assert!(grown < most, "{model} on {}: {grown} bytes", told["engine"]);
         }

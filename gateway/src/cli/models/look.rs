@@ -63,6 +63,9 @@ fn as_json(seen: &Seen, labels: &[String]) -> Value {
     }
 }
 
+/// Looks until a model has set aside what it needs; as many are looked at after them at least.
+const WARM: usize = 8;
+
 /// Times a model on a JPEG, the whole way from its bytes to what is seen; on a made-up picture, which
 /// needs no decoding, where no JPEG is given. Medians, in milliseconds.
 pub(super) fn timed(
@@ -79,8 +82,8 @@ pub(super) fn timed(
     let noise = models.noise(name, 1).context("the model has no size")?;
     let (mut inference, mut whole) = (Vec::with_capacity(4_096), Vec::with_capacity(4_096));
     let (mut warm, begun) = (None, Instant::now());
-    // The first few looks set memory aside; only what comes after is growth.
-    while inference.len() < 8 || (begun.elapsed() < lasts && inference.len() < inference.capacity())
+    while inference.len() < 2 * WARM
+        || (begun.elapsed() < lasts && inference.len() < inference.capacity())
     {
         let look = Instant::now();
         let took = match &bytes {
@@ -93,7 +96,7 @@ pub(super) fn timed(
         };
         whole.push(look.elapsed().as_secs_f64() * 1e3);
         inference.push(took.inference.as_secs_f64() * 1e3);
-        if inference.len() == 4 {
+        if inference.len() == WARM {
             warm = resident_bytes();
         }
     }
