@@ -3,8 +3,8 @@
     files.py FOLDER CERTIFICATE KEY
 
 `/endless` never ends, `/slow` says one byte and then nothing, `/away` is said to lie elsewhere, and
-`/cut/FILE` breaks off every 64 KiB. Prints `ready PORT`, and a line of JSON for each that is asked of
-`/cut`: the headers `Range` and `If-Range`.
+`/cut/FILE` breaks off every 64 KiB. Prints `ready PORT`, a line of JSON for each that is asked of
+`/cut`, the headers `Range` and `If-Range`, and a line for each that is asked of `/slow`.
 """
 
 import functools
@@ -47,6 +47,8 @@ class Files(http.server.SimpleHTTPRequestHandler):
         elif self.path.startswith("/cut/"):
             self.cut(self.path)
         elif self.path in ("/endless", "/slow"):
+            if self.path == "/slow":
+                print("slow", flush=True)
             self.send_response(200)
             self.end_headers()
             try:

@@ -47,15 +47,27 @@ fn configure(folder: &Path, place: &str, console: &str) {
     fs::write(folder.join("scenes/warm.toml"), SCENE).unwrap();
 }
 
-/// What the gateway knows of the node.
-struct Seen<'a> {
-    console: &'a str,
+/// A gateway that polls a node, and what it knows of it.
+struct Seen {
+    console: String,
     bearer: String,
+    _gateway: Running,
+    _folder: tempfile::TempDir,
 }
 
-impl Seen<'_> {
+impl Seen {
+    async fn start(place: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let console = format!("127.0.0.1:{}", free_port());
+        configure(folder.path(), place, &console);
+        let bearer = format!("Authorization: Bearer {}\r\n", token(folder.path(), "read"));
+        let gateway = Running(run(folder.path()));
+        is_up(&console).await;
+        Self { console, bearer, _gateway: gateway, _folder: folder }
+    }
+
     async fn points(&self) -> Vec<Value> {
-        let devices = ask(self.console, "GET", "/api/v1/devices", &self.bearer).await.json();
+        let devices = ask(&self.console, "GET", "/api/v1/devices", &self.bearer).await.json();
         devices[0]["points"].as_array().cloned().unwrap_or_default()
     }
 
@@ -90,13 +102,7 @@ impl Seen<'_> {
 #[tokio::test]
 async fn a_node_is_polled_through_noise_a_hang_and_a_reset_in_mid_frame() {
     let Some(mut node) = Emulated::start("air").await else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let console = format!("127.0.0.1:{}", free_port());
-    configure(folder.path(), &node.place, &console);
-    let bearer = format!("Authorization: Bearer {}\r\n", token(folder.path(), "read"));
-    let _gateway = Running(run(folder.path()));
-    is_up(&console).await;
-    let seen = Seen { console: &console, bearer };
+    let seen = Seen::start(&node.place).await;
 
     // Exactly what the board's sensors play, through scaling and back.
     for (point, value) in [("temperature", 21.5), ("humidity", 56.25), ("co2", 640.0)] {
@@ -134,13 +140,7 @@ const STACK: usize = 2 * 1_024;
 #[tokio::test]
 async fn a_node_whose_main_loop_hangs_is_bitten_by_its_watchdog_and_its_stack_stays_small() {
     let Some(mut node) = Emulated::start("air").await else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let console = format!("127.0.0.1:{}", free_port());
-    configure(folder.path(), &node.place, &console);
-    let bearer = format!("Authorization: Bearer {}\r\n", token(folder.path(), "read"));
-    let _gateway = Running(run(folder.path()));
-    is_up(&console).await;
-    let seen = Seen { console: &console, bearer };
+    let seen = Seen::start(&node.place).await;
     seen.good("temperature").await;
     seen.good("pm2_5").await;
     let stack = node.stack().await;

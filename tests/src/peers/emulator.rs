@@ -115,21 +115,7 @@ impl Emulated {
         let port = free_port();
         self.order(&format!("gdbserver tcp:127.0.0.1:{port}")).await;
         let mut debugger = Debugger(BufReader::new(reach(port).await));
-        loop {
-            let mut registers = debugger.say("g", |answer| answer.len() > 128).await;
-            let status = &registers[registers.len() - 8..];
-            let status = u32::from_str_radix(status, 16).unwrap().swap_bytes();
-            // The part of it that names an interrupt: 0 is the main loop.
-            if status % 0x200 == 0 {
-                // The sixteenth is the program counter.
-                let place = u32::try_from(place).unwrap().swap_bytes();
-                registers.replace_range(120..128, &format!("{place:08x}"));
-                debugger.say(&format!("G{registers}"), |answer| answer == "OK").await;
-                debugger.say("D", |answer| answer == "OK").await;
-                return;
-            }
-            debugger.say("s", |answer| answer.starts_with('T')).await;
-        }
+        timeout(PATIENCE, debugger.lead(place)).await.expect("the main loop comes round");
     }
 
     /// The most that the stack has held since the start, in bytes: above what is still as it was painted.
@@ -178,6 +164,25 @@ impl Emulated {
 struct Debugger(BufReader<TcpStream>);
 
 impl Debugger {
+    /// Has the main loop go on at that place, once no interrupt is being served.
+    async fn lead(&mut self, place: usize) {
+        loop {
+            let mut registers = self.say("g", |answer| answer.len() > 128).await;
+            let status = &registers[registers.len() - 8..];
+            let status = u32::from_str_radix(status, 16).unwrap().swap_bytes();
+            // The part of it that names an interrupt: 0 is the main loop.
+            if status % 0x200 == 0 {
+                // The sixteenth is the program counter.
+                let place = u32::try_from(place).unwrap().swap_bytes();
+                registers.replace_range(120..128, &format!("{place:08x}"));
+                self.say(&format!("G{registers}"), |answer| answer == "OK").await;
+                self.say("D", |answer| answer == "OK").await;
+                return;
+            }
+            self.say("s", |answer| answer.starts_with('T')).await;
+        }
+    }
+
     /// Returns the first answer that is one; others tell that the machine has stopped.
     async fn say(&mut self, text: &str, is_answer: impl Fn(&str) -> bool) -> String {
         let sum = text.bytes().fold(0_u8, u8::wrapping_add);
@@ -185,7 +190,7 @@ impl Debugger {
         self.0.get_mut().write_all(packet.as_bytes()).await.unwrap();
         loop {
             let mut answer = Vec::new();
-            timeout(PATIENCE, self.0.read_until(b'#', &mut answer)).await.unwrap().unwrap();
+            self.0.read_until(b'#', &mut answer).await.unwrap();
             self.0.read_exact(&mut [0; 2]).await.unwrap();
             let answer = String::from_utf8(answer).unwrap();
             let (_, answer) = answer.trim_end_matches('#').rsplit_once('$').unwrap();
