@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{arm, prepare, step};
+use crate::{arm, prepare, step, watched};
 
 const ARM64: &str = "aarch64-unknown-linux-gnu";
 
@@ -67,7 +67,7 @@ pub(crate) fn build(architecture: &str, is_debug: bool) -> Result<PathBuf> {
 pub(crate) fn test(is_quick: bool) -> Result<()> {
     tools()?;
     let begun = Instant::now();
-    step::run(cargo("test").args(["-p", "gatehouse-core", "--lib"]))?;
+    watched("gatehouse-core", &[])?;
     let mark = into().join("gateway-was-built");
     if is_quick && !mark.exists() {
         eprintln!(
@@ -75,11 +75,18 @@ pub(crate) fn test(is_quick: bool) -> Result<()> {
              `cargo xtask arm-test` does it once, and from then on they are"
         );
     } else {
-        step::run(cargo("test").args(["-p", "gatehouse", "--lib", "--"]).args(TESTS))?;
+        watched("gatehouse", &TESTS)?;
         std::fs::write(&mark, "")?;
     }
     eprintln!("xtask: tested as arm64 in {} s", begun.elapsed().as_secs());
     Ok(())
+}
+
+/// Building says nothing for long; the tests do not.
+fn watched(package: &str, names: &[&str]) -> Result<()> {
+    let words = ["-p", package, "--lib"];
+    step::run(cargo("test").args(words).arg("--no-run"))?;
+    watched::run(cargo("test").args(words).arg("--").args(names))
 }
 
 /// Whether there is what it takes.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::{crates, cross, needs, step};
 
 /// What a box downloads over a bad line, at most.
-const LARGEST: u64 = 25 << 20;
+const LARGEST: u64 = 25_000_000;
 
 /// What is installed as it lies in `deploy/`, and where.
 const SHIPPED: [(&str, &str, u32); 9] = [
@@ -45,10 +45,9 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         let version = version()? + if is_debug { "~debug" } else { "" };
         let package = pack(&program, architecture, &version, &folder)?;
         let bytes = fs::metadata(&package)?.len();
-        let mebibytes = bytes as f64 / f64::from(1 << 20);
-        eprintln!("xtask: {} has {mebibytes:.1} MiB", package.display());
+        eprintln!("xtask: {} has {:.1} MB", package.display(), bytes as f64 / 1e6);
         if bytes > LARGEST && !is_debug {
-            bail!("a package may have {} MiB", LARGEST >> 20);
+            bail!("a package may have {} MB", LARGEST / 1_000_000);
         }
         let list = package.with_extension("cdx.json");
         fs::write(&list, crates::bill(&crates::all(architecture)?, &version)?)?;
@@ -105,30 +104,34 @@ pub(crate) fn pack(
 
 fn lay_out(root: &Path, program: &Path) -> Result<()> {
     let repository = step::workspace();
-    put(program, &root.join("usr/bin/gatehouse"), 0o755)?;
+    let (etc, doc) = (Path::new("etc/gatehouse"), Path::new("usr/share/doc/gatehouse"));
+    put(root, program, Path::new("usr/bin/gatehouse"), 0o755)?;
     for (from, to, mode) in SHIPPED {
-        put(&repository.join("deploy").join(from), &root.join(to), mode)?;
+        put(root, &repository.join("deploy").join(from), Path::new(to), mode)?;
     }
-    let doc = root.join("usr/share/doc/gatehouse");
     for folder in ["device-types", "scenes"] {
-        put_all(&repository.join("config").join(folder), &root.join("etc/gatehouse").join(folder))?;
-        put_all(&repository.join("config").join(folder), &doc.join("examples").join(folder))?;
+        let from = repository.join("config").join(folder);
+        put_all(root, &from, &etc.join(folder))?;
+        put_all(root, &from, &doc.join("examples").join(folder))?;
     }
-    for file in ["gateway.toml", "community.toml"] {
-        put(&repository.join("config").join(file), &doc.join("examples").join(file), 0o644)?;
+    for (folder, files) in [
+        ("config", ["gateway.toml", "community.toml"]),
+        ("deploy", ["mosquitto.conf", "mosquitto.acl"]),
+    ] {
+        for file in files {
+            let from = repository.join(folder).join(file);
+            put(root, &from, &doc.join("examples").join(file), 0o644)?;
+        }
     }
-    for file in ["mosquitto.conf", "mosquitto.acl"] {
-        put(&repository.join("deploy").join(file), &doc.join("examples").join(file), 0o644)?;
-    }
-    put_all(&repository.join("docs"), &doc)?;
-    put(&repository.join("CHANGELOG.md"), &doc.join("changelog"), 0o644)?;
-    step::run(Command::new("gzip").arg("-9n").arg(doc.join("changelog")))?;
+    put_all(root, &repository.join("docs"), doc)?;
+    put(root, &repository.join("CHANGELOG.md"), &doc.join("changelog"), 0o644)?;
+    step::run(Command::new("gzip").arg("-9n").arg(root.join(doc).join("changelog")))?;
     for model in fs::read_dir(repository.join("models"))?.flatten() {
         for file in ["model.onnx", "model.toml", "card.md"] {
             let from = model.path().join(file);
             if from.is_file() {
-                let to = root.join("usr/share/gatehouse/models").join(model.file_name()).join(file);
-                put(&from, &to, 0o644)?;
+                let to = Path::new("usr/share/gatehouse/models").join(model.file_name()).join(file);
+                put(root, &from, &to, 0o644)?;
             }
         }
     }
@@ -136,25 +139,26 @@ fn lay_out(root: &Path, program: &Path) -> Result<()> {
 }
 
 /// The files of a folder, without those of the folders in it.
-fn put_all(from: &Path, to: &Path) -> Result<()> {
+fn put_all(root: &Path, from: &Path, to: &Path) -> Result<()> {
     for file in fs::read_dir(from).with_context(|| format!("no {}", from.display()))?.flatten() {
         if file.path().is_file() {
-            put(&file.path(), &to.join(file.file_name()), 0o644)?;
+            put(root, &file.path(), &to.join(file.file_name()), 0o644)?;
         }
     }
     Ok(())
 }
 
-fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
-    let folder = to.parent().context("it lies in a folder")?;
-    fs::create_dir_all(folder)?;
-    // Whoever builds may have another mask.
-    let mut above = Some(folder);
-    while let Some(folder) = above.filter(|folder| !folder.ends_with("dist")) {
-        fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
-        above = folder.parent();
+/// A file to where it lies below `root`. Whoever builds may have another mask: the folders down to it are
+/// made for all to read.
+fn put(root: &Path, from: &Path, to: &Path, mode: u32) -> Result<()> {
+    let folders: Vec<&Path> = to.ancestors().skip(1).collect();
+    for folder in folders.into_iter().rev() {
+        let folder = root.join(folder);
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, PermissionsExt::from_mode(0o755))?;
     }
-    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    let to = root.join(to);
+    fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
     Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)
 }
 
@@ -164,7 +168,7 @@ fn control(root: &Path, architecture: &str, version: &str, mut needs: Vec<String
     let control = root.join("DEBIAN");
     for script in ["postinst", "prerm", "postrm"] {
         let from = step::workspace().join("deploy/debian").join(script);
-        put(&from, &control.join(script), 0o755)?;
+        put(root, &from, &Path::new("DEBIAN").join(script), 0o755)?;
     }
     let (mut conffiles, mut bytes) = (String::new(), 0);
     for (path, size) in files(root, Path::new(""))? {

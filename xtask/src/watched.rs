@@ -27,7 +27,10 @@ fn run_with(command: &mut Command, silence: Duration) -> Result<()> {
     let output = child.stdout.take().context("it was asked for a moment ago")?;
     let (sender, lines) = channel();
     std::thread::spawn(move || {
-        BufReader::new(output).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
+        lines
+            .map(|line| String::from_utf8_lossy(&line).into_owned())
+            .all(|line| sender.send(line).is_ok())
     });
     let mut slow = Slow::default();
     loop {
@@ -50,13 +53,24 @@ fn run_with(command: &mut Command, silence: Duration) -> Result<()> {
     Ok(())
 }
 
-/// What it has started goes first: cargo leaves the tests that it runs to themselves.
+/// With all that it has started: cargo leaves the tests that it runs to themselves, and so do they with
+/// theirs.
 fn end(child: &mut Child) -> Result<()> {
-    let parent = child.id().to_string();
-    Command::new("pkill").args(["-KILL", "-P", &parent]).status().ok();
+    let below: Vec<String> = below(child.id()).iter().map(u32::to_string).collect();
     child.kill()?;
+    Command::new("kill").arg("-KILL").args(&below).stderr(Stdio::null()).status().ok();
     child.wait()?;
     Ok(())
+}
+
+/// The processes that one has started, and those that they have.
+fn below(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children = tasks.flat_map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
+    });
+    children.flat_map(|child| std::iter::once(child).chain(below(child))).collect()
 }
 
 /// The tests that were said to take long and have not been said to have ended.
@@ -97,6 +111,19 @@ mod tests {
         .unwrap_err();
 
         assert!(error.to_string().ends_with("not ended: a"), "{error}");
+    }
+
+    #[test]
+    fn what_it_has_started_ends_with_it_and_a_line_that_is_no_text_is_a_line() {
+        let mark = format!("{}", 86_400 + std::process::id());
+        let error = sh(&format!(
+            "printf '\\377\\n'; echo 'test c has been running for over 60 seconds'; sh -c 'sleep {mark}; :'"
+        ))
+        .unwrap_err();
+
+        assert!(error.to_string().ends_with("not ended: c"), "{error}");
+        let left = Command::new("pgrep").args(["-f", &format!("^sleep {mark}")]).output().unwrap();
+        assert!(left.stdout.is_empty(), "{left:?}");
     }
 
     #[test]

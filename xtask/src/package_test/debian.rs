@@ -15,6 +15,8 @@ use crate::{prepare, step};
 const PACKAGES: &str = "systemd,systemd-sysv,udev,curl,openssl,ca-certificates";
 const RELEASE: &str = "bookworm";
 const PATIENCE: Duration = Duration::from_mins(3);
+/// What one script may take, in seconds: an upgrade that is taken back waits for two starts.
+const LONGEST: &str = "600";
 
 /// The system below, made once.
 pub(super) fn root() -> Result<PathBuf> {
@@ -70,7 +72,10 @@ impl Machine {
         let begun = Instant::now();
         loop {
             machine.first = machine.find_first().unwrap_or(0);
-            let state = machine.try_run("systemctl is-system-running");
+            // Until it has become one, the first process still sees our system.
+            let state = machine.try_run(
+                "grep -qz container=gatehouse-box /proc/1/environ && systemctl is-system-running",
+            );
             let state = state.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
             if state.is_ok_and(|state| ["running\n", "degraded\n"].contains(&state.as_str())) {
                 return Ok(machine);
@@ -92,7 +97,8 @@ impl Machine {
 
     /// Runs a shell's script in it, whatever comes of it.
     pub(super) fn try_run(&self, script: &str) -> Result<Output> {
-        Ok(Command::new("nsenter")
+        Ok(Command::new("timeout")
+            .args([LONGEST, "nsenter"])
             .arg(format!("--target={}", self.first))
             .args(["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--"])
             .args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"])

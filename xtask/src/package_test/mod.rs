@@ -59,7 +59,7 @@ fn live(root: &Path, program: &Path) -> Result<()> {
     if over.exists() {
         fs::remove_dir_all(&over)?;
     }
-    let debs = over.join("upper/root");
+    let debs = over.join("upper/srv");
     fs::create_dir_all(&debs)?;
     let broken = over.join("broken");
     fs::write(&broken, "#!/bin/sh\necho no good >&2\nexit 1\n")?;
@@ -91,7 +91,7 @@ fn told(what: &str) {
 }
 
 fn deb(version: u32) -> String {
-    format!("/root/gatehouse_{version}~test_{}.deb", cross::native())
+    format!("/srv/gatehouse_{version}~test_{}.deb", cross::native())
 }
 
 fn version(machine: &Machine) -> Result<String> {
@@ -102,11 +102,12 @@ const PROCESS: &str = "systemctl show --value --property MainPID gatehouse";
 
 fn installed(machine: &Machine) -> Result<()> {
     machine.run(&format!("dpkg --install {}", deb(1)))?;
-    machine.until("the console answers", "curl --fail http://127.0.0.1:8080/healthz")?;
+    machine
+        .until("the console answers", "curl --fail --max-time 10 http://127.0.0.1:8080/healthz")?;
     let of_unit =
         "systemctl show gatehouse --value --property ActiveState,UnitFileState,StatusText";
     let unit = machine.run(of_unit)?;
-    ensure!(unit.contains("active\n") && unit.contains("enabled"), "{unit}");
+    ensure!(unit.lines().any(|line| line == "active") && unit.contains("enabled"), "{unit}");
     ensure!(unit.contains("console on http://127.0.0.1:8080"), "no READY with a status: {unit}");
     ensure!(machine.run("id -Gn gatehouse")?.contains("dialout"), "no right to serial ports");
     for (path, wanted) in [
@@ -155,7 +156,7 @@ fn restarted_when_it_hangs(machine: &Machine) -> Result<()> {
     machine.run(&format!("kill -STOP {process}"))?;
     let is_new = format!(
         "[ \"$({PROCESS})\" != {process} ] && systemctl is-active gatehouse \
-         && curl --fail http://127.0.0.1:8080/healthz"
+         && curl --fail --max-time 10 http://127.0.0.1:8080/healthz"
     );
     machine.until("systemd starts anew what hangs", &is_new)?;
     told("gives signs of life, and is started anew when it hangs");
@@ -177,6 +178,15 @@ fn upgraded(machine: &Machine) -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.code() == Some(2) && said.contains(why), "{words}: {said}");
     }
+    let upgrade = "/var/cache/gatehouse/upgrade";
+    machine.run(&format!("mkdir {upgrade} && touch {upgrade}/new.deb"))?;
+    for version in [1, 2] {
+        let output = machine.try_run(&format!("gatehouse-upgrade {}", deb(version)))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.code() == Some(2) && said.contains("under way"), "{said}");
+    }
+    // One that the power ended before it had begun, and that was on its way back.
+    machine.run(&format!("rm {upgrade}/new.deb && touch {upgrade}/back {upgrade}/new.deb.part"))?;
     machine.run(&format!("gatehouse-upgrade {}", deb(2)))?;
     kept(machine, "2~test install ok installed")?;
     machine.run("GATEHOUSE_HOLD=2 gatehouse-upgrade --well")?;
@@ -189,7 +199,7 @@ fn upgraded(machine: &Machine) -> Result<()> {
 /// Once a box has keys, a package without a signature by one of them is refused.
 fn signed(machine: &Machine) -> Result<()> {
     machine.run(
-        "mkdir /etc/gatehouse/package-keys && cd /root \
+        "mkdir /etc/gatehouse/package-keys && cd /srv \
          && openssl genpkey -algorithm ed25519 -out vendor \
          && openssl pkey -in vendor -pubout -out /etc/gatehouse/package-keys/vendor.pub",
     )?;
@@ -197,7 +207,7 @@ fn signed(machine: &Machine) -> Result<()> {
     let refused = machine.try_run(&format!("gatehouse-upgrade {package}"))?;
     ensure!(refused.status.code() == Some(2), "a package that nobody has signed was taken");
     machine.run(&format!(
-        "openssl pkeyutl -sign -rawin -inkey /root/vendor -in {package} -out {package}.sig \
+        "openssl pkeyutl -sign -rawin -inkey /srv/vendor -in {package} -out {package}.sig \
          && gatehouse-upgrade {package}"
     ))?;
     machine.run("rm -r /etc/gatehouse/package-keys")?;
@@ -247,7 +257,7 @@ fn removed(machine: &Machine) -> Result<()> {
          && getent passwd gatehouse",
     )?;
     machine.run(&format!("dpkg --install {}", deb(2)))?;
-    machine.until("it is back", "curl --fail http://127.0.0.1:8080/healthz")?;
+    machine.until("it is back", "curl --fail --max-time 10 http://127.0.0.1:8080/healthz")?;
     kept(machine, "2~test install ok installed")?;
     machine.run("dpkg --purge gatehouse")?;
     machine.run(
