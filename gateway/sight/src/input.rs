@@ -192,7 +192,9 @@ impl Input {
             }
             Fit::CropCentre => {
                 let ratio = across.max(down);
-                let (seen_w, seen_h) = (width as f64 / ratio, height as f64 / ratio);
+                // Of a division and its reverse may come a little more than there is.
+                let (seen_w, seen_h) =
+                    ((width as f64 / ratio).min(w), (height as f64 / ratio).min(h));
                 source = [x + (w - seen_w) / 2.0, y + (h - seen_h) / 2.0, seen_w, seen_h];
                 let (wide, high) = (w * ratio, h * ratio);
                 let corner = [(width as f64 - wide) / 2.0, (height as f64 - high) / 2.0];

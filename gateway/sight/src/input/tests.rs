@@ -68,6 +68,21 @@ fn a_wide_picture_is_put_where_the_fit_says_and_points_lead_back() {
 }
 
 #[test]
+fn a_crop_never_reaches_beyond_the_picture() {
+    for filter in ["linear", "antialiased"] {
+        let fit = format!("\"crop-centre\"\nfilter = \"{filter}\"");
+        let mut input = input(&[("[4, 4]", "[41, 41]"), ("\"stretch\"", &fit)]);
+        for side in 41..400 {
+            for (width, height) in [(side * 2, side), (side, side + 7)] {
+                let picture = Picture::new(width, height, vec![9; width * height * 3]).unwrap();
+                let (tensor, _) = input.fill(&picture, None).unwrap();
+                assert!(tensor.iter().all(|level| *level == 9.0), "{width} x {height}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_region_is_shown_alone_and_the_padding_is_renewed_when_the_picture_changes() {
     let wide = Picture::new(8, 4, [[0; 12], [200; 12]].concat().repeat(4)).unwrap();
     let tall = Picture::new(4, 8, vec![50; 96]).unwrap();

@@ -193,6 +193,35 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_breaks_the_reduced_reader(
+        sampling in 0..4_usize,
+        interval in 0..4_u16,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2};
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 80);
+        encoder.set_sampling_factor([F_1_1, F_2_1, F_1_2, F_2_2][sampling]);
+        encoder.set_restart_interval(interval);
+        encoder.encode(&gradient(72, 56), 72, 56, ColorType::Rgb).unwrap();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] ^= byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+
+        for eighths in reduced::EIGHTHS {
+            // Not through what would catch its panic.
+            if let Some(picture) = reduced::decode(&bytes, eighths) {
+                prop_assert!(picture.width() * picture.height() <= MOST_PIXELS);
+            }
+        }
+    }
+
+    #[test]
     fn bytes_that_mean_nothing_are_no_picture(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(decode(&[&[0xFF, 0xD8], bytes.as_slice()].concat(), (1, 1)).is_err());
     }
