@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use crate::clock;
 use crate::config::Access;
@@ -149,16 +149,7 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
     let Some(ca) = &access.ca_file else {
         return Err(AccessError::NoAuthority(endpoint.clone()));
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        let added = roots.add(certificate);
-        added.map_err(|error| AccessError::Unusable { path: ca.clone(), error })?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(Plausible))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| AccessError::Unusable { path: ca.clone(), error })?
-        .with_root_certificates(roots);
+    let builder = judging().with_root_certificates(roots(ca)?);
     let config = match (&access.cert_file, &access.key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
@@ -169,6 +160,24 @@ fn client_config(endpoint: &Endpoint, access: &Access) -> Result<Arc<ClientConfi
         (Some(_), None) | (None, Some(_)) => return Err(AccessError::HalfACertificate),
     };
     Ok(Arc::new(config))
+}
+
+/// A connection of ours, which judges by the right time; whom it believes is still to be said.
+pub(crate) fn judging() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_details(provider, Arc::new(Plausible))
+        .with_safe_default_protocol_versions()
+        .expect("ring has ciphers for both versions")
+}
+
+/// The authorities in a PEM file.
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, AccessError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| AccessError::Unusable { path: path.to_owned(), error })?;
+    }
+    Ok(roots)
 }
 
 /// The time by which certificates are judged.

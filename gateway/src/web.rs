@@ -1,16 +1,23 @@
 //! How the gateway asks others over HTTP: whom it believes, how long it waits, and that it is led
 //! nowhere else than it was told to go.
 
+mod secured;
+
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
 
-use crate::tls::install_provider;
+use crate::tls::{self, AccessError};
+use secured::Secured;
 
-/// An agent for one request, which takes no longer than `patience` in all. It follows no redirect and
-/// asks no proxy, and what is no success is an answer like any other.
+/// An agent for one request, which takes no longer than `patience` in all.
 ///
 /// # Errors
 /// The certificates of `ca_file` cannot be used; in words.
@@ -19,39 +26,44 @@ pub(crate) fn agent(
     ca_file: Option<&Path>,
     patience: Duration,
 ) -> Result<Agent, String> {
-    install_provider();
-    let roots = if url.starts_with("https:") { roots(ca_file)? } else { Vec::new() };
-    let tls = TlsConfig::builder().root_certs(RootCerts::from(roots)).build();
-    let config = Agent::config_builder()
-        .tls_config(tls)
-        .timeout_global(Some(patience))
+    let roots = if url.starts_with("https:") {
+        roots(ca_file).map_err(|error| error.to_string())?
+    } else {
+        RootCertStore::empty()
+    };
+    Ok(open(settings().timeout_global(Some(patience)), roots))
+}
+
+/// What holds for all of them: no redirect is followed and no proxy asked, and what is no success is an
+/// answer like any other.
+pub(crate) fn settings() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(None)
-        .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")));
-    Ok(config.build().new_agent())
+        .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
+}
+
+/// An agent that believes these authorities.
+pub(crate) fn open(
+    settings: ConfigBuilder<AgentScope>,
+    roots: impl Into<Arc<RootCertStore>>,
+) -> Agent {
+    let tls = tls::judging().with_root_certificates(roots).with_no_client_auth();
+    let connector = ().chain(TcpConnector::default()).chain(Secured(Arc::new(tls)));
+    Agent::with_parts(settings.build(), connector, DefaultResolver::default())
 }
 
 /// Whom to believe: the authorities in this file, or those that the system believes.
 ///
 /// # Errors
-/// The file cannot be read or holds none; in words.
-pub(crate) fn roots(ca_file: Option<&Path>) -> Result<Vec<Certificate<'static>>, String> {
-    let Some(path) = ca_file else {
-        let found = rustls_native_certs::load_native_certs().certs;
-        return Ok(found.iter().map(|der| Certificate::from_der(der).to_owned()).collect());
-    };
-    let pem = std::fs::read(path)
-        .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-    let roots: Vec<_> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            Ok(_) | Err(_) => None,
-        })
-        .collect();
-    if roots.is_empty() {
-        return Err(format!("`{}` holds no certificate", path.display()));
+/// The file cannot be read, or holds none that can be used.
+pub(crate) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, AccessError> {
+    if let Some(path) = ca_file {
+        return tls::roots(path);
     }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Ok(roots)
 }

@@ -1,18 +1,19 @@
 //! A box without a clock: it starts in 1970 and learns the time later. libfaketime is the box's clock,
-//! mosquitto speaks TLS to it, and is judged by its certificate all the same.
+//! mosquitto and a camera speak TLS to it, and are judged by their certificate all the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gatehouse_core::event::message::Message;
 use gatehouse_core::reading::{TimeQuality, Timestamp};
+use tokio::process::Child;
 
 use crate::peers::certificates::Authority;
 use crate::peers::gateway::{Running, configure, heat};
 use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
-use crate::peers::{PATIENCE, gatehouse};
+use crate::peers::{PATIENCE, command, gatehouse, lines, python, start, workspace};
 
 /// Debian's place for it, whatever the machine is.
 fn library() -> PathBuf {
@@ -27,7 +28,7 @@ fn set(folder: &Path, time: &str) {
     fs::rename(folder.join("time.new"), folder.join("time")).unwrap();
 }
 
-fn run(folder: &Path) -> Child {
+fn run(folder: &Path) -> std::process::Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     Command::new(gatehouse())
         .args(["run", "--config"])
@@ -43,8 +44,9 @@ fn run(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// A platform whose certificate is valid in these years; it speaks without TLS on its other port.
-fn platform(folder: &Path, years: std::ops::Range<i32>) -> (Mosquitto, u16) {
+/// A platform and a camera without pictures, whose certificate is valid in these years; the platform speaks
+/// without TLS on its other port.
+async fn platform(folder: &Path, years: std::ops::Range<i32>) -> (Mosquitto, Child, [u16; 2]) {
     let authority = Authority::new(folder, "ca");
     let (certificate, key) = authority.sign_for("platform", &["localhost"], years);
     let tls = free_port();
@@ -56,12 +58,23 @@ fn platform(folder: &Path, years: std::ops::Range<i32>) -> (Mosquitto, u16) {
             key.display()
         )
     });
-    (broker, tls)
+    let mut camera = start(
+        command(python())
+            .arg(workspace().join("tests/peers/files.py"))
+            .arg(folder)
+            .args([&certificate, &key])
+            .stdout(Stdio::piped()),
+    );
+    let ready = lines(camera.stdout.take().unwrap()).next_line().await.unwrap().unwrap();
+    let port = ready.strip_prefix("ready ").unwrap().parse().unwrap();
+    (broker, camera, [tls, port])
 }
 
-fn prepare(folder: &Path, sensors: u16, tls: u16) {
+fn prepare(folder: &Path, sensors: u16, [tls, camera]: [u16; 2]) {
     let more = format!(
-        "[uplink]\nurl = \"mqtts://localhost:{tls}\"\nretry-min = \"100ms\"\nretry-max = \"500ms\"\n\
+        "[[camera]]\nid = \"gate\"\nurl = \"https://localhost:{camera}/nothing.jpg\"\n\
+         [camera.access]\nca-file = \"ca.pem\"\n\
+         [uplink]\nurl = \"mqtts://localhost:{tls}\"\nretry-min = \"100ms\"\nretry-max = \"500ms\"\n\
          [uplink.access]\nca-file = \"ca.pem\"\n[console]\nenabled = false\n"
     );
     configure(folder, sensors, 1, &more);
@@ -77,14 +90,16 @@ async fn next(events: &mut Subscriber) -> Message {
     }
 }
 
-async fn logged(folder: &Path, word: &str) {
+/// Waits for a line of the log that has these words.
+async fn logged(folder: &Path, words: &[&str]) {
+    let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let is_there = || log().lines().any(|line| words.iter().all(|word| line.contains(word)));
     let looks = async {
-        while !fs::read_to_string(folder.join("log")).unwrap_or_default().contains(word) {
+        while !is_there() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-    assert!(tokio::time::timeout(PATIENCE, looks).await.is_ok(), "{word}: {}", log());
+    assert!(tokio::time::timeout(PATIENCE, looks).await.is_ok(), "{words:?}: {}", log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,12 +107,13 @@ async fn a_start_in_1970_believes_good_certificates_and_its_events_are_dated_rig
     let folder = tempfile::tempdir().unwrap();
     let sensors = Mosquitto::plain();
     // Today is in it, 1970 is not.
-    let (platform, tls) = platform(folder.path(), 2020..2100);
-    prepare(folder.path(), sensors.port(), tls);
+    let (platform, _camera, ports) = platform(folder.path(), 2020..2100).await;
+    prepare(folder.path(), sensors.port(), ports);
     let mut events = subscriber(platform.port(), "gatehouse/v1/town/gw/events").await;
     set(folder.path(), "1970-01-02 00:00:00");
     let mut gateway = Running(run(folder.path()));
-    logged(folder.path(), "running").await;
+    logged(folder.path(), &["running"]).await;
+    logged(folder.path(), &["gate", "nothing at this address"]).await;
 
     heat(sensors.port(), 0..1).await;
     let wrong = next(&mut events).await;
@@ -121,12 +137,14 @@ async fn a_certificate_that_has_expired_is_refused_though_the_clock_shows_a_day_
  {
     let folder = tempfile::tempdir().unwrap();
     let sensors = Mosquitto::plain();
-    let (_platform, tls) = platform(folder.path(), 2010..2020);
-    prepare(folder.path(), sensors.port(), tls);
+    let (_platform, _camera, ports) = platform(folder.path(), 2010..2020).await;
+    prepare(folder.path(), sensors.port(), ports);
     set(folder.path(), "2015-06-01 00:00:00");
     let mut gateway = Running(run(folder.path()));
 
-    logged(folder.path(), "certificate has expired").await;
+    for who in ["not connected", "gate"] {
+        logged(folder.path(), &[who, "certificate has expired"]).await;
+    }
 
     gateway.kill();
 }

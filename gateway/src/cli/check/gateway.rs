@@ -156,7 +156,7 @@ fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) 
     if let Some(authorities) = &config.bundles.ca_file
         && let Err(why) = web::roots(Some(authorities))
     {
-        document.fault("bundles.ca-file", why, None);
+        document.fault("bundles.ca-file", why.to_string(), None);
     }
     if let Some(Err(error)) = config.console.token_file.as_deref().map(Token::read) {
         document.fault("console.token-file", error.to_string(), None);

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_auth::{PasswordClient, PasswordParams};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use rustls::RootCertStore;
 use ureq::{Body, http};
 use url::Url;
 
@@ -20,24 +19,13 @@ use super::multipart::{Parts, boundary, lost};
 use super::slots::Content;
 use super::trouble::{Why, shortened};
 use super::{Login, MOST_BYTES, is_jpeg};
-use crate::tls::{AccessError, certificates, install_provider};
+use crate::web;
 
 /// Nothing heard for so long: the camera is dead.
 pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// One picture may take so long, however steadily it drips.
 const PICTURE: Duration = Duration::from_secs(30);
 const REDIRECTS: usize = 5;
-
-/// Whom to believe: the certificates in `ca-file`, or those that the system believes.
-pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCerts, AccessError> {
-    let found = match ca_file {
-        Some(path) => certificates(path)?,
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    let roots: Vec<_> =
-        found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
-    Ok(RootCerts::from(roots))
-}
 
 /// Asks a camera.
 pub(super) struct Web {
@@ -55,22 +43,13 @@ pub(super) type Posted<'a> = (&'static str, &'a [u8]);
 type Answer = http::Response<Body>;
 
 impl Web {
-    pub(super) fn new(home: &Url, login: Option<Login>, roots: RootCerts) -> Self {
-        install_provider();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+    pub(super) fn new(home: &Url, login: Option<Login>, roots: Arc<RootCertStore>) -> Self {
+        let patient = web::settings()
             .timeout_connect(Some(IDLE))
             .timeout_recv_response(Some(IDLE))
             .timeout_per_read(Some(IDLE))
-            .timeout_per_write(Some(IDLE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Self { agent, home: home.clone(), login, asked: None }
+            .timeout_per_write(Some(IDLE));
+        Self { agent: web::open(patient, roots), home: home.clone(), login, asked: None }
     }
 
     /// Ends what is under way, when it is called, from another thread.

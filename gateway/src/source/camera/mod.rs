@@ -35,16 +35,17 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::reading::SourceIndex;
+use rustls::RootCertStore;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use ureq::tls::RootCerts;
 use url::Url;
 
 use super::Pictures;
 use crate::config::Access;
 use crate::config::camera::{CameraConfig, Share, Transport};
 use crate::tls::{AccessError, password, warn_if_exposed};
+use crate::web;
 use eye::Eye;
 pub use eye::{Busy, Surroundings};
 use http::Web;
@@ -74,7 +75,7 @@ impl fmt::Debug for Login {
 /// How to get at the pictures.
 enum Way {
     Rtsp { url: Url, login: Option<Login>, transport: Transport },
-    Web { url: Url, login: Option<Login>, roots: RootCerts },
+    Web { url: Url, login: Option<Login>, roots: Arc<RootCertStore> },
     Onvif { url: Url, login: Option<Login>, transport: Transport },
     Folder { path: PathBuf, is_loop: bool },
     Published { json: Option<String>, payloads: mpsc::Receiver<Vec<u8>> },
@@ -232,10 +233,10 @@ fn way(config: &CameraConfig, text: &str, eye: &Eye) -> Result<Way, NotReady> {
     match url.scheme() {
         "rtsp" => Ok(Way::Rtsp { url, login, transport: config.transport }),
         "onvif" => Ok(Way::Onvif { url, login, transport: config.transport }),
-        "http" => Ok(Way::Web { url, login, roots: RootCerts::from(Vec::new()) }),
+        "http" => Ok(Way::Web { url, login, roots: RootCertStore::empty().into() }),
         "https" => {
-            let roots = http::roots(config.access.ca_file.as_deref()).map_err(access)?;
-            Ok(Way::Web { url, login, roots })
+            let roots = web::roots(config.access.ca_file.as_deref()).map_err(access)?;
+            Ok(Way::Web { url, login, roots: Arc::new(roots) })
         }
         _ => Err(wrong("expected `rtsp`, `http`, `https`, `onvif` or `file` before `://`")),
     }

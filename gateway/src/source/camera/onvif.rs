@@ -7,7 +7,7 @@
 
 use gatehouse_core::reading::Timestamp;
 use roxmltree::Node;
-use ureq::tls::RootCerts;
+use rustls::RootCertStore;
 use url::Url;
 
 use super::Login;
@@ -24,8 +24,8 @@ const MOST_BYTES: usize = 1 << 20;
 /// The RTSP address of the stream that suits best: the smallest H.264 one that is wide enough.
 pub(super) fn stream_address(camera: &Url, login: Option<Login>) -> Result<Url, Why> {
     let device = at(camera, "/onvif/device_service")?;
-    let mut asking =
-        Asking { web: Web::new(&device, login.clone(), RootCerts::from(Vec::new())), login };
+    let nobody = RootCertStore::empty();
+    let mut asking = Asking { web: Web::new(&device, login.clone(), nobody.into()), login };
     let told = asking.ask(
         &device,
         "<GetSystemDateAndTime xmlns=\"http://www.onvif.org/ver10/device/wsdl\"/>",
