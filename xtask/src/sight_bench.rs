@@ -175,14 +175,13 @@ fn looks(wanted: &Wanted, folder: &Path, library: &Path) -> Result<Vec<Value>> {
     place::looks(&config, folder, wanted.data.as_deref())?;
     let profile = if wanted.is_debug { "dev" } else { "bench" };
     let words = ["bench", "-p", "gatehouse", "--bench", "sight", "--profile", profile, "--"];
+    // As it is shipped, linked as one: the parts alone are slower otherwise.
     let mut command = step::cargo(&words);
     command
         .arg(&config)
         .args(wanted.is_quick.then_some("--quick"))
         .env("ORT_DYLIB_PATH", library)
         .stdout(Stdio::piped());
-    // As it is shipped, but for the linking of everything as one, which takes minutes and nothing here needs.
-    command.envs([("CARGO_PROFILE_BENCH_LTO", "off"), ("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16")]);
     eprintln!("xtask: the ways of pictures, with {}", library.display());
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {

@@ -25,10 +25,17 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The cargo that started us.
+/// The cargo that started us, as if nobody had: what it tells of the package that it runs would have build
+/// scripts that read it run again, and all that depends on them with them.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace()).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let is_told = |start: &&str| name.to_str().is_some_and(|name| name.starts_with(start));
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| is_told(start)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

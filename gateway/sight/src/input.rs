@@ -42,6 +42,10 @@ pub struct Input {
     spec: PictureInput,
     /// What each value of a pixel becomes, by channel of the tensor.
     becomes: [[f32; 256]; 3],
+    /// It becomes what it is.
+    is_plain: bool,
+    /// A row of pixels, colour by colour.
+    levels: Vec<u8>,
     linear: Linear,
     resizer: Resizer,
     /// Red, green, blue; as many pixels of the input as the picture takes up.
@@ -57,16 +61,22 @@ type Pixels = [usize; 4];
 impl Input {
     pub fn new(spec: PictureInput) -> Self {
         let std = *spec.std.get_ref();
-        let becomes = std::array::from_fn(|channel| {
+        let becomes: [[f32; 256]; 3] = std::array::from_fn(|channel| {
             std::array::from_fn(|value| {
                 (value as f32 * spec.scale - spec.mean[channel]) / std[channel]
             })
+        });
+        let is_plain = (0..=u8::MAX).all(|level| {
+            let same = f32::from(level).to_bits();
+            becomes.iter().all(|becomes| becomes[usize::from(level)].to_bits() == same)
         });
         let [width, height] = *spec.size.get_ref();
         let tensor = vec![0.0; width * height * 3];
         Self {
             spec,
             becomes,
+            is_plain,
+            levels: Vec::new(),
             linear: Linear::default(),
             resizer: Resizer::new(),
             shown: Vec::new(),
@@ -138,9 +148,7 @@ impl Input {
         } else if self.spec.filter == Filter::Linear {
             let mut linear = std::mem::take(&mut self.linear);
             linear.resize(picture, source, [width, height], |row, colours| {
-                for (colour, levels) in colours.into_iter().enumerate() {
-                    self.write([left, top + row], colour, levels.iter().copied());
-                }
+                self.write([left, top + row], colours);
             });
             self.linear = linear;
         } else {
@@ -238,43 +246,47 @@ impl Input {
     }
 
     /// Writes pixels into their place in the tensor.
-    fn spread(&mut self, rgb: &[u8], target: Pixels) {
-        self.spread_one(rgb, target, 0, |[red, _, _]| *red);
-        self.spread_one(rgb, target, 1, |[_, green, _]| *green);
-        self.spread_one(rgb, target, 2, |[_, _, blue]| *blue);
-    }
-
-    fn spread_one(
-        &mut self,
-        rgb: &[u8],
-        [left, top, width, _]: Pixels,
-        colour: usize,
-        value: impl Fn(&[u8; 3]) -> u8,
-    ) {
+    fn spread(&mut self, rgb: &[u8], [left, top, width, _]: Pixels) {
+        let mut levels = std::mem::take(&mut self.levels);
+        levels.resize(width * 3, 0);
         for (row, line) in rgb.chunks_exact(width * 3).enumerate() {
-            let values = line.as_chunks::<3>().0.iter().map(&value);
-            self.write([left, top + row], colour, values);
+            let (red, rest) = levels.split_at_mut(width);
+            let (green, blue) = rest.split_at_mut(width);
+            let places = red.iter_mut().zip(&mut *green).zip(&mut *blue);
+            for (((red, green), blue), pixel) in places.zip(line.as_chunks::<3>().0) {
+                [*red, *green, *blue] = *pixel;
+            }
+            self.write([left, top + row], [red, green, blue]);
         }
+        self.levels = levels;
     }
 
-    /// Writes values of one colour of the picture as a row, from a pixel on.
-    fn write(&mut self, [left, top]: [usize; 2], colour: usize, values: impl Iterator<Item = u8>) {
+    /// Writes a row of the picture, colour by colour, from a pixel on.
+    fn write(&mut self, [left, top]: [usize; 2], colours: [&[u8]; 3]) {
         let [width, height] = *self.spec.size.get_ref();
-        let channel = match self.spec.colour {
-            Colour::Rgb => colour,
-            Colour::Bgr => 2 - colour,
-        };
-        let becomes = &self.becomes[channel];
-        let numbers = values.map(|value| becomes[usize::from(value)]);
         let first = top * width + left;
-        match self.spec.layout {
-            Layout::Nchw => {
-                let row = &mut self.tensor[channel * width * height + first..];
-                row.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
-            }
-            Layout::Nhwc => {
-                let row = &mut self.tensor.as_chunks_mut::<3>().0[first..];
-                row.iter_mut().zip(numbers).for_each(|(to, number)| to[channel] = number);
+        for (colour, levels) in colours.into_iter().enumerate() {
+            let channel = match self.spec.colour {
+                Colour::Rgb => colour,
+                Colour::Bgr => 2 - colour,
+            };
+            let becomes = &self.becomes[channel];
+            match self.spec.layout {
+                Layout::Nchw => {
+                    let row =
+                        self.tensor[channel * width * height + first..].iter_mut().zip(levels);
+                    if self.is_plain {
+                        // Many at once, which looking up is not.
+                        row.for_each(|(to, level)| *to = f32::from(*level));
+                    } else {
+                        row.for_each(|(to, level)| *to = becomes[usize::from(*level)]);
+                    }
+                }
+                Layout::Nhwc => {
+                    let row = &mut self.tensor.as_chunks_mut::<3>().0[first..];
+                    let row = row.iter_mut().zip(levels);
+                    row.for_each(|(to, level)| to[channel] = becomes[usize::from(*level)]);
+                }
             }
         }
     }
