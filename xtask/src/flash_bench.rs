@@ -1,12 +1,12 @@
 //! `cargo xtask flash-bench`: what a day at rest takes of the flash.
 //!
-//! The gateway of `demo` runs on a community in which nothing goes wrong, sixty times as fast as the world:
-//! the code of `run`, with devices and brokers in the same process, of which none writes to a disk. What is
-//! counted is the kernel's: pages of the process's files that became dirty (`write_bytes` of proc(5)'s `io`).
-//! What the file system writes beside them, its journal and its inodes, is not in it.
+//! The gateway of `demo` runs on a community in which nothing goes wrong, faster than the world: the code of
+//! `run`, with devices and brokers in the same process, of which none writes to a disk. What is counted is the
+//! kernel's: pages of the process's files that became dirty (`write_bytes` of proc(5)'s `io`). What the file
+//! system writes beside them, its journal and its inodes, is not in it.
 //!
-//! A day is four times the last six hours: what was learnt is complete by then, and every device wrote it
-//! once. What goes by the box's own clock and not by the community's is added.
+//! A day is four times the last six hours: every device writes once in them what it has learnt. What goes by
+//! the box's own clock and not by the community's is added.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,21 +21,22 @@ use anyhow::{Context, Result, bail};
 use crate::crowd;
 use crate::step;
 
-/// How fast the community lives.
-const SPEED: u32 = 60;
 /// From one time that a device writes what it has learnt to the next.
 const ROUND: Duration = Duration::from_hours(6);
-const ROUNDS_A_DAY: u64 = 4;
-/// So long a time fills what is learnt of a point that is read once a minute, and leaves one round.
+const DAY: Duration = Duration::from_hours(24);
 const MINUTES: u64 = 42;
+/// How fast the communities live: in that of the demo a minute's silence is an event, and must not be
+/// the machine's.
+const DEMO_SPEED: u32 = 20;
+const CROWD_SPEED: u32 = 60;
 
 /// The time that was right, and the count of what was written: a page each, every hour of the box's own clock.
 const HOURLY: u64 = 2 * 4_096;
 
 const DEVICES: usize = 1_000;
 /// What a day may take, in bytes.
-const DEMO: u64 = 5_000_000;
-const CROWD: u64 = 60_000_000;
+const DEMO: f64 = 5_000_000.0;
+const CROWD: f64 = 60_000_000.0;
 
 const PACE: Duration = Duration::from_millis(100);
 /// The first build of a model and a store takes its time in a debug program.
@@ -56,8 +57,9 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         }
     }
     let lasts = Duration::from_mins(minutes);
-    if lasts * SPEED < ROUND {
-        bail!("--minutes: at least {}, which are six hours", ROUND.as_secs() / 60 / u64::from(SPEED));
+    if lasts * DEMO_SPEED < ROUND {
+        let least = ROUND.as_secs() / 60 / u64::from(DEMO_SPEED);
+        bail!("--minutes: at least {least}, six hours of the demo community");
     }
     let (profile, below) = if is_debug { ("dev", "debug") } else { ("release", "release") };
     if program.is_none() {
@@ -81,9 +83,13 @@ fn measure(program: &Path, folder: &Path, lasts: Duration) -> Result<(String, bo
     shipped(&demo.join("config"))?;
     crowded(&crowd.join("config"))?;
     on_a_disk(folder)?;
-    let begun = [("the demo community", demo, DEMO), ("1,000 devices of 4 points", crowd, CROWD)]
-        .map(|(name, folder, bound)| Ok((name, Played::begin(program, &folder, lasts)?, bound)));
-    let mut begun = begun.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut begun = Vec::new();
+    for (name, folder, speed, bound) in [
+        ("the demo community", demo, DEMO_SPEED, DEMO),
+        ("1,000 devices of 4 points", crowd, CROWD_SPEED, CROWD),
+    ] {
+        begun.push((name, Played::begin(program, &folder, speed, lasts)?, bound));
+    }
     while begun.iter().any(|(_, played, _)| played.exited.is_none()) {
         thread::sleep(PACE);
         for (name, played, _) in &mut begun {
@@ -98,14 +104,17 @@ fn measure(program: &Path, folder: &Path, lasts: Duration) -> Result<(String, bo
     let mut holds = true;
     for (name, played, bound) in begun {
         let day = played.day()?;
-        let mut row = |what: &str, bytes: u64, times: u64| {
-            let sum = megabytes(bytes * times);
-            writeln!(table, "{what:58} {bytes:11} {times:11} {sum:>8}")
+        let mut sum = 0.0;
+        let mut row = |what: &str, bytes: u64, times: f64| {
+            let product = bytes as f64 * times;
+            sum += product;
+            writeln!(table, "{what:58} {bytes:11} {times:11.1} {:>8}", megabytes(product))
         };
-        row(&format!("{name}, six hours"), day.round, ROUNDS_A_DAY)?;
-        row("  hourly by the box's own clock (not run)", HOURLY, 24)?;
-        row("  a stop, and what led to it (no part of a day)", day.stop, 0)?;
-        let sum = day.round * ROUNDS_A_DAY + HOURLY * 24;
+        let times = DAY.div_duration_f64(day.length);
+        let hours = day.length.as_secs_f64() / 3_600.0;
+        row(&format!("{name}, the last {hours:.1} hours"), day.bytes, times)?;
+        row("  hourly by the box's own clock (not run)", HOURLY, 24.0)?;
+        row("  a stop, and what led to it (no part of a day)", day.stop, 0.0)?;
         let is_held = sum < bound;
         let (what, word) = ("  a day", if is_held { "held" } else { "missed" });
         let (sum, bound) = (megabytes(sum), megabytes(bound));
@@ -187,8 +196,9 @@ struct Played {
 
 /// What it comes to.
 struct Day {
-    /// Bytes of the last six hours, and of the stop after them.
-    round: u64,
+    /// Bytes of the last six hours, or of all that there were, and of the stop after them.
+    bytes: u64,
+    length: Duration,
     stop: u64,
     hours: f64,
     frames: u64,
@@ -196,17 +206,18 @@ struct Day {
 }
 
 impl Played {
-    fn begin(program: &Path, folder: &Path, lasts: Duration) -> Result<Self> {
+    fn begin(program: &Path, folder: &Path, speed: u32, lasts: Duration) -> Result<Self> {
         let log = fs::File::create(folder.join("log"))?;
         let summary = fs::File::create(folder.join("summary.json"))?;
-        let speed = SPEED.to_string();
+        let speed = speed.to_string();
         let mut command = Command::new(program);
         command.args(["demo", "--json", "--speed", &speed, "--for", &lasts.as_secs().to_string()]);
         command.arg("--config").arg(folder.join("config"));
         // Where it keeps its store.
         command.env("TMPDIR", folder).env("LC_ALL", "C").stdout(summary).stderr(log);
         eprintln!("xtask: {}", step::shown(&command));
-        let child = command.spawn().with_context(|| format!("cannot start `{}`", program.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start `{}`", program.display()))?;
         let (folder, started) = (folder.to_owned(), Instant::now());
         Ok(Self { child, folder, lasts, started, begun: None, seen: Vec::new(), exited: None })
     }
@@ -251,14 +262,17 @@ impl Played {
         let count = |name: &str| summary[name].as_u64().context("a count in the summary");
         let (real, simulated) = (number("seconds")?, number("simulated_seconds")?);
         let end = begun + self.lasts;
-        let round = Duration::from_secs_f64(ROUND.as_secs_f64() * real / simulated);
+        // Of a machine that does not keep pace the community's clock waits.
+        let length = ROUND.min(Duration::from_secs_f64(simulated));
+        let real = length.mul_f64(real / simulated);
         let at = |when: Instant| {
             let before = self.seen.iter().take_while(|(seen, _)| *seen <= when);
             before.last().map_or(0, |(_, bytes)| *bytes)
         };
         let last = self.exited.unwrap_or_default();
         Ok(Day {
-            round: at(end) - at(end - round),
+            bytes: at(end) - at((end - real).max(begun)),
+            length,
             stop: last - at(end),
             hours: simulated / 3_600.0,
             frames: count("frames")?,
@@ -287,6 +301,6 @@ fn is_over(process: u32) -> Result<bool> {
     Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
 
-fn megabytes(bytes: u64) -> String {
-    format!("{:.2}", bytes as f64 / 1e6)
+fn megabytes(bytes: f64) -> String {
+    format!("{:.2}", bytes / 1e6)
 }

@@ -74,7 +74,9 @@ fn span(seconds: u64) -> Text {
     match years {
         100.. => Text::new("一百年以上", "more than a hundred years"),
         2.. => Text::new(format!("约 {years} 年"), format!("about {years} years")),
-        _ if months >= 2 => Text::new(format!("约 {months} 个月"), format!("about {months} months")),
+        _ if months >= 2 => {
+            Text::new(format!("约 {months} 个月"), format!("about {months} months"))
+        }
         _ => Text::new(format!("约 {days} 天"), format!("about {days} days")),
     }
 }
@@ -95,12 +97,42 @@ mod tests {
     fn what_is_told_is_what_is_known() {
         let tera = 1_000_000_000_000;
         let cases = [
-            ("nothing yet", Wear::default(), Some(Endurance(tera)), ["an hour", "0\u{202f}% of 1 TB used", "after a day"]),
-            ("years", after(10, 200_000_000), Some(Endurance(tera)), ["200.0\u{202f}MB a day", "0.200\u{202f}% of 1 TB used", "about 13 years"]),
-            ("months", after(10, 2_000_000_000), Some(Endurance(tera)), ["2.00\u{202f}GB a day", "2.00\u{202f}% of 1 TB used", "about 16 months"]),
-            ("weeks", after(10, 20_000_000_000), Some(Endurance(tera)), ["20.00\u{202f}GB a day", "20.00\u{202f}% of 1 TB used", "about 40 days"]),
-            ("no end", after(10, 1_000_000), Some(Endurance(tera)), ["1.00\u{202f}MB a day", "0.001\u{202f}% of 1 TB used", "a hundred years"]),
-            ("not declared", after(10, 1_000_000), None, ["1.00\u{202f}MB a day", "endurance in [store]", ""]),
+            (
+                "nothing yet",
+                Wear::default(),
+                Some(Endurance(tera)),
+                ["an hour", "0\u{202f}% of 1 TB used", "after a day"],
+            ),
+            (
+                "years",
+                after(10, 200_000_000),
+                Some(Endurance(tera)),
+                ["200.0\u{202f}MB a day", "0.200\u{202f}% of 1 TB used", "about 13 years"],
+            ),
+            (
+                "months",
+                after(10, 2_000_000_000),
+                Some(Endurance(tera)),
+                ["2.00\u{202f}GB a day", "2.00\u{202f}% of 1 TB used", "about 16 months"],
+            ),
+            (
+                "weeks",
+                after(10, 20_000_000_000),
+                Some(Endurance(tera)),
+                ["20.00\u{202f}GB a day", "20.00\u{202f}% of 1 TB used", "about 40 days"],
+            ),
+            (
+                "no end",
+                after(10, 1_000_000),
+                Some(Endurance(tera)),
+                ["1.00\u{202f}MB a day", "0.001\u{202f}% of 1 TB used", "a hundred years"],
+            ),
+            (
+                "not declared",
+                after(10, 1_000_000),
+                None,
+                ["1.00\u{202f}MB a day", "endurance in [store]", ""],
+            ),
         ];
         for (why, wear, endurance, expected) in cases {
             let told = told(wear, endurance);

@@ -4,13 +4,13 @@
 //! value of each point with the time since when it stands. It is written
 //!
 //! 1. as `heard/<device>`, with every batch that a frame of the device leads to, in the same atomic write,
-//! 2. as `noted/<device>`, for devices that spoke, every hour and at a stop: no write of its own per frame.
+//! 2. as `noted/<device>`, for devices that spoke, every three hours and at a stop: no write of its own per frame.
 //!
 //! Of the two the later counts. So what is on disk of a decision and of the frames that led to it belongs
 //! together. A frame that is
 //! delivered again after a power cut is either known (it is dropped), or newer than anything that left
 //! a trace: then it is taken in for the first time, as far as the disk can tell. What a power cut can
-//! lose is at most an hour of the memory of devices that led to nothing: the value that the next
+//! lose is at most three hours of the memory of devices that led to nothing: the value that the next
 //! one's rate of change is compared with, and the length of a run of equal values. Windows of rules
 //! begin anew at each start.
 //!
@@ -41,11 +41,14 @@ use crate::reading::{DeviceIndex, Timestamp};
 /// How often some of the devices write what is known of them.
 const CHECKPOINT: Duration = Duration::from_mins(15);
 
-/// What was heard of a device is half a kilobyte: at each checkpoint one device of so many writes it.
-const HEARD_TURNS: usize = 4;
+/// What was heard of a device is up to 1 kB: at each checkpoint one device of so many writes it.
+const HEARD_TURNS: usize = 12;
 
 /// What points have learnt is some 2 kB each and grows old slowly: a device's turn comes every six hours.
 const LEARNT_TURNS: usize = 24;
+
+/// What was used of the budgets is a row of the database, which writes its neighbours along: every hour.
+const BUDGETS_EVERY: usize = 4;
 
 /// A contact that chatters must not wear out the flash.
 const LAST_CHANCES: Duration = Duration::from_mins(5);
@@ -183,7 +186,13 @@ impl Pipeline {
             self.turn += 1;
             let turn = self.turn;
             let is_turn = |index: DeviceIndex, of: usize| index.0 % of == turn % of;
-            self.keep_known(|index| is_turn(index, HEARD_TURNS), |index| is_turn(index, LEARNT_TURNS));
+            self.keep_known(
+                |index| is_turn(index, HEARD_TURNS),
+                |index| is_turn(index, LEARNT_TURNS),
+            );
+            if turn.is_multiple_of(BUDGETS_EVERY) {
+                self.keep_budgets();
+            }
             if self.devices.iter().any(|device| device.is_unwritten) {
                 self.checkpoint = Some(now + CHECKPOINT);
             }
@@ -202,6 +211,7 @@ impl Pipeline {
         self.keep_what_waited(now);
         if self.settings.is_live {
             self.keep_known(|_| true, |_| true);
+            self.keep_budgets();
             self.write_statistics(Occasion::End, now);
             self.close_windows();
         }
@@ -235,7 +245,6 @@ impl Pipeline {
                 self.keep_learnt(index);
             }
         }
-        self.keep_budgets();
     }
 
     /// Takes up what was heard; false when it cannot be read or nobody is meant.

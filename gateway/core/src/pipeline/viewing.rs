@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::telling::awaits_yes;
-use crate::community::{Community, SourceKind};
 use crate::community::scene::{Scene, Status};
+use crate::community::{Community, SourceKind};
 use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
 use crate::event::verdict::Raised;
