@@ -116,7 +116,14 @@ fn measure(program: &Path, folder: &Path, lasts: Duration) -> Result<(String, bo
         row("  hourly by the box's own clock (not run)", HOURLY, 24.0)?;
         row("  a stop, and what led to it (no part of a day)", day.stop, 0.0)?;
         let is_held = sum < bound;
-        let (what, word) = ("  a day", if is_held { "held" } else { "missed" });
+        let (what, word) = (
+            "  a day",
+            match (is_held, day.events) {
+                (true, _) => "held",
+                (false, 0) => "missed",
+                (false, _) => "missed, but events came: it was not at rest",
+            },
+        );
         let (sum, bound) = (megabytes(sum), megabytes(bound));
         writeln!(table, "{what:58} {:>11} {:>11} {sum:>8} {bound:>6} {word}", "", "")?;
         let Day { hours, frames, events, .. } = day;
