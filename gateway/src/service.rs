@@ -229,7 +229,11 @@ pub async fn start(
         Configuration { engine: engine_name, missing, bundle, origins, ..Configuration::default() };
     let (reload, requests) = mpsc::channel(REQUESTS);
     let (configuration, configuration_seen) = watch::channel(configuration);
+    let (counted, flash) = watch::channel(Wear::default());
+    let StoreConfig { path, endurance, .. } = config.store.clone();
     let outlook = report::Sight {
+        flash: flash.clone(),
+        endurance,
         view: view.clone(),
         community: community_seen.clone(),
         configuration: configuration_seen.clone(),
@@ -237,8 +241,6 @@ pub async fn start(
         clock: clock.clone(),
     };
     let (install, installs) = mpsc::channel(1);
-    let (counted, flash) = watch::channel(Wear::default());
-    let StoreConfig { path, endurance, .. } = config.store.clone();
     tokio::spawn(flash::watch_flash(path, endurance, counted, weak.clone(), stop.clone()));
     let kept = (pictures.evidence.clone(), config.store.path.clone());
     tokio::spawn(evidence::keep_removing(kept.0, kept.1, clock.clone(), stop.clone()));

@@ -95,6 +95,11 @@ impl Wear {
             .then(|| u64::try_from(a_day / u128::from(self.seconds)).unwrap_or(u64::MAX))
     }
 
+    /// What was taken of it.
+    pub fn share(&self, Endurance(all): Endurance) -> f64 {
+        self.total as f64 / all as f64
+    }
+
     /// Seconds until it is worn out at the present pace; `None` when that cannot be told.
     pub fn left(&self, Endurance(all): Endurance) -> Option<u64> {
         let rest = u128::from(all.saturating_sub(self.total)) * u128::from(self.seconds);

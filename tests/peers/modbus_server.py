@@ -14,6 +14,8 @@ Prints `ready PORT`. Then takes one command a line from stdin and answers it wit
                             answered, as when a slow slave holds the line
     mute UNIT               from now on that unit does not answer
     unmute UNIT
+    set UNIT TABLE ADDRESS VALUE
+                            a register, or a bit as 0 or 1, becomes that
     get UNIT TABLE ADDRESS  say what is there instead of `done`
 """
 
@@ -95,6 +97,11 @@ async def commands(slaves, present):
             present.pop(unit)
         elif word == b"unmute":
             present[unit] = slaves[unit]
+        elif word == b"set":
+            table, address, value = rest
+            name = table.decode()
+            number = bool(int(value)) if name in ("coil", "discrete") else int(value)
+            slaves[unit].store[TABLES[name][0]].values[int(address) + 1] = number
         elif word == b"get":
             table, address = rest
             code = TABLES[table.decode()][0]

@@ -31,6 +31,8 @@ mod drawing;
 #[cfg(test)]
 mod integrate;
 #[cfg(test)]
+mod mains;
+#[cfg(test)]
 mod masked;
 #[cfg(test)]
 mod modbus;

@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<()> {
             let (flash, ram) = size(&into.join(target).join("release").join(image))?;
             eprintln!(
                 "xtask: {board}/{image}: {flash} of {FLASH} bytes of flash, {ram} and {STACK} for the stack \
-                 of {RAM} bytes of RAM"
+                 of {RAM} bytes of RAM (what it takes of the stack: `cargo test -p gatehouse-tests node`)"
             );
             if flash > FLASH || ram + STACK > RAM {
                 too_large.push(format!("{board}/{image}"));

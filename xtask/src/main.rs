@@ -8,9 +8,11 @@ mod checks;
 mod console_bench;
 mod crates;
 mod cross;
+mod crowd;
 mod dist;
 mod eval;
 mod firmware;
+mod flash_bench;
 mod memory;
 mod needs;
 mod package_test;
@@ -34,6 +36,9 @@ usage: cargo xtask <chore>
   peers    Gatehouse beside other gateways: cargo xtask peers HARNESS [mqtt|modbus]
   memory   what `run` holds of the memory, idle and with 1000 devices of 4 points:
            cargo xtask memory [--program PATH] [--devices N] [--rounds N]
+  flash-bench
+           what a day at rest takes of the flash, the demo community and 1000 devices of 4 points:
+           cargo xtask flash-bench [--program PATH] [--debug] [--judge] [--minutes N]
   console-bench
            how quick the pages are with 100,000 events in the journal, and what live viewers cost:
            cargo xtask console-bench [--program PATH] [--debug] [--events N] [--viewers N] [--seconds N]
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         ["eval", words @ ..] => eval::run(words),
         ["peers", harness, cases @ ..] => peers::run(harness, cases),
         ["memory", words @ ..] => memory::run(words),
+        ["flash-bench", words @ ..] => flash_bench::run(words),
         ["console-bench", words @ ..] => console_bench::run(words),
         ["sight-bench", words @ ..] => sight_bench::run(words),
         ["arm"] => arm::make(),

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::running::{Broker, Gateway, free_port, place_token, until};
+use crate::crowd;
+use crate::running::{Broker, Gateway, free_port, until};
 use crate::step;
 use feed::Feed;
 
@@ -60,7 +61,7 @@ fn measure(program: &Path, devices: usize, rounds: usize) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let broker = Broker::start(&folder)?;
     let console = free_port()?;
-    configure(&folder, devices, [broker.port, console])?;
+    crowd::configure(&folder, devices, [broker.port, console])?;
 
     let gateway = Gateway::start(program, &folder, console)?;
     thread::sleep(SETTLE);
@@ -119,68 +120,3 @@ fn wait_for(gateway: &Gateway, many: usize) -> Result<()> {
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
-
-fn configure(folder: &Path, devices: usize, [broker, console]: [u16; 2]) -> Result<()> {
-    for below in ["device-types", "scenes"] {
-        fs::create_dir_all(folder.join(below))?;
-    }
-    place_token(folder)?;
-    let mut community = String::from(
-        "[community]\nid = \"crowd\"\ntitle = { zh = \"测试\", en = \"crowd\" }\n\
-         false-alarms = \"5 per week\"\n\
-         [[area]]\nid = \"all\"\ntitle = { zh = \"全部\", en = \"all\" }\npeople = 3000\n",
-    );
-    for device in 0..devices {
-        let _ = write!(
-            community,
-            "[[device]]\nid = \"{}\"\ntype = \"four\"\narea = \"all\"\n",
-            feed::device(device)
-        );
-    }
-    let gateway = format!(
-        "[gateway]\nid = \"gw-memory\"\ntownship = \"bench\"\n\
-         [[broker]]\nid = \"sensors\"\nurl = \"mqtt://127.0.0.1:{broker}\"\n\
-         [store]\npath = \"{}\"\n\
-         [console]\nlisten = \"127.0.0.1:{console}\"\ntoken-file = \"token\"\n\
-         [models]\npath = \"{}\"\n",
-        folder.join("data").display(),
-        step::workspace().join("models").display()
-    );
-    let mut four = String::from(FOUR);
-    for (point, range) in feed::POINTS {
-        let _ = write!(
-            four,
-            "[[point]]\nname = \"{point}\"\nat = {{ json = \"/{point}\" }}\nunit = \"1\"\nrange = {range:?}\n"
-        );
-    }
-    four.push_str(
-        "[[example]]\npayload = '{\"ts\":1767225600000,\"a\":20.5}'\nexpect = { a = 20.5 }\n",
-    );
-    for (name, text) in [
-        ("gateway.toml", gateway),
-        ("community.toml", community),
-        ("device-types/four.toml", four),
-        ("scenes/unusual.toml", SCENE.into()),
-    ] {
-        fs::write(folder.join(name), text)?;
-    }
-    Ok(())
-}
-
-const FOUR: &str = r#"[device-type]
-id = "four"
-title = { zh = "四点", en = "four points" }
-via = "mqtt"
-time = { json = "/ts", format = "unix-ms", max-age = "90 days" }
-silent-after = "7 days"
-"#;
-
-const SCENE: &str = r#"[scene]
-id = "unusual"
-title = { zh = "数据异常", en = "Unusual readings" }
-category = "facility"
-advice = { zh = "查看", en = "look" }
-[[detector]]
-id = "unusual"
-model = "forecast"
-"#;

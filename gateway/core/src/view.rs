@@ -79,6 +79,8 @@ pub struct SourceView {
     pub id: String,
     /// Why it is down; `None` while it is up.
     pub down: Option<Text>,
+    /// It has been up since the start; so has one that nothing is expected of.
+    pub has_been_up: bool,
     /// Frames that it had to let go, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
 }

@@ -20,7 +20,7 @@ use super::page::{self, Here, ago, is_heard, translated};
 use super::terms;
 use super::words::Words;
 use super::words::site::SiteWords;
-use super::{Console, Snapshot};
+use super::{Console, Snapshot, flash};
 use crate::accounts::Principal;
 use gatehouse_core::reasons;
 
@@ -69,6 +69,7 @@ pub(super) async fn page(
             div #devices data-live {
                 (sources(&snapshot, language))
                 (areas(&snapshot, language, &wanted))
+                (flash::section(&snapshot, language))
             }
         }
     };

@@ -34,7 +34,7 @@ struct Part {
     id: Option<String>,
 }
 
-/// `GET /readyz`: 200 when configured, all sources up, all models loaded and the store writing; 503 otherwise.
+/// `GET /readyz`: 200 when configured, all sources up (each has been, and none is down), all models loaded and the store writing; 503 otherwise.
 pub(super) async fn ready(State(console): State<Arc<Console>>) -> (StatusCode, Json<Readiness>) {
     let not_ready = lacking(&console.snapshot());
     let ready = not_ready.is_empty();
@@ -50,7 +50,7 @@ fn lacking(snapshot: &Snapshot) -> Vec<Part> {
     if snapshot.view.at == Timestamp::default() {
         parts.push(Part { part: "pipeline", id: None });
     }
-    for source in snapshot.view.sources.iter().filter(|s| s.down.is_some()) {
+    for source in snapshot.view.sources.iter().filter(|s| s.down.is_some() || !s.has_been_up) {
         parts.push(Part { part: "source", id: Some(source.id.clone()) });
     }
     for model in &snapshot.configuration.missing {

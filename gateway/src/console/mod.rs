@@ -43,6 +43,7 @@ mod event;
 mod events;
 mod failure;
 mod figures;
+mod flash;
 mod guard;
 mod health;
 mod inbox;
@@ -115,7 +116,7 @@ use crate::sight::{Tallies, Tally};
 use crate::source::Wires;
 use crate::stills::Pictures;
 use crate::store::Store;
-use crate::wear::Wear;
+use crate::wear::{Endurance, Wear};
 use crate::workshop::Workshop;
 pub use api::document::document as openapi;
 
@@ -202,8 +203,9 @@ pub struct StoreState {
     pub sequence: u64,
     /// Why it cannot write; `None` while it can.
     pub fault: Option<String>,
-    /// What the flash below it has taken.
+    /// What the flash below it has taken, and can take.
     pub wear: Wear,
+    pub endurance: Option<Endurance>,
 }
 
 /// The address cannot be had: another program has it, or it is not ours.

@@ -123,7 +123,12 @@ pub(crate) fn quiet() -> View {
         scenes: vec![],
         devices: devices.collect(),
         sources: ["sensors", "pump-room", "meters"]
-            .map(|id| SourceView { id: id.into(), down: None, dropped: BTreeMap::new() })
+            .map(|id| SourceView {
+                id: id.into(),
+                down: None,
+                has_been_up: true,
+                dropped: BTreeMap::new(),
+            })
             .into(),
         budgets: vec![BudgetView {
             scene: "odd-air".into(),

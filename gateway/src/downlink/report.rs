@@ -13,6 +13,7 @@ use crate::bundle::trial::Failed;
 use crate::clock::Clock;
 use crate::console::Configuration;
 use crate::store::Store;
+use crate::wear::{Endurance, Wear};
 
 /// Devices that are named at most; the others are counted.
 const NAMED: usize = 200;
@@ -23,6 +24,8 @@ pub struct Sight {
     pub community: watch::Receiver<Arc<Community>>,
     pub configuration: watch::Receiver<Configuration>,
     pub store: Store,
+    pub flash: watch::Receiver<Wear>,
+    pub endurance: Option<Endurance>,
     pub clock: Clock,
 }
 
@@ -64,6 +67,7 @@ impl Sight {
             "time": self.clock.now().rfc3339(),
             "outbox": self.store.depth(),
             "store": self.store.fault().map_or_else(|| json!("ok"), |why| json!({ "fault": why })),
+            "flash": flash(*self.flash.borrow(), self.endurance),
             "counts": counts(&view),
             "devices": view.devices.len(),
             "silent": { "count": silent.len(), "devices": silent.iter().take(NAMED).collect::<Vec<_>>() },
@@ -78,6 +82,16 @@ impl Sight {
             }),
         })
     }
+}
+
+/// What was written to the flash since it was first counted, and how long it lasts at the present pace.
+fn flash(wear: Wear, endurance: Option<Endurance>) -> Value {
+    json!({
+        "written_bytes": wear.total,
+        "written_bytes_per_day": wear.a_day(),
+        "endurance_bytes": endurance.map(|Endurance(bytes)| bytes),
+        "left_s": endurance.and_then(|endurance| wear.left(endurance)),
+    })
 }
 
 /// Counts since the start, and events that are open: without exercises, and without what the platform
@@ -99,6 +113,19 @@ mod tests {
 
     use super::*;
     use crate::sample;
+
+    #[test]
+    fn how_long_the_flash_lasts_is_told_when_it_is_known() {
+        let mut wear = Wear::default();
+        wear.note(1_000, std::time::Duration::from_hours(240));
+        let endurance = Some(Endurance(10_000));
+        assert_eq!(
+            flash(wear, endurance),
+            json!({ "written_bytes": 1_000, "written_bytes_per_day": 100, "endurance_bytes": 10_000, "left_s": 7_776_000 })
+        );
+        let nothing = flash(Wear::default(), None);
+        assert_eq!(nothing["left_s"], Value::Null);
+    }
 
     #[test]
     fn no_exercise_and_nothing_on_trial_is_an_open_event_to_the_platform() {

@@ -102,6 +102,7 @@ pub(super) async fn start_console(
         pictures,
         is_demo: _,
     } = shown;
+    let endurance = config.store.endurance;
     let place = Place {
         store: config.store.path.clone(),
         events: Some(store.clone()),
@@ -121,6 +122,7 @@ pub(super) async fn start_console(
             sequence: store.span().map_or(0, |span| *span.end()),
             fault: store.fault(),
             wear: *flash.borrow(),
+            endurance,
         }),
         desk,
         workshop,

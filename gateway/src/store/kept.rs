@@ -27,7 +27,7 @@ const WINDOWS: usize = 500;
 /// Bytes that they may take together.
 const WINDOW_BYTES: u64 = 32 << 20;
 /// Length and checksum before a page.
-const HEAD: usize = 4 + 8;
+pub(super) const HEAD: usize = 4 + 8;
 /// No page is longer; a length beyond is damage.
 const LONGEST: usize = 64 << 20;
 
@@ -178,7 +178,7 @@ impl Iterator for Either {
 }
 
 /// Whole pages up to the first that is not.
-struct Pages<R>(R);
+pub(super) struct Pages<R>(pub(super) R);
 
 impl<R: Read> Iterator for Pages<R> {
     type Item = io::Result<Vec<u8>>;
@@ -203,7 +203,7 @@ impl<R: Read> Iterator for Pages<R> {
     }
 }
 
-fn framed(page: &[u8]) -> Vec<u8> {
+pub(super) fn framed(page: &[u8]) -> Vec<u8> {
     let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes()[..], &check(page), page].concat()
 }

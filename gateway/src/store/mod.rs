@@ -12,8 +12,9 @@
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
 //! durable), [`index`] (a line per event), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
-//! of the past, beside the database), [`moving`] (to another box), [`opening`], [`writer`].
+//! of the past, beside the database), [`apart`] (states that belong to no decision), [`moving`] (to another box), [`opening`], [`writer`].
 
+mod apart;
 mod book;
 mod disk;
 mod index;
@@ -39,6 +40,7 @@ use gatehouse_core::pipeline::{Damage, Input, Restored};
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{Notify, watch};
 
+use apart::Apart;
 use book::{Book, Limits};
 use disk::Disk;
 pub use index::{Filter, Past, Place};
@@ -194,6 +196,7 @@ struct Shared {
 struct Held {
     disk: Option<Disk>,
     marks: Option<Marks>,
+    apart: Option<Apart>,
 }
 
 impl Store {
@@ -251,7 +254,11 @@ impl Store {
             to_alert: Notify::new(),
             damage: opened.damage,
             fault: Mutex::default(),
-            held: Mutex::new(Held { disk: Some(opened.disk), marks: Some(opened.marks) }),
+            held: Mutex::new(Held {
+                disk: Some(opened.disk),
+                marks: Some(opened.marks),
+                apart: Some(opened.apart),
+            }),
             writing: Mutex::default(),
             boot: opened.boot,
             _lock: opened.lock,
@@ -266,7 +273,11 @@ impl Store {
         inputs: WeakSender<Input>,
     ) -> io::Result<(BatchSender, JoinHandle<()>)> {
         let shared = Arc::clone(&self.0);
-        let Some(marks) = shared.held().marks.take() else {
+        let (marks, apart) = {
+            let mut held = shared.held();
+            (held.marks.take(), held.apart.take())
+        };
+        let Some((marks, apart)) = marks.zip(apart) else {
             return Err(io::Error::other("the store had a writer before"));
         };
         let disk = shared.held().disk.take();
@@ -275,6 +286,7 @@ impl Store {
             boot: shared.boot,
             disk,
             marks,
+            apart,
             short_since: None,
             shelf: kept::Shelf::new(
                 shared.database.parent().unwrap_or(&shared.database),

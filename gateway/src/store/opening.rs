@@ -1,8 +1,8 @@
 //! How a store is found at start: locked, opened, checked; set aside when it is damaged, written
 //! anew when it has grown fat.
 //!
-//! The folder holds `lock`, `marks`, `CURRENT` (which database counts) and the database itself,
-//! `store-<n>`. A damaged one is renamed to `quarantine-<time>` and never deleted.
+//! The folder holds `lock`, `marks`, `CURRENT` (which database counts), the database itself, `store-<n>`,
+//! and what is written apart from it, `apart-<n>`. A damaged one is renamed to `quarantine-<time>` and never deleted.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::pipeline::Damage;
 use gatehouse_core::reading::Timestamp;
 
+use super::apart::{Apart, Rows};
 use super::book::Book;
 use super::disk::{Disk, guarded};
 use super::layout::{
@@ -40,7 +41,8 @@ pub(super) struct Opened {
     pub(super) book: Book,
     pub(super) boot: u64,
     pub(super) sequence: u64,
-    pub(super) states: Vec<(String, Vec<u8>)>,
+    pub(super) states: Rows,
+    pub(super) apart: Apart,
     pub(super) damage: Option<Damage>,
 }
 
@@ -66,7 +68,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     let name = current(folder).map_err(on_folder)?;
     let database = folder.join(&name);
     let found = Disk::open(&database).and_then(|disk| Ok((load(&disk.db)?, disk)));
-    let (loaded, disk, damage) = match found {
+    let (mut loaded, disk, damage) = match found {
         Ok((loaded, disk)) => (loaded, disk, None),
         Err(error) if error.is_damage() => {
             let to = set_aside(folder, &database).map_err(on_folder)?;
@@ -84,9 +86,11 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StoreError> {
     index::mend(&mut disk, loaded.book.last)?;
     let read: usize = loaded.states.iter().map(|(_, value)| value.len()).sum();
     let disk = if read > MUCH { disk.afresh()? } else { disk };
+    let apart = Apart::join(folder, &mut loaded.states).map_err(on_folder)?;
     let mut opened = Opened {
         lock,
         disk,
+        apart,
         boot: loaded.boot.max(marks.boot) + 1,
         sequence: loaded.sequence(),
         marks,
@@ -159,12 +163,13 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     let lock = lock(folder, Duration::ZERO)?;
     let marks = Marks::open(folder).map_err(|e| StoreError::folder(folder, e))?;
     let mut disk = Disk::open(&folder.join(name))?;
-    let Loaded { book, boot, states, floor: _ } = load(&disk.db)?;
+    let Loaded { book, boot, mut states, floor: _ } = load(&disk.db)?;
+    let apart = Apart::join(folder, &mut states).map_err(|e| StoreError::folder(folder, e))?;
     if let Err(error) = index::mend(&mut disk, book.last) {
         tracing::warn!(%error, "the list of events could not be made anew; it may be short");
     }
     let sequence = book.last;
-    Ok(Opened { lock, disk, marks, book, boot, sequence, states, damage: None })
+    Ok(Opened { lock, disk, marks, book, boot, sequence, states, apart, damage: None })
 }
 
 pub(super) fn lock(folder: &Path, patience: Duration) -> Result<File, StoreError> {
@@ -257,7 +262,7 @@ fn set_aside(folder: &Path, database: &Path) -> io::Result<PathBuf> {
 pub(super) struct Loaded {
     pub(super) book: Book,
     pub(super) boot: u64,
-    pub(super) states: Vec<(String, Vec<u8>)>,
+    pub(super) states: Rows,
     pub(super) floor: u64,
 }
 

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::delivery::{Gap, Loss};
 use gatehouse_core::event::message::Record;
-use gatehouse_core::pipeline::{Batch, Input, Kept};
+use gatehouse_core::pipeline::{Batch, Input, Kept, is_apart};
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::oneshot;
 
+use super::apart::Apart;
 use super::book::enter_loss;
 use super::disk::{Disk, guarded};
 use super::index::Draft;
@@ -310,6 +311,7 @@ pub(super) struct Writer {
     /// When room for the next start was last looked for in vain.
     pub(super) short_since: Option<Instant>,
     pub(super) shelf: Shelf,
+    pub(super) apart: Apart,
     pub(super) inputs: WeakSender<Input>,
 }
 
@@ -344,13 +346,15 @@ impl Writer {
             }
             self.shared.set_fault(None);
             self.look_for_room();
-            self.keep(&group.kept);
             if !group.records.is_empty() || !self.shared.book().gaps.is_empty() {
                 self.shared.arrived.notify_one();
             }
             if !group.records.is_empty() {
                 self.shared.to_alert.notify_one();
             }
+            // The events are on their way.
+            self.keep_apart(&group);
+            self.keep(&group.kept);
             if let Some(through) = group.through {
                 self.tell(Input::Stored { through });
             }
@@ -358,6 +362,15 @@ impl Writer {
                 // Who waited may have gone.
                 let _ = mail.done.send(());
             }
+        }
+    }
+
+    /// Writes the states that belong to no decision. What was not written is written when its turn comes again.
+    fn keep_apart(&mut self, group: &Group) {
+        let rows = group.states.iter().filter(|(key, _)| is_apart(key));
+        let rows: Vec<_> = rows.map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+        if let Err(error) = self.apart.put(&rows) {
+            tracing::warn!(%error, "what was learnt was not written; events are not concerned");
         }
     }
 
@@ -407,7 +420,11 @@ impl Writer {
         }
         let Some(disk) = self.disk.as_mut() else { return Err(StoreError::Closed) };
         let mut batch = sled::Batch::default();
-        for (key, value) in &group.states {
+        for key in self.apart.moved() {
+            batch.remove(state_key(key));
+        }
+        let states = group.states.iter().filter(|(key, _)| !is_apart(key));
+        for (key, value) in states {
             match value {
                 Some(value) => batch.insert(state_key(key), value.as_slice()),
                 None => batch.remove(state_key(key)),
@@ -438,6 +455,7 @@ impl Writer {
         let durable = group.is_durable();
         let _whole = shared.writing();
         disk.commit(batch, durable)?;
+        self.apart.forget_moved();
         {
             let mut book = shared.book();
             book.gone.drain(..gone);

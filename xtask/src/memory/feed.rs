@@ -8,18 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
-/// The points of every device, and what they may be.
-pub(super) const POINTS: [(&str, [i32; 2]); 4] =
-    [("a", [-40, 85]), ("b", [0, 100]), ("c", [0, 1_000]), ("d", [0, 5_000])];
+use crate::crowd::{self, POINTS};
 
 /// Between two frames of a device, by its own clock, in ms.
 const STEP: u64 = 600_000;
 const DAY: f64 = 86_400_000.0;
-
-/// The name of a device.
-pub(super) fn device(number: usize) -> String {
-    format!("dev{number:04}")
-}
 
 /// A connection to the broker, and what the devices send next.
 pub(super) struct Feed {
@@ -55,7 +48,7 @@ impl Feed {
         let mut bytes = Vec::with_capacity(self.devices * 96);
         for number in 0..self.devices {
             let payload = self.payload(number);
-            let topic = format!("sense/crowd/{}", device(number));
+            let topic = format!("sense/crowd/{}", crowd::name(number));
             // PUBLISH, QoS 1; packet ids begin anew with each round.
             bytes.push(0x32);
             let mut left = 2 + topic.len() + 2 + payload.len();

@@ -51,6 +51,10 @@ pub struct SceneHead {
     /// It touches a person's rights: nothing is sent on before a person has said yes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub review: bool,
+    /// When one of its events opens, what a restart should know is written to disk right behind it, as at a stop,
+    /// five minutes after the last time at the earliest. For events after which the power may go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checkpoint: bool,
     /// A condition that returns within this time after it cleared reopens its event.
     #[serde(default = "reopen_within")]
     pub reopen_within: Period,

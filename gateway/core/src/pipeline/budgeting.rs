@@ -1,6 +1,6 @@
 //! What a scene's models may raise: its budget of false alarms, divided among its points.
 //!
-//! `budget/<scene>` keeps what was used of it, written with what was heard ([`super::remembering`]).
+//! `budget/<scene>` keeps what was used of it, written every hour ([`super::remembering`]).
 
 use super::Pipeline;
 use crate::detect::anomaly::budget::{Budget, State};

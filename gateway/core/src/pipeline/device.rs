@@ -32,6 +32,8 @@ pub(super) struct DeviceState {
     pub(super) lag_ms: i64,
     /// Its gate knows more than the disk does.
     pub(super) is_unwritten: bool,
+    /// Which of what the disk knew was taken up.
+    pub(super) recalled: [u64; 2],
     /// The entry in the pipeline's timers.
     pub(super) timer: Option<Timestamp>,
     pub(super) echo: BTreeMap<String, serde_json::Value>,
@@ -55,6 +57,7 @@ impl DeviceState {
             bounds: Vec::new(),
             lag_ms: 0,
             is_unwritten: false,
+            recalled: [0; 2],
             timer: None,
             echo: BTreeMap::new(),
             frames: 0,

@@ -33,6 +33,10 @@ impl Pipeline {
         let was_heard = !is_unanswered(&frame.body);
         if was_heard {
             self.silence.handle_frame(index, now);
+            let source = self.community.device(index).source;
+            if let Some(source) = self.sources.get_mut(source.0) {
+                source.has_been_up = true;
+            }
         }
         let decoded = match state.decoder.decode(&frame.body) {
             Ok(decoded) => decoded,

@@ -65,6 +65,7 @@ pub use boundary::{
 };
 use device::DeviceState;
 use health::Health;
+pub use remembering::is_apart;
 use settling::Settling;
 
 /// How often what lasts is looked at again while something is open.
@@ -136,6 +137,9 @@ pub struct Pipeline {
     unkept: Option<Timestamp>,
     /// When what was heard is written down.
     checkpoint: Option<Timestamp>,
+    /// An event has begun after which the power may go, and when everything was written for one.
+    is_last_chance: bool,
+    last_chance: Option<Timestamp>,
     /// Bytes of closed quarters that wait to be written.
     statistics_waiting: usize,
     /// Whose turn it is to write down what was learnt.
@@ -150,6 +154,8 @@ pub struct Pipeline {
 #[derive(Debug, Clone, Default)]
 struct SourceState {
     down: Option<Text>,
+    /// It was up, or a device on it spoke.
+    has_been_up: bool,
     dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -205,6 +211,8 @@ impl Pipeline {
             tick: None,
             unkept: None,
             checkpoint: None,
+            is_last_chance: false,
+            last_chance: None,
             statistics_waiting: 0,
             turn: 0,
             concerned: Vec::new(),
@@ -239,6 +247,7 @@ impl Pipeline {
             Input::Source { source, down } => {
                 if let Some(state) = self.sources.get_mut(source.0) {
                     self.silence.handle_source(source, down.is_some(), now);
+                    state.has_been_up |= down.is_none();
                     state.down = down;
                 }
             }
@@ -312,8 +321,6 @@ impl Pipeline {
 
     /// Writes down what a restart should know. Nothing is taken in after it.
     pub fn handle_stop(&mut self, now: Timestamp) {
-        self.unkept = Some(now);
-        self.keep_what_waited(now);
         self.checkpoint_now(now);
         self.finish(None, now);
     }

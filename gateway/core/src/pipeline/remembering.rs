@@ -1,22 +1,28 @@
 //! What was heard of each device, kept on disk, so that a restart counts no reading twice.
 //!
-//! `heard/<device>` is the device's gate: its clock, the newest frames that were counted, and the last
+//! What is known of a device is its gate: its clock, the newest frames that were counted, and the last
 //! value of each point with the time since when it stands. It is written
 //!
-//! 1. with every batch that a frame of the device leads to, in the same atomic write,
-//! 2. for all devices that spoke, every [`CHECKPOINT`] and at a stop: no write of its own per frame.
+//! 1. as `heard/<device>`, with every batch that a frame of the device leads to, in the same atomic write,
+//! 2. as `noted/<device>`, for devices that spoke, every three hours and at a stop: no write of its own per frame.
 //!
-//! So what is on disk of a decision and of the frames that led to it belongs together. A frame that is
+//! Of the two the later counts. So what is on disk of a decision and of the frames that led to it belongs
+//! together. A frame that is
 //! delivered again after a power cut is either known (it is dropped), or newer than anything that left
 //! a trace: then it is taken in for the first time, as far as the disk can tell. What a power cut can
-//! lose is at most [`CHECKPOINT`] of the memory of devices that led to nothing: the value that the next
+//! lose is at most three hours of the memory of devices that led to nothing: the value that the next
 //! one's rate of change is compared with, and the length of a run of equal values. Windows of rules
 //! begin anew at each start.
 //!
 //! `learnt/<device>/<scene>/<detector>/<point>` is what a model's point knows of its past
-//! ([`crate::detect::anomaly`]): written at a stop, and device by device every four hours.
+//! ([`crate::detect::anomaly`]): written at a stop, and device by device every six hours.
 //! `together/<device>/<scene>/<detector>` is what is known of its points as a whole
 //! ([`crate::detect::joint`]), after a fingerprint of their names, in that order.
+//!
+//! All of it is written with the first record of an event whose scene asks for that (`checkpoint`), too.
+//!
+//! `noted`, `learnt` and `together` belong to no decision. Whoever stores them may write them apart, by
+//! [`is_apart`]: they are most of what a calm day writes, and a flash takes only so much.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,20 +38,35 @@ use crate::detect::together::Together;
 use crate::detect::warning::Outlook;
 use crate::reading::{DeviceIndex, Timestamp};
 
-/// How often everything that was heard is written.
+/// How often some of the devices write what is known of them.
 const CHECKPOINT: Duration = Duration::from_mins(15);
 
-/// What points have learnt is some 2 kB each and grows old slowly: at each checkpoint one device of so
-/// many writes it, so that a device's turn comes every four hours.
-const TURNS: usize = 16;
+/// What was heard of a device is up to 1 kB: at each checkpoint one device of so many writes it.
+const HEARD_TURNS: usize = 12;
+
+/// What points have learnt is some 2 kB each and grows old slowly: a device's turn comes every six hours.
+const LEARNT_TURNS: usize = 24;
+
+/// What was used of the budgets is a row of the database, which writes its neighbours along: every hour.
+const BUDGETS_EVERY: usize = 4;
+
+/// A contact that chatters must not wear out the flash.
+const LAST_CHANCES: Duration = Duration::from_mins(5);
 
 /// Statistics are written with every third checkpoint: with the quarter that was open at the last, a
 /// power cut costs at most an hour of them.
 const STATISTICS_EVERY: usize = 3;
 
+/// A device's memory, with a decision and on its own.
+const HEARD: &str = "heard";
+const NOTED: &str = "noted";
+
 /// A device's memory, as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct Heard {
+    /// The start and the batch that it was written with: of two, the later counts.
+    #[serde(default)]
+    order: [u64; 2],
     /// How far its time lies behind ours.
     lag_ms: i64,
     clock: OwnClock,
@@ -67,7 +88,7 @@ impl Pipeline {
         let mut concerned = std::mem::take(&mut self.concerned);
         if !self.batch.is_empty() {
             for index in &concerned {
-                self.keep_heard(*index);
+                self.keep_heard(*index, HEARD);
             }
         }
         concerned.clear();
@@ -75,7 +96,7 @@ impl Pipeline {
     }
 
     /// Writes down what is known of a device, if the disk does not know it.
-    pub(super) fn keep_heard(&mut self, index: DeviceIndex) {
+    fn keep_heard(&mut self, index: DeviceIndex, kind: &str) {
         let state = &mut self.devices[index.0];
         if !std::mem::take(&mut state.is_unwritten) || !self.settings.is_live {
             return;
@@ -87,12 +108,13 @@ impl Pipeline {
             is_worth.then(|| (point.name.clone(), memory))
         });
         let heard = Heard {
+            order: [self.boot, self.batches],
             lag_ms: state.lag_ms,
             clock: state.gate.clock().clone(),
             points: points.collect(),
         };
         let json = serde_json::to_vec(&heard).ok();
-        self.batch.states.extend(json.map(|json| (key(&device.id), Some(json))));
+        self.batch.states.extend(json.map(|json| (format!("{kind}/{}", device.id), Some(json))));
     }
 
     /// Writes down what the models' points of a device have learnt.
@@ -162,8 +184,18 @@ impl Pipeline {
     pub(super) fn keep_all_heard(&mut self, now: Timestamp) {
         if self.checkpoint.take_if(|due| *due <= now).is_some() {
             self.turn += 1;
-            let turn = self.turn % TURNS;
-            self.keep_everything(|index| index.0 % TURNS == turn);
+            let turn = self.turn;
+            let is_turn = |index: DeviceIndex, of: usize| index.0 % of == turn % of;
+            self.keep_known(
+                |index| is_turn(index, HEARD_TURNS),
+                |index| is_turn(index, LEARNT_TURNS),
+            );
+            if turn.is_multiple_of(BUDGETS_EVERY) {
+                self.keep_budgets();
+            }
+            if self.devices.iter().any(|device| device.is_unwritten) {
+                self.checkpoint = Some(now + CHECKPOINT);
+            }
             // What people said fades.
             self.learn_verdicts(now);
             self.follow_windows(now);
@@ -173,23 +205,46 @@ impl Pipeline {
         }
     }
 
-    /// Writes down everything, at a stop.
+    /// Writes down everything, as at a stop.
     pub(super) fn checkpoint_now(&mut self, now: Timestamp) {
+        self.unkept = Some(now);
+        self.keep_what_waited(now);
         if self.settings.is_live {
-            self.keep_everything(|_| true);
+            self.keep_known(|_| true, |_| true);
+            self.keep_budgets();
             self.write_statistics(Occasion::End, now);
             self.close_windows();
         }
     }
 
-    fn keep_everything(&mut self, is_its_turn: impl Fn(DeviceIndex) -> bool) {
+    /// Notes that an event of a scene begins: the power may go after it.
+    pub(super) fn note_begun(&mut self, scene: &str) {
+        let scenes = &self.community.scenes;
+        self.is_last_chance |= scenes.iter().any(|s| s.head.id == scene && s.head.checkpoint);
+    }
+
+    /// Writes down everything in this step, when one of its events asks for that.
+    pub(super) fn take_last_chance(&mut self, now: Timestamp) {
+        let is_early = self.last_chance.is_some_and(|at| now.since(at) < LAST_CHANCES);
+        if std::mem::take(&mut self.is_last_chance) && !is_early {
+            self.last_chance = Some(now);
+            self.checkpoint_now(now);
+        }
+    }
+
+    fn keep_known(
+        &mut self,
+        heard: impl Fn(DeviceIndex) -> bool,
+        learnt: impl Fn(DeviceIndex) -> bool,
+    ) {
         for index in (0..self.devices.len()).map(DeviceIndex) {
-            self.keep_heard(index);
-            if is_its_turn(index) {
+            if heard(index) {
+                self.keep_heard(index, NOTED);
+            }
+            if learnt(index) {
                 self.keep_learnt(index);
             }
         }
-        self.keep_budgets();
     }
 
     /// Takes up what was heard; false when it cannot be read or nobody is meant.
@@ -198,6 +253,10 @@ impl Pipeline {
         let Some(index) = self.community.find_device(device) else { return false };
         let device_type = &self.community.device(index).device_type;
         let state = &mut self.devices[index.0];
+        if heard.order < state.recalled {
+            return true;
+        }
+        state.recalled = heard.order;
         state.lag_ms = heard.lag_ms;
         state.gate.recall_clock(heard.clock);
         for (name, memory) in heard.points {
@@ -217,6 +276,11 @@ fn names_of(device_type: &DeviceType, points: &[usize]) -> [u8; 8] {
 }
 
 /// Where a device's memory is kept.
-pub(super) fn key(device: &str) -> String {
-    format!("heard/{device}")
+pub(super) fn keys(device: &str) -> [String; 2] {
+    [HEARD, NOTED].map(|kind| format!("{kind}/{device}"))
+}
+
+/// Whether what stands under that key belongs to no decision, and may be written apart from them.
+pub fn is_apart(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(kind, _)| [NOTED, "learnt", "together"].contains(&kind))
 }

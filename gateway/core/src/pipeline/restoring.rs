@@ -47,7 +47,7 @@ impl Pipeline {
                         true
                     })
                 }
-                ["heard", device] => self.restore_heard(device, value),
+                ["heard" | "noted", device] => self.restore_heard(device, value),
                 ["raised", _] => self.restore_raised(value),
                 ["budget", scene] => self.restore_budget(scene, value),
                 ["learnt", device, scene, detector, point] => {
@@ -215,7 +215,7 @@ impl Pipeline {
         for (was, mut state) in before_devices.into_iter().enumerate() {
             let before = &before_community.devices[was];
             let Some(index) = self.community.find_device(&before.id) else {
-                self.batch.states.push((remembering::key(&before.id), None));
+                self.batch.states.extend(remembering::keys(&before.id).map(|key| (key, None)));
                 for bound in state.bounds.iter().filter(|bound| bound.kept.running.is_some()) {
                     let compiled = &before_compiled[bound.detector];
                     let scene = &before_community.scenes[compiled.scene].head.id;

@@ -276,6 +276,7 @@ impl Pipeline {
         for key in over {
             self.batch.states.push((state_key(&key), None));
         }
+        self.take_last_chance(now);
         self.keep_concerned();
         let mut needs = 0;
         if !self.batch.is_empty() {
@@ -302,6 +303,9 @@ impl Pipeline {
             news = vec![(Transition::Opened, live.data.clone())];
         }
         live.is_heard_of |= begins;
+        if news.iter().any(|(t, _)| matches!(t, Transition::Opened | Transition::Reopened)) {
+            self.note_begun(&key.scene);
+        }
         let is_told = live.is_heard_of;
         if live.data.event.is_empty() {
             // What is withheld takes no sequence, so its ids count down from the other end.

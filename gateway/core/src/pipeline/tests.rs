@@ -298,6 +298,23 @@ fn a_dead_broker_is_one_event_that_names_its_devices() {
 }
 
 #[test]
+fn a_source_has_been_up_once_it_said_so_or_a_device_on_it_spoke() {
+    let seen = |night: &Night| night.pipeline.view(night.now).sources[0].has_been_up;
+    let start = || Night::new(Night::with_scenes(&[HEAT]));
+    let (mut told, mut spoke, mut failed) = (start(), start(), start());
+    assert!(!seen(&told));
+
+    told.handle(Input::Source { source: SourceIndex(0), down: None });
+    spoke.frame(0, r#"{"t": 20}"#);
+    let down = Some(Text::alike("connection refused"));
+    failed.handle(Input::Source { source: SourceIndex(0), down });
+
+    assert_eq!([&told, &spoke, &failed].map(seen), [true, true, false]);
+    let nobody = Community { devices: vec![], ..Night::with_scenes(&[]) };
+    assert!(seen(&Night::new(nobody)), "nobody is expected to speak on it");
+}
+
+#[test]
 fn a_thousand_bad_payloads_make_one_event_and_intake_goes_on() {
     let mut night = Night::new(Night::with_scenes(&[HEAT]));
     for i in 0..1_000 {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::telling::awaits_yes;
-use crate::community::Community;
 use crate::community::scene::{Scene, Status};
+use crate::community::{Community, SourceKind};
 use crate::detect::anomaly::budget::Budget;
 use crate::event::message::State;
 use crate::event::verdict::Raised;
 use crate::event::{Key, Live};
-use crate::reading::{DeviceIndex, Quality, Timestamp};
+use crate::reading::{DeviceIndex, Quality, SourceIndex, Timestamp};
 use crate::statistics::window::Window;
 use crate::view::{BudgetView, Counts, DeviceView, EventView, SourceView, View};
 
@@ -55,9 +55,11 @@ impl Pipeline {
                 .sources
                 .iter()
                 .zip(&self.sources)
-                .map(|(source, state)| SourceView {
+                .enumerate()
+                .map(|(at, (source, state))| SourceView {
                     id: source.id.clone(),
                     down: state.down.clone(),
+                    has_been_up: state.has_been_up || !self.is_awaited(SourceIndex(at)),
                     dropped: state.dropped.clone(),
                 })
                 .collect(),
@@ -67,6 +69,12 @@ impl Pipeline {
                 ..self.counts.clone()
             },
         }
+    }
+
+    /// Whether a source is to be heard from: a replay says when it is over, and no more.
+    fn is_awaited(&self, source: SourceIndex) -> bool {
+        let is_replay = self.community.sources[source.0].kind == SourceKind::Replay;
+        !is_replay && self.community.devices.iter().any(|device| device.source == source)
     }
 
     /// What a device said lately, or since shortly before its event began; in our time.

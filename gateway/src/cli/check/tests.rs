@@ -40,6 +40,7 @@ fn the_shipped_configuration_has_no_faults() {
         "fire-lane-blocked",
         "general",
         "loitering",
+        "mains-fails",
         "mis-sorted-waste",
         "noise",
         "parking-full",
@@ -53,7 +54,7 @@ fn the_shipped_configuration_has_no_faults() {
     assert_eq!(ids, scenes);
     assert!(community.devices.len() >= 64, "{told}");
     assert_eq!(community.areas.len(), 4);
-    assert!(told.starts_with("35 device types ("), "{told}");
+    assert!(told.starts_with("37 device types ("), "{told}");
     assert!(told.ends_with("1 broker, 2 lines, 5 cameras"), "{told}");
 }
 

@@ -46,6 +46,13 @@ async fn health_is_told_to_all_and_reasons_only_to_those_inside() {
     let ready = served.ask("GET", "/readyz", "", "").await;
     assert_eq!((ready.status, &*ready.body), (200, "{\"ready\":true}"));
 
+    let mut early = quiet();
+    early.sources[2].has_been_up = false;
+    served.view.send_replace(Arc::new(early));
+    let not = served.ask("GET", "/readyz", "", "").await;
+    let expected = "{\"ready\":false,\"not_ready\":[{\"part\":\"source\",\"id\":\"meters\"}]}";
+    assert_eq!((not.status, &*not.body), (503, expected), "nothing came of it yet");
+
     served.view.send_replace(Arc::new(troubled()));
     let not = served.ask("GET", "/readyz", "", "").await;
     let expected = "{\"ready\":false,\"not_ready\":[{\"part\":\"source\",\"id\":\"pump-room\"}]}";

@@ -68,34 +68,112 @@ fn a_delay_that_began_right_after_another_is_kept_a_little_later() {
     assert!(after.transcript.contains("00:04:20  opened 3 too hot"), "{}", after.transcript);
 }
 
+/// The thermometers change by no more than a tenth of a degree a second.
+fn hurried(scenes: &[&str]) -> Community {
+    let mut community = Night::with_scenes(scenes);
+    let mut device_type = (*community.devices[0].device_type).clone();
+    device_type.points[0].max_rate = Some(0.1);
+    let device_type = Arc::new(device_type);
+    for device in &mut community.devices {
+        device.device_type = Arc::clone(&device_type);
+    }
+    community
+}
+
+fn jumps(night: &Night, device: usize) -> u64 {
+    let view = night.pipeline.view(night.now);
+    view.devices[device].refused.get("jumped").copied().unwrap_or(0)
+}
+
 #[test]
 fn a_value_is_compared_with_the_one_before_the_restart() {
-    let hurried = || {
-        let mut community = Night::with_scenes(&[]);
-        let mut device_type = (*community.devices[0].device_type).clone();
-        device_type.points[0].max_rate = Some(0.1);
-        community.devices[0].device_type = Arc::new(device_type);
-        community
-    };
-    let mut before = Night::new(hurried());
+    let mut before = Night::new(hurried(&[]));
     before.frame(0, r#"{"t": 20}"#).wait(10);
     before.pipeline.handle_stop(before.now);
     before.drain();
 
-    let mut after = Night::resumed(hurried(), before.restored(), before.now);
+    let mut after = Night::resumed(hurried(&[]), before.restored(), before.now);
     after.frame(0, r#"{"t": 45}"#);
 
-    assert_eq!(after.pipeline.view(after.now).devices[0].refused["jumped"], 1);
+    assert_eq!(jumps(&after, 0), 1);
 }
 
 #[test]
-fn a_calm_hour_writes_four_times() {
+fn of_what_was_written_with_a_decision_and_of_what_was_noted_the_later_counts() {
+    let mut before = Night::new(Night::with_scenes(&[HEAT]));
+    before.talk(10_800, 20.0);
+    let noted = before.batches.iter().flat_map(|b| &b.states).filter(|(k, _)| k == "noted/t1");
+    assert_eq!(noted.count(), 1);
+    before.frame(0, r#"{"t": 45}"#);
+
+    let mut after = Night::resumed(hurried(&[]), before.restored(), before.now);
+    after.wait(10).frame(0, r#"{"t": 45}"#);
+    assert_eq!(jumps(&after, 0), 0, "it was 45 already");
+
+    before.frame(0, r#"{"t": 20}"#).wait(10).talk(10_800, 20.0);
+    let mut after = Night::resumed(hurried(&[]), before.restored(), before.now);
+    after.wait(10).frame(0, r#"{"t": 45}"#);
+    assert_eq!(jumps(&after, 0), 1, "it was 20 again");
+}
+
+/// A contact: above 40 degrees the power may go.
+const LAST_CHANCE: &str = r#"
+[scene]
+id = "mains"
+title = { zh = "市电", en = "mains" }
+category = "facility"
+checkpoint = true
+reopen-within = "0 s"
+advice = { zh = "看", en = "look" }
+[[detector]]
+id = "gone"
+when = "temperature > 40.0"
+[[grade]]
+level = 2
+when = "true"
+"#;
+
+#[test]
+fn a_scene_after_which_the_power_may_go_has_everything_written_with_its_event() {
+    let without = LAST_CHANCE.replace("checkpoint = true", "");
+    for (scene, expected) in [(LAST_CHANCE, 1), (&without, 0)] {
+        let mut before = Night::new(Night::with_scenes(&[scene]));
+        before.talk(600, 20.0).frame(0, r#"{"t": 80}"#);
+        assert_eq!(before.transcript.matches("opened 2 mains").count(), 1);
+        let batch = before.batches.last().unwrap();
+        assert_eq!((batch.records.len(), batch.kept.is_empty()), (1, expected == 0), "one batch");
+
+        let mut after = Night::resumed(hurried(&[]), before.restored(), before.now);
+        after.wait(10).frame(1, r#"{"t": 45}"#);
+        assert_eq!(jumps(&after, 1), expected as u64, "what calm devices said is known");
+    }
+}
+
+#[test]
+fn a_contact_that_chatters_does_not_wear_out_the_flash() {
+    let mut night = Night::new(Night::with_scenes(&[LAST_CHANCE]));
+
+    for _ in 0..10 {
+        night.talk(30, 20.0).talk(30, 80.0);
+    }
+
+    assert_eq!(night.transcript.matches("opened 2").count(), 10, "{}", night.transcript);
+    let checkpoints = night.batches.iter().filter(|b| !b.kept.is_empty());
+    assert_eq!(checkpoints.count(), 2, "one in five minutes");
+}
+
+#[test]
+fn in_three_calm_hours_every_device_writes_once() {
     let mut night = Night::new(Night::with_scenes(&[HEAT]));
 
-    night.talk(3_630, 20.0);
+    night.talk(10_830, 20.0);
 
-    assert_eq!(night.batches.len(), 4);
-    assert_eq!(night.batches[0].states.len(), 3);
+    let many = night.batches.iter().filter(|batch| !batch.states.is_empty()).count();
+    assert_eq!(many, 3, "in turn");
+    let mut keys: Vec<_> =
+        night.batches.iter().flat_map(|b| &b.states).map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["noted/t1", "noted/t2", "noted/t3"]);
 }
 
 #[test]
@@ -109,7 +187,7 @@ fn a_device_that_is_no_longer_configured_leaves_no_memory_behind() {
 
     let after = Night::resumed(less, night.restored(), night.now);
 
-    assert_eq!(after.batches[0].states, [("heard/t1".to_owned(), None)]);
+    assert_eq!(after.batches[0].states, [("noted/t1".to_owned(), None)]);
 }
 
 #[test]
