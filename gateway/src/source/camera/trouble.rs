@@ -41,6 +41,10 @@ pub enum Why {
     HungUp,
     #[error("the headers of its answer do not end")]
     EndlessHeader,
+    #[error("its answer is of more than {0} bytes")]
+    EndlessAnswer(usize),
+    #[error("it has sent {0} bytes, and no picture came to its end")]
+    EndlessPicture(usize),
     #[error("it sends a picture of more than {0} bytes")]
     TooLarge(usize),
     #[error("it sends a picture of {width} x {height}; at most {most} pixels are looked at")]
@@ -90,6 +94,8 @@ impl Why {
             Self::Silent(_) => "silent",
             Self::HungUp => "hung-up",
             Self::EndlessHeader => "endless-header",
+            Self::EndlessAnswer(_) => "endless-answer",
+            Self::EndlessPicture(_) => "endless-picture",
             Self::TooLarge(_) => "too-long",
             Self::TooManyPixels { .. } => "too-many-pixels",
             Self::NoBoundary => "no-boundary",
@@ -110,6 +116,11 @@ impl Why {
 }
 
 impl Why {
+    /// What a connection failed by.
+    pub(super) fn unreachable(error: &dyn std::error::Error) -> Self {
+        Self::Unreachable(shortened(&crate::tls::explain(&error.to_string())))
+    }
+
     /// In both languages; English is what is logged.
     pub fn told(&self) -> Text {
         let zh = match self {
@@ -132,6 +143,8 @@ impl Why {
             Self::Silent(seconds) => format!("已 {seconds} 秒没有发送任何数据"),
             Self::HungUp => "连接被对方断开".into(),
             Self::EndlessHeader => "应答头没有结尾".into(),
+            Self::EndlessAnswer(bytes) => format!("应答超过 {bytes} 字节"),
+            Self::EndlessPicture(bytes) => format!("已发送 {bytes} 字节，却没有一张画面结束"),
             Self::TooLarge(bytes) => format!("一张画面超过 {bytes} 字节"),
             Self::TooManyPixels { width, height, most } => {
                 format!("画面为 {width} x {height}；最多处理 {most} 像素")
