@@ -67,6 +67,7 @@ mod stories;
 #[cfg(test)]
 mod swap;
 #[cfg(test)]
+mod tiled;
 mod timeless;
 #[cfg(test)]
 mod visit;
