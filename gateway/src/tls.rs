@@ -233,7 +233,7 @@ pub fn explain(error: &str) -> String {
         ("UnknownCA", "it does not believe the authority of our `cert-file`"),
         ("NotAuthorized", "check `user`, `password-file` and the broker's access list"),
         ("BadUserNamePassword", "check `user` and `password-file`"),
-        ("os error 111", "nothing listens there; is the broker running?"),
+        ("os error 111", "nothing listens there; is it running?"),
     ];
     let hint = HINTS.iter().find(|(word, _)| error.contains(word));
     hint.map_or_else(|| error.to_owned(), |(_, hint)| format!("{error}: {hint}"))

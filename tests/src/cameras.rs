@@ -1,5 +1,6 @@
 //! Cameras of every kind against servers that nobody here wrote, which show a real street.
 
+mod flood;
 mod hostile;
 mod others;
 mod rtsp;

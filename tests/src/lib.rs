@@ -69,6 +69,7 @@ mod stories;
 #[cfg(test)]
 mod swap;
 #[cfg(test)]
+mod tiled;
 mod timeless;
 #[cfg(test)]
 mod visit;

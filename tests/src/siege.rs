@@ -47,7 +47,7 @@ when = "dark > 0.5"
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A gateway with a device at each of its cameras.
-struct Town {
+pub(crate) struct Town {
     folder: tempfile::TempDir,
     gateway: Running,
     console: String,
@@ -55,7 +55,7 @@ struct Town {
 
 impl Town {
     /// Cameras by their ids and addresses.
-    async fn start(cameras: &[(&str, String)]) -> Self {
+    pub(crate) async fn start(cameras: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let console = format!("127.0.0.1:{}", free_port());
         for name in ["device-types", "scenes", "models"] {
@@ -90,7 +90,7 @@ impl Town {
         line.map(|number| number.trim().parse().unwrap())
     }
 
-    async fn until(&self, metric: &str, is_reached: impl Fn(f64) -> bool) {
+    pub(crate) async fn until(&self, metric: &str, is_reached: impl Fn(f64) -> bool) {
         let mut last = None;
         let reached = async {
             loop {
@@ -106,7 +106,7 @@ impl Town {
     }
 
     /// So many looks more than there are.
-    async fn looks_at(&self, camera: &str, more: f64) {
+    pub(crate) async fn looks_at(&self, camera: &str, more: f64) {
         let name = looks(camera);
         let before = self.metric(&name).await.unwrap_or_default();
         self.until(&name, |now| now >= before + more).await;
@@ -139,7 +139,7 @@ impl Town {
     }
 
     /// The most memory that it has ever held, in MiB.
-    fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.gateway.0.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1024
@@ -150,7 +150,7 @@ fn looks(camera: &str) -> String {
     format!("gatehouse_camera_looks_total{{camera=\"{camera}\"}}")
 }
 
-fn dropped(camera: &str, reason: &str) -> String {
+pub(crate) fn dropped(camera: &str, reason: &str) -> String {
     format!("gatehouse_dropped_total{{source=\"{camera}\",reason=\"{reason}\"}}")
 }
 
@@ -167,6 +167,9 @@ fn configure(folder: &Path, console: &str, cameras: &[(&str, String)]) {
         let _ = write!(gateway, "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nevery = \"100 ms\"\n");
         if url.contains("clips") {
             gateway += "share = \"10 %\"\n";
+        }
+        if id.ends_with("udp") {
+            gateway += "transport = \"udp\"\n";
         }
         if url.contains("digest") {
             gateway += "[camera.access]\nuser = \"cam\"\npassword-file = \"password\"\n";

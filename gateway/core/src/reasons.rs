@@ -36,6 +36,52 @@ pub fn told(language: Language, word: &'static str) -> &'static str {
         "repeated" => ("重复报文", "repeated"),
         "retained" => ("服务器留存的旧消息", "kept by the broker"),
         "not-newer" => ("早于上一报文", "older than the last"),
+        other => return of_a_camera(language, other),
+    };
+    match language {
+        Language::Zh => zh,
+        Language::En => en,
+    }
+}
+
+/// The same of cameras and their pictures.
+fn of_a_camera(language: Language, word: &'static str) -> &'static str {
+    let (zh, en) = match word {
+        "bad-address" => ("地址有误", "bad address"),
+        "no-credentials" => ("缺少用户名和密码", "no name and password given"),
+        "wrong-credentials" => ("用户名或密码被拒绝", "name or password refused"),
+        "forbidden" => ("无权访问", "not allowed"),
+        "not-found" => ("地址上没有内容", "nothing at the address"),
+        "bad-status" => ("应答状态异常", "unexpected status"),
+        "redirect-loop" => ("循环重定向", "sent round in circles"),
+        "bad-redirect" => ("重定向无效", "sent on to no picture"),
+        "unreachable" => ("无法连接", "not reached"),
+        "bad-certificate" => ("证书不可信", "certificate not believed"),
+        "silent" => ("没有数据", "silent"),
+        "hung-up" => ("连接被断开", "hung up"),
+        "endless-header" => ("应答头没有结尾", "headers without end"),
+        "endless-answer" => ("应答过长", "answer too long"),
+        "endless-picture" => ("画面没有结尾", "picture without end"),
+        "too-large" | "too-many-pixels" => ("画面过大", "picture too large"),
+        "no-boundary" => ("缺分隔符", "no boundary"),
+        "not-a-picture" => ("不是画面", "not a picture"),
+        "unknown-encoding" => ("编码不支持", "unknown encoding"),
+        "corrupt-picture" => ("画面无法解码", "cannot be decoded"),
+        "no-picture" => ("没有画面", "no picture"),
+        "overload" => ("来得过快", "too fast"),
+        "packet-loss" => ("数据包丢失", "packets lost"),
+        "bad-rtsp" => ("RTSP 无法理解", "RTSP not understood"),
+        "bad-onvif" => ("ONVIF 无法理解", "ONVIF not understood"),
+        "no-picture-in-json" => ("JSON 中没有画面", "no picture in the JSON"),
+        "unreadable" => ("无法读取", "cannot be read"),
+        "ended" => ("播放完毕", "at its end"),
+        "broke-down" => ("读取程序出错", "broke down"),
+        "not-jpeg" => ("不是 JPEG", "not a JPEG"),
+        "bad-header" => ("JPEG 头损坏", "bad JPEG header"),
+        "truncated" => ("画面不完整", "cut off"),
+        "no-pixels" => ("画面没有像素", "no pixels"),
+        "unsupported" => ("JPEG 类型不支持", "unsupported kind of JPEG"),
+        "broken" => ("画面损坏", "damaged picture"),
         other => return other,
     };
     match language {
@@ -125,6 +171,7 @@ mod tests {
         assert_eq!(told(Language::Zh, "stuck"), "数值不变");
         assert_eq!(told(Language::En, "not-json"), "not JSON");
         assert_eq!(told(Language::En, "brand-new"), "brand-new");
+        assert_eq!(told(Language::Zh, "packet-loss"), "数据包丢失");
     }
 
     #[test]

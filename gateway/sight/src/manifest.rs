@@ -232,6 +232,17 @@ impl Decoder {
         self.read_from(outputs, placement, 1.0)
     }
 
+    /// The score that the manifest asks of a box; 1 where it tells no boxes.
+    pub fn sure(&self) -> f32 {
+        match &self.how {
+            How::Yolox(keep, _)
+            | How::FastestDet(keep, _)
+            | How::Rows(keep, _)
+            | How::Ssd(keep, _) => keep.score,
+            How::Classifier(_) | How::Mask(_) => 1.0,
+        }
+    }
+
     /// The same, with the boxes that score less than the manifest asks for, but at least `score`.
     pub fn read_from(&self, outputs: &[Vec<f32>], placement: &Placement, score: f32) -> Seen {
         let boxes = |keep: &Keep, read: &dyn Fn(f32) -> Vec<Candidate>| {

@@ -77,6 +77,7 @@ pub fn joined<'s>(
             continue;
         };
         known.looks |= one.looks;
+        known.thing.score = known.thing.score.max(one.thing.score);
         if known.is_cut {
             known.thing.region = around(known.thing.region, one.thing.region);
         }

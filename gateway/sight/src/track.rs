@@ -4,15 +4,16 @@
 //! area and shape of a box, with a constant speed of the first three. Its matrices couple nothing but a
 //! value with its own speed, so it is three filters of two numbers and one of one, with SORT's noise. Boxes
 //! are given to tracks in two rounds as in `ByteTrack` (Zhang and others, 2022): first those that the model is
-//! sure of, then the doubtful ones to tracks that are left over; a doubtful box never begins a track.
+//! sure of by its own measure, then the doubtful ones to tracks that are left over. A doubtful box begins no
+//! track, helps none to be confirmed and brings back none that was lost.
 
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 
 use crate::seen::{Detection, Region};
 
-/// `ByteTrack`'s: sure boxes begin tracks, doubtful ones only continue them.
-const SURE: f32 = 0.5;
+/// `ByteTrack`'s: what scores less is not even doubtful.
+pub const DOUBTFUL: f32 = 0.1;
 /// SORT's: less overlap than this is another thing.
 const OVERLAP: f32 = 0.3;
 /// SORT's: seen this often before it counts.
@@ -66,8 +67,9 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Takes what was found at a time, in ms, and gives what is followed now.
-    pub fn look(&mut self, at: i64, found: &[Detection]) -> &[Track] {
+    /// Takes what was found at a time, in ms, and gives what is followed now. `sure`: the score from which
+    /// on the model says that something is there.
+    pub fn look(&mut self, at: i64, found: &[Detection], sure: f32) -> &[Track] {
         let paused = self.looked.is_some_and(|before| at.saturating_sub(before) > PAUSE);
         self.looked = Some(at);
         for track in &mut self.tracks {
@@ -79,9 +81,9 @@ impl Tracker {
             track.missed = track.missed.saturating_add(1);
         }
         let (sure, doubtful): (Vec<_>, Vec<_>) =
-            found.iter().filter(|one| is_fine(one)).partition(|one| one.score >= SURE);
-        let new = self.give(at, &sure);
-        self.give(at, &doubtful);
+            found.iter().filter(|one| is_fine(one)).partition(|one| one.score >= sure);
+        let new = self.give(at, &sure, |_| true);
+        self.give(at, &doubtful, |track| track.is_confirmed() && track.missed == 1);
         for one in new {
             self.begun += 1;
             self.tracks.push(Track {
@@ -107,11 +109,17 @@ impl Tracker {
         &self.tracks
     }
 
-    /// Gives boxes to the tracks that have none yet, so that the overlaps together are largest, and
+    /// Gives boxes to those of the tracks that have none yet, so that the overlaps together are largest, and
     /// returns the boxes that are left.
-    fn give<'a>(&mut self, at: i64, found: &[&'a Detection]) -> Vec<&'a Detection> {
+    fn give<'a>(
+        &mut self,
+        at: i64,
+        found: &[&'a Detection],
+        may: impl Fn(&Track) -> bool,
+    ) -> Vec<&'a Detection> {
+        let is_free = |track: &Track| track.missed > 0 && may(track);
         let free: Vec<usize> =
-            (0..self.tracks.len()).filter(|&i| self.tracks[i].missed > 0).collect();
+            (0..self.tracks.len()).filter(|&i| is_free(&self.tracks[i])).collect();
         if free.is_empty() || found.is_empty() {
             return found.to_vec();
         }
@@ -268,6 +276,8 @@ impl Moving {
 mod tests {
     use super::*;
 
+    const SURE: f32 = 0.5;
+
     fn car(left: f32, score: f32) -> Detection {
         let region = Region { left, top: 0.5, right: left + 0.2, bottom: 0.7 };
         Detection { label: 2, score, region }
@@ -282,7 +292,7 @@ mod tests {
         let mut tracker = Tracker::default();
         for look in 0..20_u8 {
             let x = f32::from(look) * 0.02;
-            tracker.look(i64::from(look) * 1000, &[car(x, 0.9), car(0.75 - x, 0.9)]);
+            tracker.look(i64::from(look) * 1000, &[car(x, 0.9), car(0.75 - x, 0.9)], SURE);
         }
         assert_eq!(ids(tracker.tracks()), [1, 2]);
     }
@@ -292,7 +302,7 @@ mod tests {
         let mut tracker = Tracker::default();
         for look in 0..10 {
             let found = if look == 4 { vec![car(0.1, 0.9)] } else { Vec::new() };
-            assert_eq!(ids(tracker.look(look * 1000, &found)), [0_u64; 0]);
+            assert_eq!(ids(tracker.look(look * 1000, &found, SURE)), [0_u64; 0]);
         }
         assert!(tracker.tracks().is_empty());
     }
@@ -303,7 +313,7 @@ mod tests {
         for look in 0..40 {
             let hidden = (10..30).contains(&look);
             let found = if hidden { Vec::new() } else { vec![car(0.4, 0.8)] };
-            tracker.look(look * 1000, &found);
+            tracker.look(look * 1000, &found, SURE);
         }
         assert_eq!(ids(tracker.tracks()), [1]);
         assert_eq!(tracker.tracks()[0].first, 0);
@@ -314,10 +324,42 @@ mod tests {
         let mut tracker = Tracker::default();
         for look in 0..10 {
             let score = if look < 5 { 0.9 } else { 0.3 };
-            tracker.look(look * 1000, &[car(0.4, score), car(0.0, 0.3)]);
+            tracker.look(look * 1000, &[car(0.4, score), car(0.0, 0.3)], SURE);
         }
         assert_eq!(ids(tracker.tracks()), [1]);
         assert_eq!(tracker.tracks().len(), 1);
+    }
+
+    #[test]
+    fn how_sure_is_sure_is_the_model_s_to_say() {
+        for (sure, expected) in [(0.4, vec![1]), (0.5, vec![])] {
+            let mut tracker = Tracker::default();
+            for look in 0..5 {
+                tracker.look(look * 1000, &[car(0.4, 0.45)], sure);
+            }
+            assert_eq!(ids(tracker.tracks()), expected, "sure from {sure}");
+        }
+    }
+
+    #[test]
+    fn doubtful_boxes_neither_confirm_a_glance_nor_bring_back_what_was_lost() {
+        let mut tracker = Tracker::default();
+        for look in 0..5 {
+            let score = if look == 0 { 0.9 } else { 0.3 };
+            tracker.look(look * 1000, &[car(0.4, score)], SURE);
+        }
+        assert!(tracker.tracks().is_empty(), "seen surely once");
+
+        for look in 5..20 {
+            let found = match look {
+                5..10 => vec![car(0.4, 0.9)],
+                10 => Vec::new(),
+                _ => vec![car(0.4, 0.3)],
+            };
+            tracker.look(look * 1000, &found, SURE);
+        }
+        assert_eq!(ids(tracker.tracks()), [0_u64; 0]);
+        assert_eq!(tracker.tracks()[0].last, 9000);
     }
 
     #[test]
@@ -327,7 +369,7 @@ mod tests {
         let flat = Region { left: 0.5, top: 0.5, right: 0.5, bottom: 0.6 };
         for look in 0..5 {
             let found = [region, flat].map(|region| Detection { label: 0, score: 0.9, region });
-            assert!(tracker.look(look * 1000, &found).is_empty());
+            assert!(tracker.look(look * 1000, &found, SURE).is_empty());
         }
     }
 
@@ -335,9 +377,9 @@ mod tests {
     fn after_a_pause_a_parked_car_is_the_same_car() {
         let mut tracker = Tracker::default();
         for look in 0..5 {
-            tracker.look(look * 1000, &[car(0.4, 0.9)]);
+            tracker.look(look * 1000, &[car(0.4, 0.9)], SURE);
         }
-        tracker.look(600_000, &[car(0.4, 0.9)]);
+        tracker.look(600_000, &[car(0.4, 0.9)], SURE);
         assert_eq!(ids(tracker.tracks()), [1]);
     }
 }

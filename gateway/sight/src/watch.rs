@@ -64,10 +64,11 @@ pub struct Look<'a> {
 }
 
 /// What of the picture a model is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shown {
     /// One that finds boxes: all of it, and so many tiles across and down besides, which see what is small.
-    Whole { tiles: [usize; 2] },
+    /// From which score on it is sure; the others are doubtful.
+    Whole { tiles: [usize; 2], sure: f32 },
     /// One that names what it is shown: each zone, or all where none is drawn.
     Zones,
 }
@@ -112,7 +113,7 @@ impl Watch {
         match self.shown {
             Shown::Zones if self.zones.is_empty() => vec![None],
             Shown::Zones => self.zones.iter().map(|zone| Some(zone.bounds())).collect(),
-            Shown::Whole { tiles: counts } => {
+            Shown::Whole { tiles: counts, .. } => {
                 std::iter::once(None).chain(tiles(counts).into_iter().map(Some)).collect()
             }
         }
@@ -132,19 +133,19 @@ impl Watch {
         {
             match self.shown {
                 Shown::Zones => self.classes = seen.to_vec(),
-                Shown::Whole { .. } => self.follow(look.at, seen),
+                Shown::Whole { sure, .. } => self.follow(look.at, seen, sure),
             }
         }
         self.wants.iter().map(|want| self.value(want, look)).collect()
     }
 
-    fn follow(&mut self, at: i64, seen: &[Seen]) {
+    fn follow(&mut self, at: i64, seen: &[Seen], sure: f32) {
         let boxes = seen.iter().map(|seen| match seen {
             Seen::Boxes(boxes) => boxes.as_slice(),
             Seen::Class { .. } | Seen::Mask { .. } => &[],
         });
         let boxes = joined(self.regions().into_iter().zip(boxes));
-        let tracks = self.tracker.look(at, &boxes);
+        let tracks = self.tracker.look(at, &boxes, sure);
         let mut since = BTreeMap::new();
         for track in tracks {
             let foot = track.region.foot();
@@ -273,7 +274,7 @@ mod tests {
         ];
         // From the bottom to the top: left of it is the left half.
         let wire = Tripwire { from: (0.5, 1.0), to: (0.5, 0.0) };
-        Watch::new(wants, vec![left_half()], vec![wire], Shown::Whole { tiles: [1, 1] })
+        Watch::new(wants, vec![left_half()], vec![wire], Shown::Whole { tiles: [1, 1], sure: 0.5 })
     }
 
     fn thing(label: usize, x: f32) -> Detection {

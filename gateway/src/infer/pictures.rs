@@ -91,6 +91,12 @@ impl PictureModels {
         model.map_or(&[], |model| model.kind.decoder.labels())
     }
 
+    /// From which score on a model says that something is there; 1 when it tells no boxes.
+    pub fn sure(&self, model: &str) -> f32 {
+        let model = self.models.iter().find(|m| m.manifest.head.name == model);
+        model.map_or(1.0, |model| model.kind.decoder.sure())
+    }
+
     /// A made-up picture, as large as the model wants it; for timing it.
     pub fn noise(&self, model: &str, seed: u32) -> Option<Picture> {
         let (width, height) = self.wants(model, None)?;

@@ -14,6 +14,7 @@ use gatehouse_sight::motion::Motion;
 use gatehouse_sight::picture::Picture;
 use gatehouse_sight::seen::{Region, Seen};
 use gatehouse_sight::thumb::Thumb;
+use gatehouse_sight::track::DOUBTFUL;
 use gatehouse_sight::view::{View, Watchman};
 use gatehouse_sight::watch::Look;
 use tokio::sync::mpsc;
@@ -286,7 +287,7 @@ fn ask(
             seen.push(answer.clone());
             continue;
         }
-        let answer = turn(models, waited).look(model, picture, region);
+        let answer = turn(models, waited).look_eagerly(model, picture, region, DOUBTFUL);
         match answer {
             Ok(answer) => {
                 answers.push((model.clone(), region, answer.clone()));

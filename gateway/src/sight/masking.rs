@@ -47,6 +47,11 @@ const LIKELY: f32 = 0.4;
 /// Halvings until a still is small enough.
 const HALVINGS: u32 = 4;
 
+/// The models without which there is no still and that are not there.
+pub fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    MASKS.into_iter().take(NEEDED).filter(|name| !is_there(name)).collect()
+}
+
 /// A still of a picture that shows nobody, of [`LARGEST`] bytes at most.
 pub fn still(
     models: &Mutex<PictureModels>,
@@ -54,8 +59,7 @@ pub fn still(
     at: Timestamp,
 ) -> Result<Still, NoStillNow> {
     let specs = held(models).specs();
-    let missing = MASKS[..NEEDED].iter().find(|name| specs.iter().all(|spec| spec.name != **name));
-    if let Some(missing) = missing {
+    if let Some(missing) = missing(|name| specs.iter().any(|spec| spec.name == name)).first() {
         return Err(NoStillNow::NoMaskModel((*missing).to_owned()));
     }
     let (mut width, mut height) = SIZE;

@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    const WHOLE: Shown = Shown::Whole { tiles: [1, 1] };
+    const WHOLE: Shown = Shown::Whole { tiles: [1, 1], sure: 0.5 };
 
     /// A car whose left side is at so much of the width.
     fn look(post: &mut Post, second: i64, left: f32) -> Vec<f64> {
@@ -113,7 +113,7 @@ mod tests {
             ("another device", post("rtsp://a", "yard", WHOLE), [0.0, 0.0]),
             (
                 "looked at otherwise",
-                post("rtsp://a", "lane", Shown::Whole { tiles: [2, 1] }),
+                post("rtsp://a", "lane", Shown::Whole { tiles: [2, 1], sure: 0.5 }),
                 [0.0, 0.0],
             ),
         ];

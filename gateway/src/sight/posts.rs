@@ -89,7 +89,8 @@ fn seat(index: DeviceIndex, device: &Device, models: &PictureModels) -> Seat {
     let shown = if spec.as_ref().is_some_and(|spec| spec.says == Says::Class) {
         Shown::Zones
     } else {
-        Shown::Whole { tiles: looking.map_or([1, 1], core::Looking::tiles) }
+        let sure = spec.as_ref().map_or(1.0, |spec| models.sure(&spec.name));
+        Shown::Whole { tiles: looking.map_or([1, 1], core::Looking::tiles), sure }
     };
     let every = looking.map_or(1000, |looking| millis(looking.every.0));
     Seat {

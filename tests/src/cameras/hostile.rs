@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use gatehouse::source::camera::Content;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
+use super::flood::{Flood, Sent};
 use super::web::endless;
 use super::{Site, camera, local};
 use crate::peers::cameras::{Server, pattern};
 use crate::peers::mosquitto::free_port;
+use crate::siege::{Town, dropped};
 
 #[tokio::test]
 async fn a_stream_that_changes_its_size_goes_on() {
@@ -61,7 +60,7 @@ async fn an_answer_over_rtsp_or_onvif_that_does_not_end_is_ended() {
 #[tokio::test]
 async fn a_camera_that_sends_nothing_but_noise_is_down_until_it_is_well() {
     let port = free_port();
-    let noise = noise(port).await;
+    let noise = Flood::start(port, Sent::Noise).await;
     local(async {
         let mut site = Site::start(&[camera(&format!("rtsp://127.0.0.1:{port}/street"))]);
         let why = site.is_down().await;
@@ -69,8 +68,7 @@ async fn a_camera_that_sends_nothing_but_noise_is_down_until_it_is_well() {
         site.counts("corrupt-picture").await;
         assert!(site.counted["corrupt-picture"] > 10, "{:?}", site.counted);
 
-        noise.abort();
-        drop(noise.await);
+        noise.end().await;
         let _well = Server::rtsp(port, &[]).await;
         site.is_up().await;
         site.shot().await;
@@ -79,61 +77,52 @@ async fn a_camera_that_sends_nothing_but_noise_is_down_until_it_is_well() {
     .await;
 }
 
-/// An RTSP camera whose pictures are noise, until its task is aborted.
-async fn noise(port: u16) -> JoinHandle<()> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    tokio::spawn(async move {
-        let mut served = tokio::task::JoinSet::new();
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            served.spawn(async move { drop(serve(stream).await) });
-        }
-    })
+/// In MiB; a connection brings eight times as much when nobody ends it.
+const FEW: u64 = 64;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_over_rtsp_whose_headers_do_not_end_is_cut() {
+    is_cut_and_not_kept(Sent::EndlessHead, "by-tcp", "endless-header").await;
 }
 
-async fn serve(stream: TcpStream) -> std::io::Result<()> {
-    const SDP: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=noise\r\nt=0 0\r\n\
-        m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n\
-        a=control:track1\r\n";
-    const TRANSPORT: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=00000007";
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    let mut method = String::new();
-    while let Some(line) = lines.next_line().await? {
-        if let Some(number) = line.strip_prefix("CSeq: ") {
-            let (more, body) = match method.as_str() {
-                "DESCRIBE" => ("Content-Type: application/sdp", SDP),
-                "SETUP" => (TRANSPORT, ""),
-                _ => ("Server: noise", ""),
-            };
-            let length = body.len();
-            let answer = format!(
-                "RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 7\r\n{more}\r\n\
-                 Content-Length: {length}\r\n\r\n{body}"
-            );
-            write.write_all(answer.as_bytes()).await?;
-            if method == "PLAY" {
-                break;
-            }
-        } else if let Some((word, _)) = line.split_once(" rtsp://") {
-            word.clone_into(&mut method);
-        }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_over_rtsp_of_gigabytes_is_cut() {
+    is_cut_and_not_kept(Sent::EndlessBody, "by-tcp", "endless-answer").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_without_end_in_the_middle_of_a_session_are_cut() {
+    is_cut_and_not_kept(Sent::EndlessHeadBetween, "by-tcp", "endless-header").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_without_end_is_cut_over_tcp() {
+    is_cut_and_not_kept(Sent::Fragments, "by-tcp", "endless-picture").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_without_end_is_cut_over_udp() {
+    is_cut_and_not_kept(Sent::Fragments, "by-udp", "endless-picture").await;
+}
+
+/// Found out twice, so that it is asked anew, told under its name, and forgotten; a sound camera beside it
+/// goes on.
+async fn is_cut_and_not_kept(sent: Sent, hostile: &str, reason: &str) {
+    let sound = Server::rtsp(0, &[]).await;
+    let port = free_port();
+    let town = Town::start(&[
+        ("sound", format!("rtsp://127.0.0.1:{}/street", sound.port)),
+        (hostile, format!("rtsp://127.0.0.1:{port}/street")),
+    ])
+    .await;
+    town.looks_at("sound", 3.0).await;
+    let before = town.peak();
+    let _flood = Flood::start(port, sent).await;
+    for times in [1.0, 2.0] {
+        town.until(&dropped(hostile, reason), |count| count >= times).await;
     }
-    let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
-    for number in 0_u16.. {
-        pace.tick().await;
-        // RFC 3550, section 5.1: payload type 96, marked as the end of a picture; a 90 kHz clock.
-        let mut packet = vec![0x80, 0x80 | 0x60];
-        packet.extend(number.to_be_bytes());
-        packet.extend((u32::from(number) * 4500).to_be_bytes());
-        packet.extend(7_u32.to_be_bytes());
-        // It says of itself that it is a key frame.
-        packet.push(0x65);
-        packet.extend((0..900_u32).map(|at| (at * at + u32::from(number)).to_be_bytes()[3] | 1));
-        let length = u16::try_from(packet.len()).unwrap();
-        write.write_all(&[b'$', 0]).await?;
-        write.write_all(&length.to_be_bytes()).await?;
-        write.write_all(&packet).await?;
-    }
-    Ok(())
+    let grown = town.peak() - before;
+    println!("{sent:?} {hostile}: {grown} MiB more");
+    assert!(grown < FEW, "{sent:?} {hostile}: {grown} MiB more");
+    town.looks_at("sound", 3.0).await;
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatehouse_core::community::build::PictureModel;
 use gatehouse_core::community::document::Document;
-use gatehouse_core::community::fault::nearest;
+use gatehouse_core::community::fault::{Fault, listed, nearest};
 use gatehouse_core::community::{Source, SourceKind};
 
 use crate::alert::config::ChannelConfig;
@@ -18,6 +19,7 @@ use crate::config::{
 };
 use crate::console::tls::Tls;
 use crate::console::token::Token;
+use crate::sight::masking;
 use crate::tls::Credentials;
 use crate::web;
 
@@ -134,6 +136,25 @@ fn check_evidence(document: &mut Document, evidence: &EvidenceConfig) {
         let message = format!("`basis` is longer than {LONGEST_BASIS} letters");
         document.fault("evidence.basis", message, None);
     }
+}
+
+/// What is told where stills are to be kept and none can be made.
+pub(super) fn unmasked(
+    document: &Document,
+    config: &GatewayConfig,
+    installed: &[PictureModel],
+) -> Option<Fault> {
+    config.evidence.as_ref()?;
+    let missing = masking::missing(|name| installed.iter().any(|model| model.name == name));
+    let (model, is) = if missing.len() == 1 { ("model", "is") } else { ("models", "are") };
+    let message = format!(
+        "no still is kept: the {model} {} that find who must be hidden in it {is} not installed",
+        listed(&missing),
+    );
+    let help = "copy what is missing to `models/`, or install it: `gatehouse bundle install`";
+    let (file, span) = (document.file().to_owned(), document.span("evidence"));
+    let fault = Fault { file, span, message, help: Some(help.to_owned()) };
+    (!missing.is_empty()).then_some(fault)
 }
 
 fn check_models(document: &mut Document, config: &GatewayConfig, folder: &Path) {

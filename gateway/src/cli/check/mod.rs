@@ -226,6 +226,9 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
     let installed = config.as_ref().filter(|_| !is_told).and_then(|_| reader.models(&models));
     let (specs, pictures) = installed.unzip();
     let sources = document.as_ref().zip(config.as_ref());
+    let unmasked = sources
+        .zip(pictures.as_deref())
+        .and_then(|((document, config), pictures)| gateway::unmasked(document, config, pictures));
     let mut origins = Origins::of_files(&device_types, &scenes);
     let store = config.as_ref().map(|config| config.store.path.as_path());
     let store = store.filter(|store| !changes.without.contains(&crate::overlay::path(store)));
@@ -261,7 +264,8 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         faults.extend(channels::check_names(document, config, &built.community, site));
     }
     match (config, built) {
-        (Some(config), Some(Ok(built))) if faults.is_empty() && !reader.has_faults() => {
+        (Some(config), Some(Ok(mut built))) if faults.is_empty() && !reader.has_faults() => {
+            built.notices.extend(unmasked);
             let [gateway, site] = &names;
             origins.fill(&config, &built.community.scenes, &reader.texts, (gateway, site));
             (origins.models, origins.library) = (models.clone(), config.models.onnxruntime.clone());

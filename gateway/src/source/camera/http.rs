@@ -174,7 +174,7 @@ fn explained(error: &ureq::Error) -> Why {
             if text.contains("too many headers") {
                 Why::EndlessHeader
             } else {
-                Why::Unreachable(shortened(&crate::tls::explain(&text)))
+                Why::unreachable(other)
             }
         }
     }

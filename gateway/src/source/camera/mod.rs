@@ -5,22 +5,26 @@
 //! and counted, and a new one is made after a pause. Its pictures go into its place in [`Slots`], whence the
 //! sight thread takes them. They exist in memory only.
 //!
-//! Rooms: [`rtsp`] ([`greeting`], [`gate`], [`h264`]), [`http`] ([`multipart`]), [`published`] (over MQTT,
-//! through the broker's source), [`folder`]; [`onvif`] finds a stream's address, [`discovery`] finds cameras; [`eye`] is what they
-//! share, [`cost`] how much of it is taken, [`slots`] where pictures wait, [`trouble`] what can be wrong.
+//! Rooms: [`rtsp`] ([`relay`], [`framing`], [`detour`] and [`datagrams`] for UDP, [`gate`], [`h264`]), [`http`]
+//! ([`multipart`]), [`published`] (over MQTT, through the broker's source), [`folder`]; [`onvif`] finds a
+//! stream's address, [`discovery`] finds cameras; [`eye`] is what they share, [`cost`] how much of it is
+//! taken, [`slots`] where pictures wait, [`trouble`] what can be wrong.
 
 mod base64;
 mod cost;
+mod datagrams;
+mod detour;
 pub mod discovery;
 mod eye;
 mod folder;
+mod framing;
 mod gate;
-mod greeting;
 mod h264;
 mod http;
 mod multipart;
 mod onvif;
 mod published;
+mod relay;
 mod rtsp;
 mod slots;
 mod soap;

@@ -1,27 +1,28 @@
 //! Pictures over RTSP, by TCP or UDP: H.264, and JPEG where a camera has no other.
 //!
-//! The session is a task; decoding is a thread's ([`super::h264`]). A connection is never mended, only
-//! replaced.
+//! The session is a task; decoding is a thread's ([`super::h264`]). Between it and the camera stands a
+//! [`Relay`]. A connection is never mended, only replaced.
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use retina::client::{
-    Credentials, Described, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions,
-    Stream, TcpTransportOptions, UdpTransportOptions,
+    Credentials, Described, InitialSequenceNumberPolicy, PlayOptions, Session, SessionGroup,
+    SessionOptions, SetupOptions, Stream, TcpTransportOptions,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::cost::{Cost, Flow};
+use super::cost::Cost;
 use super::eye::Eye;
 use super::gate::{Coming, Gate};
-use super::greeting::greet;
 use super::h264::{Decoding, Encoded, MOST_BYTES};
 use super::http::IDLE;
+use super::relay::{Relay, UnderWay};
 use super::slots::Content;
 use super::trouble::{Why, shortened};
 use super::{Login, Transport};
@@ -49,28 +50,43 @@ pub(super) async fn watch(
     login: Option<&Login>,
     transport: Transport,
 ) -> Result<(), Why> {
+    let open = in_time(Relay::open(url, transport));
+    let Some(relay) = eye.stop().run_until_cancelled_owned(open).await else { return Ok(()) };
+    let relay = relay??;
+    let (ours, under_way) = (relay.url().clone(), UnderWay::default());
     let group = Arc::new(SessionGroup::default());
-    let session = play(eye, url, login, transport, Arc::clone(&group));
-    let end = eye.stop().run_until_cancelled_owned(session).await;
-    let _left = timeout(GRACE, group.await_teardown()).await;
-    end.unwrap_or(Ok(()))
+    let mut passing = pin!(relay.pass(&under_way));
+    let session = play(eye, &ours, login, &under_way, Arc::clone(&group));
+    tokio::select! {
+        end = eye.stop().run_until_cancelled_owned(session) => {
+            // To take leave of the camera, too, needs the way there.
+            tokio::select! {
+                _left = timeout(GRACE, group.await_teardown()) => {}
+                _cut = passing => {}
+            }
+            end.unwrap_or(Ok(()))
+        }
+        why = &mut passing => Err(why),
+    }
 }
 
 async fn play(
     eye: &Arc<Eye>,
     url: &Url,
     login: Option<&Login>,
-    transport: Transport,
+    under_way: &UnderWay,
     group: Arc<SessionGroup>,
 ) -> Result<(), Why> {
-    in_time(greet(url)).await??;
-    let (session, stream, encoding) = in_time(open(url, login, transport, group)).await??;
-    let options = PlayOptions::default().enforce_timestamps_with_max_jump_secs(MOST_JUMP);
+    let (session, stream, encoding) = in_time(open(url, login, group)).await??;
+    let options = PlayOptions::default()
+        .enforce_timestamps_with_max_jump_secs(MOST_JUMP)
+        // Over UDP the first packets may be overtaken by the answer that tells their number.
+        .initial_seq(InitialSequenceNumberPolicy::Ignore);
     let playing = in_time(session.play(options)).await?;
     let mut items = playing.and_then(Session::demuxed).map_err(|e| explained(&e, login))?;
     let (gate, cost) = (Gate::new(), Cost::new(eye.share()));
     let mut reader = Reader { eye, decoding: None, gate, cost, is_checked: false };
-    let (mut broken, mut flow) = (0, Flow::new());
+    let mut broken = 0;
     eye.begin();
     loop {
         if let Some(why) = eye.hopeless() {
@@ -91,9 +107,7 @@ async fn play(
             }
             Some(Ok(CodecItem::VideoFrame(frame))) => {
                 broken = 0;
-                if let Some(rest) = flow.came(frame.data().len(), Instant::now()) {
-                    tokio::time::sleep(rest).await;
-                }
+                under_way.is_whole();
                 if frame.stream_id() != stream {
                     continue;
                 }
@@ -116,7 +130,6 @@ async fn play(
 async fn open(
     url: &Url,
     login: Option<&Login>,
-    transport: Transport,
     group: Arc<SessionGroup>,
 ) -> Result<(Session<Described>, usize, Encoding), Why> {
     let credentials = login.map(|login| Credentials {
@@ -139,11 +152,8 @@ async fn open(
     let offered = videos.peek().map_or("no video", |(_, stream)| stream.encoding_name()).to_owned();
     let found = videos.find_map(|(at, stream)| Some((at, known(stream.encoding_name())?)));
     let (at, encoding) = found.ok_or_else(|| Why::Encoding(shortened(&offered)))?;
-    let transport = match transport {
-        Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
-        Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
-    };
-    let options = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
+    let by_tcp = retina::client::Transport::Tcp(TcpTransportOptions::default());
+    let options = SetupOptions::default().transport(by_tcp).frame_format(FrameFormat::SIMPLE);
     session.setup(at, options).await.map_err(|error| explained(&error, login))?;
     Ok((session, at, encoding))
 }
@@ -230,9 +240,7 @@ fn explained(error: &retina::Error, login: Option<&Login>) -> Why {
             let text = error.to_string();
             // What follows is for a person with a packet analyser.
             let first = text.lines().next().unwrap_or_default();
-            if first.contains("Unable to connect") {
-                Why::Unreachable(shortened(&crate::tls::explain(first)))
-            } else if first.starts_with("Error reading") || first.starts_with("Error writing") {
+            if first.starts_with("Error reading") || first.starts_with("Error writing") {
                 Why::HungUp
             } else {
                 Why::Rtsp(shortened(first))

@@ -41,6 +41,10 @@ pub enum Why {
     HungUp,
     #[error("the headers of its answer do not end")]
     EndlessHeader,
+    #[error("its answer is of more than {0} bytes")]
+    EndlessAnswer(usize),
+    #[error("it has sent {0} bytes, and no picture came to its end")]
+    EndlessPicture(usize),
     #[error("it sends a picture of more than {0} bytes")]
     TooLarge(usize),
     #[error("it sends a picture of {width} x {height}; at most {most} pixels are looked at")]
@@ -90,6 +94,8 @@ impl Why {
             Self::Silent(_) => "silent",
             Self::HungUp => "hung-up",
             Self::EndlessHeader => "endless-header",
+            Self::EndlessAnswer(_) => "endless-answer",
+            Self::EndlessPicture(_) => "endless-picture",
             Self::TooLarge(_) => "too-long",
             Self::TooManyPixels { .. } => "too-many-pixels",
             Self::NoBoundary => "no-boundary",
@@ -110,6 +116,17 @@ impl Why {
 }
 
 impl Why {
+    /// What a connection failed by.
+    pub(super) fn unreachable(error: &dyn std::error::Error) -> Self {
+        let text = error.to_string();
+        let why = if text.contains("os error 111") {
+            format!("{text}: nothing listens there; is the camera on, and the port in `url` right?")
+        } else {
+            crate::tls::explain(&text)
+        };
+        Self::Unreachable(shortened(&why))
+    }
+
     /// In both languages; English is what is logged.
     pub fn told(&self) -> Text {
         let zh = match self {
@@ -132,6 +149,8 @@ impl Why {
             Self::Silent(seconds) => format!("已 {seconds} 秒没有发送任何数据"),
             Self::HungUp => "连接被对方断开".into(),
             Self::EndlessHeader => "应答头没有结尾".into(),
+            Self::EndlessAnswer(bytes) => format!("应答超过 {bytes} 字节"),
+            Self::EndlessPicture(bytes) => format!("已发送 {bytes} 字节，却没有一张画面结束"),
             Self::TooLarge(bytes) => format!("一张画面超过 {bytes} 字节"),
             Self::TooManyPixels { width, height, most } => {
                 format!("画面为 {width} x {height}；最多处理 {most} 像素")
@@ -163,4 +182,61 @@ impl Why {
 /// A camera's own words, made fit for a line of log: short, and without what could end the line.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::community::quantity::Language;
+    use gatehouse_core::reasons;
+
+    use super::*;
+
+    #[test]
+    fn every_trouble_is_counted_under_a_word_that_a_page_can_tell_in_both_languages() {
+        let some = || "x".to_owned();
+        let all = [
+            Why::Address { url: some(), why: "x" },
+            Why::NoCredentials,
+            Why::WrongCredentials,
+            Why::Forbidden(403),
+            Why::NotFound(404),
+            Why::Status(500),
+            Why::RedirectLoop,
+            Why::BadRedirect(some()),
+            Why::Unreachable(some()),
+            Why::Certificate(some()),
+            Why::Silent(1),
+            Why::HungUp,
+            Why::EndlessHeader,
+            Why::EndlessAnswer(1),
+            Why::EndlessPicture(1),
+            Why::TooLarge(1),
+            Why::TooManyPixels { width: 1, height: 1, most: 1 },
+            Why::NoBoundary,
+            Why::NotAPicture(some()),
+            Why::Encoding(some()),
+            Why::Corrupt(some()),
+            Why::NoPicture(1),
+            Why::TooFast,
+            Why::Loss,
+            Why::Rtsp(some()),
+            Why::Onvif(some()),
+            Why::NoPictureInJson(some()),
+            Why::Unreadable { path: some(), why: some() },
+            Why::Ended(some()),
+            Why::BrokeDown,
+        ];
+        for why in all {
+            let (word, told) = (why.kind(), |language| reasons::told(language, why.kind()));
+            assert!(!told(Language::Zh).is_ascii(), "{word}");
+            assert!(told(Language::En).is_ascii(), "{word}");
+        }
+    }
+
+    #[test]
+    fn who_is_refused_is_told_to_look_at_the_camera() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let Why::Unreachable(why) = Why::unreachable(&refused) else { panic!("something else") };
+        assert!(why.contains("is the camera on") && !why.contains("broker"), "{why}");
+    }
 }

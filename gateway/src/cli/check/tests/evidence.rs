@@ -1,6 +1,6 @@
 //! What is told of `[evidence]`.
 
-use super::{GATEWAY, told_of_gateway};
+use super::*;
 
 #[test]
 fn a_limit_and_a_basis_that_say_nothing_are_told_at_their_place() {
@@ -19,4 +19,33 @@ fn a_limit_and_a_basis_that_say_nothing_are_told_at_their_place() {
             assert!(told.starts_with(expected), "{told}: {expected}");
         }
     }
+}
+
+#[test]
+fn stills_that_nobody_could_mask_are_told_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&shipped(), folder.path());
+    let (models, shipped) = (folder.path().join("models"), shipped().join("../models"));
+    std::fs::create_dir(&models).unwrap();
+    change(folder.path(), "gateway.toml", "../models", "models");
+    let path = folder.path().join("gateway.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().count() + 1;
+    std::fs::write(&path, format!("{text}\n[evidence]\nbasis = \"a test\"\n")).unwrap();
+    let told = || {
+        let notices = load(folder.path()).unwrap().notices().plain();
+        let place = format!("gateway.toml:{}:", line + 1);
+        notices.lines().find(|line| line.contains(&place)).map(ToOwned::to_owned)
+    };
+
+    let all = told().unwrap();
+    let found = "no still is kept: the models `face`, `person` and `road-users` that find";
+    assert!(all.contains(found), "{all}");
+    for name in ["face", "road-users"] {
+        copy(&shipped.join(name), &models.join(name));
+    }
+    let one = told().unwrap();
+    assert!(one.contains("the model `person` that find"), "{one}");
+    copy(&shipped.join("person"), &models.join("person"));
+    assert_eq!(told(), None);
 }
