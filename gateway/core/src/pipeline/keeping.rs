@@ -4,8 +4,9 @@
 //! `armed/<device>/<scene>/<detector>` is written when an on-delay of at least [`WORTH_KEEPING`] or
 //! any off-delay begins, and removed when it ends. A value that hovers at its limit would wear the
 //! disk, so that one detector writes at most once in [`KEEP_PACE`]; what had to wait is written as
-//! soon as that has passed. What was disproved is forgotten at once, else a restart would bring it
-//! back.
+//! soon as that has passed. Of cars that come and go, few stay for a day: a long on-delay is written once a
+//! part of it has passed, which is what a power cut costs at most. What was disproved is forgotten at once, else a
+//! restart would bring it back.
 
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use crate::reading::{DeviceIndex, Timestamp};
 
 /// Shorter on-delays start anew after a restart.
 const WORTH_KEEPING: Duration = Duration::from_secs(10);
+
+/// On-delays of this length and more are written when one part of so many has passed.
+const LONG: Duration = Duration::from_hours(1);
+const PARTS: u32 = 24;
 
 /// At most one delay is written in this time for one detector.
 const KEEP_PACE: Duration = Duration::from_mins(1);
@@ -26,20 +31,34 @@ const HEARING: Duration = Duration::from_secs(30);
 impl Pipeline {
     /// Keeps the delays of a device that have begun, forgets those that are over.
     pub(super) fn keep_armed(&mut self, index: DeviceIndex, now: Timestamp) {
+        self.keep_armed_by(index, now, false);
+    }
+
+    /// The same; `at_once`: without regard to how much is written.
+    fn keep_armed_by(&mut self, index: DeviceIndex, now: Timestamp, at_once: bool) {
         let device = self.community.device(index);
-        let (mut waits, mut is_written) = (false, false);
+        let (mut due, mut is_written): (Option<Timestamp>, _) = (None, false);
+        let mut wait = |until: Timestamp| due = Some(due.map_or(until, |due| due.min(until)));
         for bound in &mut self.devices[index.0].bounds {
             let compiled = &self.compiled[bound.detector];
-            let running = bound
+            let mut running = bound
                 .phase
                 .running()
                 .filter(|running| running.gone.is_some() || compiled.delays.on >= WORTH_KEEPING);
+            if let Some(Running { since, gone: None }) = running
+                && compiled.delays.on >= LONG
+                && now < since + compiled.delays.on / PARTS
+                && !at_once
+            {
+                wait(since + compiled.delays.on / PARTS);
+                running = None;
+            }
             if running == bound.kept.running {
                 continue;
             }
             let is_early = bound.kept.at.is_some_and(|at| now.since(at) < KEEP_PACE);
-            if running.is_some() && is_early {
-                waits = true;
+            if running.is_some() && is_early && !at_once {
+                wait(now + KEEP_PACE);
                 continue;
             }
             if running.is_some() {
@@ -60,17 +79,25 @@ impl Pipeline {
         if is_written {
             self.concerned.push(index);
         }
-        if waits {
-            self.unkept.get_or_insert(now + KEEP_PACE);
+        if let Some(due) = due {
+            self.unkept = Some(self.unkept.map_or(due, |unkept| unkept.min(due)));
         }
     }
 
-    /// Writes what [`KEEP_PACE`] held back.
+    /// Writes what was held back for a while.
     pub(super) fn keep_what_waited(&mut self, now: Timestamp) {
         if self.unkept.take_if(|due| *due <= now).is_some() {
             for index in (0..self.devices.len()).map(DeviceIndex) {
                 self.keep_armed(index, now);
             }
+        }
+    }
+
+    /// Writes all delays that run.
+    pub(super) fn keep_all_armed(&mut self, now: Timestamp) {
+        self.unkept = None;
+        for index in (0..self.devices.len()).map(DeviceIndex) {
+            self.keep_armed_by(index, now, true);
         }
     }
 

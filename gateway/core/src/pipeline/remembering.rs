@@ -207,8 +207,7 @@ impl Pipeline {
 
     /// Writes down everything, as at a stop.
     pub(super) fn checkpoint_now(&mut self, now: Timestamp) {
-        self.unkept = Some(now);
-        self.keep_what_waited(now);
+        self.keep_all_armed(now);
         if self.settings.is_live {
             self.keep_known(|_| true, |_| true);
             self.keep_budgets();

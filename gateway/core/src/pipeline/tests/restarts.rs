@@ -68,6 +68,32 @@ fn a_delay_that_began_right_after_another_is_kept_a_little_later() {
     assert!(after.transcript.contains("00:04:20  opened 3 too hot"), "{}", after.transcript);
 }
 
+#[test]
+fn a_long_delay_is_written_once_a_part_of_it_has_passed_or_at_a_stop() {
+    let scene = slow().replace("1 min", "2 h");
+    let written = |night: &Night| {
+        let states = night.batches.iter().flat_map(|batch| &batch.states);
+        states.filter(|(key, _)| key.starts_with("armed/")).count()
+    };
+    let mut before = Night::new(Night::with_scenes(&[&scene]));
+    before.frame(0, r#"{"t": 45}"#).wait(280).frame(0, r#"{"t": 20}"#).wait(600);
+    assert_eq!(written(&before), 0, "it left again");
+
+    before.frame(0, r#"{"t": 45}"#).wait(280);
+    assert_eq!(written(&before), 0);
+    before.wait(30);
+    assert_eq!(written(&before), 1);
+    let mut after = after_a_power_cut(&before, &scene, 10);
+    after.wait(7_200);
+    assert!(after.transcript.contains("02:14:40  opened 3 too hot"), "{}", after.transcript);
+
+    let mut stopped = Night::new(Night::with_scenes(&[&scene]));
+    stopped.frame(0, r#"{"t": 45}"#).wait(10);
+    stopped.pipeline.handle_stop(stopped.now);
+    stopped.drain();
+    assert_eq!(written(&stopped), 1);
+}
+
 /// The thermometers change by no more than a tenth of a degree a second.
 fn hurried(scenes: &[&str]) -> Community {
     let mut community = Night::with_scenes(scenes);
