@@ -70,6 +70,7 @@ mod stories;
 mod swap;
 #[cfg(test)]
 mod tiled;
+#[cfg(test)]
 mod timeless;
 #[cfg(test)]
 mod visit;

@@ -62,7 +62,7 @@ fn who_is_small_is_found_in_tiles_and_nobody_twice() {
 
         let (few, many) = (count(&whole), count(&found));
         let all: usize = looks.iter().map(|(_, boxes)| boxes.len()).sum();
-        println!(
+        eprintln!(
             "{name}: {} people and {} vehicles in the whole picture; {} and {} with tiles {TILES:?}, \
              of {all} boxes",
             few[0], few[1], many[0], many[1]

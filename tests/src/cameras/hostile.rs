@@ -122,7 +122,7 @@ async fn is_cut_and_not_kept(sent: Sent, hostile: &str, reason: &str) {
         town.until(&dropped(hostile, reason), |count| count >= times).await;
     }
     let grown = town.peak() - before;
-    println!("{sent:?} {hostile}: {grown} MiB more");
+    eprintln!("{sent:?} {hostile}: {grown} MiB more");
     assert!(grown < FEW, "{sent:?} {hostile}: {grown} MiB more");
     town.looks_at("sound", 3.0).await;
 }

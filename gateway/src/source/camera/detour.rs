@@ -62,19 +62,19 @@ impl Detour {
             Question::Setup => {}
         }
         let Some(way) = header(head, TRANSPORT) else { return Ok(None) };
-        let part = |name: &str| {
+        let value_of = |name: &str| {
             let mut parts = way.split(';').filter_map(|part| part.trim().split_once('='));
             parts.find_map(|(found, value)| (found == name).then_some(value))
         };
-        let port = part("server_port").and_then(|ports| ports.split('-').next()?.parse().ok());
+        let port = value_of("server_port").and_then(|ports| ports.split('-').next()?.parse().ok());
         let (Some(port), Some(datagrams)) = (port, &self.datagrams) else { return Ok(None) };
         // Some send from another address than the one that they listen at.
-        let source = part("source").and_then(|source| source.parse().ok());
+        let source = value_of("source").and_then(|source| source.parse().ok());
         let source = source.filter(|source: &IpAddr| !source.is_unspecified());
         let connected = datagrams.connect(source.unwrap_or(self.camera), port).await;
         connected.map_err(|error| Why::unreachable(&error))?;
         let mut theirs = "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned();
-        if let Some(ssrc) = part("ssrc") {
+        if let Some(ssrc) = value_of("ssrc") {
             theirs.push_str(";ssrc=");
             theirs.push_str(ssrc);
         }

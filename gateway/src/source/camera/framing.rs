@@ -30,7 +30,7 @@ impl Framing {
     pub(super) fn first(&mut self, bytes: &[u8]) -> Result<Option<Piece>, Why> {
         let piece = match bytes {
             _ if self.known.is_some() => self.known,
-            [] | [b'$'] | [b'$', _] | [b'$', _, _] | [b'\r'] => None,
+            [] | [b'$' | b'\r'] | [b'$', _] | [b'$', _, _] => None,
             [b'$', _, high, low, ..] => {
                 let bytes = PREFIX + usize::from(u16::from_be_bytes([*high, *low]));
                 Some(Piece { head: 0, bytes })

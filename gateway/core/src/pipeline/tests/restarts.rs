@@ -162,7 +162,7 @@ when = "true"
 #[test]
 fn a_scene_after_which_the_power_may_go_has_everything_written_with_its_event() {
     let without = LAST_CHANCE.replace("checkpoint = true", "");
-    for (scene, expected) in [(LAST_CHANCE, 1), (&without, 0)] {
+    for (scene, expected) in [(LAST_CHANCE, 1_u64), (&without, 0)] {
         let mut before = Night::new(Night::with_scenes(&[scene]));
         before.talk(600, 20.0).frame(0, r#"{"t": 80}"#);
         assert_eq!(before.transcript.matches("opened 2 mains").count(), 1);
@@ -171,7 +171,7 @@ fn a_scene_after_which_the_power_may_go_has_everything_written_with_its_event() 
 
         let mut after = Night::resumed(hurried(&[]), before.restored(), before.now);
         after.wait(10).frame(1, r#"{"t": 45}"#);
-        assert_eq!(jumps(&after, 1), expected as u64, "what calm devices said is known");
+        assert_eq!(jumps(&after, 1), expected, "what calm devices said is known");
     }
 }
 
