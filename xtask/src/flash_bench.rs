@@ -278,7 +278,7 @@ impl Played {
         };
         let last = self.exited.unwrap_or_default();
         Ok(Day {
-            bytes: at(end) - at((end - real).max(begun)),
+            bytes: at(end) - at(end.checked_sub(real).map_or(begun, |from| from.max(begun))),
             length,
             stop: last - at(end),
             hours: simulated / 3_600.0,

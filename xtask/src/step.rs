@@ -31,8 +31,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace()).args(arguments);
     for (name, _) in std::env::vars_os() {
-        let is_told = |start: &&str| name.to_str().is_some_and(|name| name.starts_with(start));
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| is_told(start)) {
+        let told = name.to_str().unwrap_or_default();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
             command.env_remove(name);
         }
     }
