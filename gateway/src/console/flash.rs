@@ -107,31 +107,31 @@ mod tests {
                 "years",
                 after(10, 200_000_000),
                 Some(Endurance(tera)),
-                ["200.0\u{202f}MB a day", "0.200\u{202f}% of 1 TB used", "about 13 years"],
+                ["200\u{202f}MB a day", "0.2\u{202f}% of 1 TB used", "about 13 years"],
             ),
             (
                 "months",
                 after(10, 2_000_000_000),
                 Some(Endurance(tera)),
-                ["2.00\u{202f}GB a day", "2.00\u{202f}% of 1 TB used", "about 16 months"],
+                ["2\u{202f}GB a day", "2\u{202f}% of 1 TB used", "about 16 months"],
             ),
             (
                 "weeks",
                 after(10, 20_000_000_000),
                 Some(Endurance(tera)),
-                ["20.00\u{202f}GB a day", "20.00\u{202f}% of 1 TB used", "about 40 days"],
+                ["20\u{202f}GB a day", "20\u{202f}% of 1 TB used", "about 40 days"],
             ),
             (
                 "no end",
                 after(10, 1_000_000),
                 Some(Endurance(tera)),
-                ["1.00\u{202f}MB a day", "0.001\u{202f}% of 1 TB used", "a hundred years"],
+                ["1\u{202f}MB a day", "0.001\u{202f}% of 1 TB used", "a hundred years"],
             ),
             (
                 "not declared",
                 after(10, 1_000_000),
                 None,
-                ["1.00\u{202f}MB a day", "endurance in [store]", ""],
+                ["1\u{202f}MB a day", "endurance in [store]", ""],
             ),
         ];
         for (why, wear, endurance, expected) in cases {
