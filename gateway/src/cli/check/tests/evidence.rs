@@ -27,6 +27,9 @@ fn stills_that_nobody_could_mask_are_told_where_they_are_asked_for() {
     copy(&shipped(), folder.path());
     let (models, shipped) = (folder.path().join("models"), shipped().join("../models"));
     std::fs::create_dir(&models).unwrap();
+    for name in ["forecast", "limit-forecast"] {
+        copy(&shipped.join(name), &models.join(name));
+    }
     change(folder.path(), "gateway.toml", "../models", "models");
     let path = folder.path().join("gateway.toml");
     let text = std::fs::read_to_string(&path).unwrap();
