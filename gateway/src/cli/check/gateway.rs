@@ -146,9 +146,10 @@ pub(super) fn unmasked(
 ) -> Option<Fault> {
     config.evidence.as_ref()?;
     let missing = masking::missing(|name| installed.iter().any(|model| model.name == name));
-    let (model, is) = if missing.len() == 1 { ("model", "is") } else { ("models", "are") };
+    let (model, find, is) =
+        if missing.len() == 1 { ("model", "finds", "is") } else { ("models", "find", "are") };
     let message = format!(
-        "no still is kept: the {model} {} that find who must be hidden in it {is} not installed",
+        "no still is kept: the {model} {} that {find} who must be hidden in it {is} not installed",
         listed(&missing),
     );
     let help = "copy what is missing to `models/`, or install it: `gatehouse bundle install`";

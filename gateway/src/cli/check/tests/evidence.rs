@@ -42,13 +42,13 @@ fn stills_that_nobody_could_mask_are_told_where_they_are_asked_for() {
     };
 
     let all = told().unwrap();
-    let found = "no still is kept: the models `face`, `person` and `road-users` that find";
+    let found = "no still is kept: the models `face`, `person`, `road-users` that find";
     assert!(all.contains(found), "{all}");
     for name in ["face", "road-users"] {
         copy(&shipped.join(name), &models.join(name));
     }
     let one = told().unwrap();
-    assert!(one.contains("the model `person` that find"), "{one}");
+    assert!(one.contains("the model `person` that finds"), "{one}");
     copy(&shipped.join("person"), &models.join("person"));
     assert_eq!(told(), None);
 }
