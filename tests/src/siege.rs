@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::peers::PATIENCE;
 use crate::peers::cameras::{Apache, Server, flood, jpegs, pattern};
-use crate::peers::gateway::{Running, is_up, run};
+use crate::peers::gateway::{Running, is_there, run};
 use crate::peers::http::ask;
 use crate::peers::mosquitto::free_port;
 
@@ -70,7 +70,7 @@ impl Town {
         }
         configure(folder.path(), &console, cameras);
         let gateway = Running(run(folder.path()));
-        is_up(&console).await;
+        is_there(&console).await;
         Self { folder, gateway, console }
     }
 

@@ -133,14 +133,24 @@ pub(crate) async fn heat(port: u16, bins: std::ops::Range<usize>) {
     timeout(PATIENCE, said).await.expect("nobody listens to the bins");
 }
 
+/// Waits until every source is up.
 pub(crate) async fn is_up(address: &str) {
-    let up = async {
+    says_yes(address, "/readyz").await;
+}
+
+/// Waits until the console answers, whatever its sources do.
+pub(crate) async fn is_there(address: &str) {
+    says_yes(address, "/healthz").await;
+}
+
+async fn says_yes(address: &str, path: &str) {
+    let yes = async {
         while tokio::net::TcpStream::connect(address).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        while !ask(address, "GET", "/readyz", "").await.first.contains("200") {
+        while !ask(address, "GET", path, "").await.first.contains("200") {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, up).await.expect("the gateway is not ready");
+    timeout(PATIENCE, yes).await.unwrap_or_else(|_| panic!("{path} says no"));
 }

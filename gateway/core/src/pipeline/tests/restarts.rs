@@ -84,7 +84,7 @@ fn a_long_delay_is_written_once_a_part_of_it_has_passed_or_at_a_stop() {
     before.wait(30);
     assert_eq!(written(&before), 1);
     let mut after = after_a_power_cut(&before, &scene, 10);
-    after.wait(7_200);
+    after.talk(7_200, 45.0);
     assert!(after.transcript.contains("02:14:40  opened 3 too hot"), "{}", after.transcript);
 
     let mut stopped = Night::new(Night::with_scenes(&[&scene]));
