@@ -3,22 +3,22 @@
 //!
 //! They are most of what a calm day writes, each row replaced as a whole every few hours. Whenever sled takes
 //! one it writes the neighbours along, and later moves what is left of them: four to six times the bytes. So
-//! rows go to `apart-<n>`, in pages as in [`super::kept`], which only grow at their end. When a row comes that
-//! the newest file has already, the next file is begun, and an older one goes as soon as none of its rows
+//! rows go to `apart-<n>`, in [`super::pages`]. When a row comes that the newest file has already, the next
+//! file is begun, and an older one goes as soon as none of its rows
 //! counts. What stays behind in the oldest of too many is written once more.
 //!
 //! A power cut costs what was just being written, and damage what lay behind it in that file: detectors learn
 //! it again.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::pipeline::is_apart;
 
-use super::kept::{HEAD, Pages, framed};
 use super::marks::check;
+use super::pages::{self, Pages, framed};
 
 const FILE: &str = "apart-";
 /// Rows are read and written in pages of about this many bytes: a whole file would stay on the heap.
@@ -126,8 +126,9 @@ impl Apart {
         };
         let mut file = match self.open.take() {
             Some(file) => file,
-            None => self.begin(number)?,
+            None => pages::open_at_end(&self.path(number))?,
         };
+        self.files.insert(number);
         self.write(&mut file, number, rows)?;
         let is_new = current != Some(number);
         if is_new
@@ -180,26 +181,6 @@ impl Apart {
         // What lay behind damage.
         self.newest.retain(|_, counts| *counts != oldest);
         Ok(())
-    }
-
-    /// Opens a file at the end of its last whole page.
-    fn begin(&mut self, number: u64) -> io::Result<File> {
-        let path = self.path(number);
-        let is_new = !path.exists();
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = options?;
-        let mut whole = 0;
-        for page in Pages(&file) {
-            whole += (HEAD + page?.len()) as u64;
-        }
-        file.set_len(whole)?;
-        file.seek(SeekFrom::Start(whole))?;
-        if is_new {
-            File::open(&self.folder)?.sync_all()?;
-        }
-        self.files.insert(number);
-        Ok(file)
     }
 
     /// Removes the files of which nothing counts any more.

@@ -1,23 +1,22 @@
 //! What is kept of readings, to try other rules on: files of their own in the folder `kept`, which
 //! nothing that must survive depends on.
 //!
-//! `statistics-<day>` is a row of pages, each behind its length and a checksum, and only ever grows at its
-//! end: the flash takes what is kept and no more, and whoever reads it needs no lock. A page that a power
-//! cut tore is cut off before the next is written. The oldest day goes when there are too many; days are
+//! `statistics-<day>` is a row of [`super::pages`], and only ever grows at its end: the flash takes what is
+//! kept and no more, and whoever reads it needs no lock. The oldest day goes when there are too many; days are
 //! counted, not compared with a clock that may be wrong. `window-<time>-<device>` holds the readings
 //! around one event; the oldest go when there are more than [`WINDOWS`] or [`WINDOW_BYTES`] of them.
 //!
 //! Nothing is written while the disk is short of room ([`super::reserve`]), and a failure is no failure
 //! of the store.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::pipeline::Kept;
 use gatehouse_core::reading::Timestamp;
 
-use super::marks::check;
+use super::pages::{self, Pages, framed};
 
 const FOLDER: &str = "kept";
 const STATISTICS: &str = "statistics-";
@@ -26,10 +25,6 @@ const WINDOW: &str = "window-";
 const WINDOWS: usize = 500;
 /// Bytes that they may take together.
 const WINDOW_BYTES: u64 = 32 << 20;
-/// Length and checksum before a page.
-pub(super) const HEAD: usize = 4 + 8;
-/// No page is longer; a length beyond is damage.
-const LONGEST: usize = 64 << 20;
 
 /// The folder, for the one who writes.
 #[derive(Debug)]
@@ -81,7 +76,8 @@ impl Shelf {
     fn put_page(&mut self, at: Timestamp, page: &[u8]) -> io::Result<()> {
         let name = format!("{STATISTICS}{}", day(at));
         if self.open.as_ref().is_none_or(|(open, _)| *open != name) {
-            let file = self.begin(&name)?;
+            std::fs::create_dir_all(&self.folder)?;
+            let file = pages::open_at_end(&self.folder.join(&name))?;
             self.open = Some((name, file));
             self.remove_old()?;
         }
@@ -92,25 +88,6 @@ impl Shelf {
             self.open = None;
         }
         written
-    }
-
-    /// Opens a file at the end of its last whole page.
-    fn begin(&self, name: &str) -> io::Result<File> {
-        std::fs::create_dir_all(&self.folder)?;
-        let path = self.folder.join(name);
-        let is_new = !path.exists();
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut whole = 0;
-        for page in Pages(&file) {
-            whole += (HEAD + page?.len()) as u64;
-        }
-        file.set_len(whole)?;
-        file.seek(SeekFrom::Start(whole))?;
-        if is_new {
-            File::open(&self.folder)?.sync_all()?;
-        }
-        Ok(file)
     }
 
     fn remove_old(&self) -> io::Result<()> {
@@ -175,37 +152,6 @@ impl Iterator for Either {
             Self::Failed(error) => error.take().map(Err),
         }
     }
-}
-
-/// Whole pages up to the first that is not.
-pub(super) struct Pages<R>(pub(super) R);
-
-impl<R: Read> Iterator for Pages<R> {
-    type Item = io::Result<Vec<u8>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut head = [0; HEAD];
-        let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
-        match self.0.read_exact(&mut head) {
-            Err(error) if is_end(&error) => return None,
-            Err(error) => return Some(Err(error)),
-            Ok(()) => {}
-        }
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        if length > LONGEST {
-            return None;
-        }
-        let mut page = Vec::new();
-        match self.0.by_ref().take(length as u64).read_to_end(&mut page) {
-            Err(error) => Some(Err(error)),
-            Ok(_) => (page.len() == length && check(&page) == head[4..]).then_some(Ok(page)),
-        }
-    }
-}
-
-pub(super) fn framed(page: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[..], &check(page), page].concat()
 }
 
 /// Names that begin so, in their order; none when there is no folder.

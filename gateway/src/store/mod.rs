@@ -12,7 +12,7 @@
 //!
 //! Rooms: [`layout`] (keys and bytes), [`book`] (the picture in memory), [`disk`] (sled, made
 //! durable), [`index`] (a line per event), [`marks`] (what must not run backwards), [`reserve`] (room for a start), [`kept`] (readings
-//! of the past, beside the database), [`apart`] (states that belong to no decision), [`moving`] (to another box), [`opening`], [`writer`].
+//! of the past, beside the database), [`apart`] (states that belong to no decision; both of [`pages`]), [`moving`] (to another box), [`opening`], [`writer`].
 
 mod apart;
 mod book;
@@ -23,6 +23,7 @@ mod layout;
 mod marks;
 pub mod moving;
 mod opening;
+mod pages;
 mod reading;
 mod reserve;
 mod writer;
