@@ -68,8 +68,8 @@ pub(super) async fn page(
             (search(&snapshot, &wanted, language))
             div #devices data-live {
                 (sources(&snapshot, language))
-                (areas(&snapshot, language, &wanted))
                 (flash::section(&snapshot, language))
+                (areas(&snapshot, language, &wanted))
             }
         }
     };
