@@ -48,7 +48,7 @@ struct Told {
 /// One box for each thing that looks at parts of one picture found; a look at all of it has no region.
 ///
 /// What the seams left whole comes first, the surest before others; of two halves that only seams gave,
-/// one box is made. One look does not find one thing twice: who stands behind another one is kept, where
+/// one box is made. It is as sure as the surest look at it: what is doubtful from afar may be plain in a tile. One look does not find one thing twice: who stands behind another one is kept, where
 /// the same look saw both.
 pub fn joined<'s>(
     looks: impl IntoIterator<Item = (Option<Region>, &'s [Detection])>,
@@ -159,7 +159,7 @@ mod tests {
         let bus = thing(0.6, [0.2, 0.3, 0.8, 0.7]);
         let front = thing(0.95, [0.2, 0.3, 0.5555, 0.7]);
         let back = thing(0.9, [0.4445, 0.3, 0.8, 0.7]);
-        assert_eq!(of_two(&[bus], &[front], &[back]), [bus]);
+        assert_eq!(of_two(&[bus], &[front], &[back]), [Detection { score: 0.95, ..bus }]);
     }
 
     #[test]
