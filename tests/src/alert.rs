@@ -7,13 +7,16 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::peers::certificates::Authority;
 use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{Listener, ask};
 use crate::peers::mosquitto::{Mosquitto, free_port};
-use crate::peers::{PATIENCE, audited, command, gatehouse, lines, python, start, workspace};
+use crate::peers::{
+    PATIENCE, audited, command, faketime, gatehouse, lines, python, start, workspace,
+};
 
 fn webhook(address: &str, console: &str) -> String {
     format!(
@@ -140,10 +143,20 @@ impl Mail {
 
 /// `gatehouse alerts test mail`: whether it went well, and what it said.
 async fn trial(folder: &Path, to: &str) -> (bool, String) {
-    let output = command(gatehouse())
-        .args(["alerts", "test", "mail", "--to", to, "--config"])
-        .arg(folder)
-        .output();
+    tried(command(gatehouse()), folder, to).await
+}
+
+/// The same where the box's clock shows another time.
+async fn trial_at(clock: &str, folder: &Path) -> (bool, String) {
+    let mut gateway = command(gatehouse());
+    gateway.env("LD_PRELOAD", faketime()).env("FAKETIME", format!("@{clock}"));
+    gateway.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("TZ", "UTC");
+    tried(gateway, folder, "guard@example.com").await
+}
+
+async fn tried(mut gateway: Command, folder: &Path, to: &str) -> (bool, String) {
+    gateway.args(["alerts", "test", "mail", "--to", to, "--config"]).arg(folder);
+    let output = gateway.output();
     let output = timeout(PATIENCE * 2, output).await.unwrap().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -191,6 +204,9 @@ async fn a_mail_server_of_other_peoples_takes_our_mail_and_its_refusals_are_unde
         if security == "none" {
             continue;
         }
+        let (is_sent, said) = trial_at("1970-01-02 00:00:00", folder.path()).await;
+        assert!(is_sent, "{security} in 1970: {said}");
+        server.next().await;
         let (is_sent, said) = trial(folder.path(), "nobody@example.com").await;
         assert!(!is_sent && said.contains("550"), "{said}");
         mail(security, &server.port, &authority.file, "wrong");
@@ -200,4 +216,15 @@ async fn a_mail_server_of_other_peoples_takes_our_mail_and_its_refusals_are_unde
         let (is_sent, said) = trial(folder.path(), "guard@example.com").await;
         assert!(!is_sent && said.contains("certificate"), "{said}");
     }
+    for (security, kind) in [("starttls", "starttls"), ("tls", "tls")] {
+        let expired = authority.sign_for("old", &["localhost"], 2010..2020);
+        let server = Mail::start(kind, &expired).await;
+        mail(security, &server.port, &authority.file, "password");
+        let (is_sent, said) = trial_at("2015-06-01 00:00:00", folder.path()).await;
+        assert!(!is_sent && said.contains("expired"), "{security} in 2015: {said}");
+    }
+    let server = Mail::start("plain", &certificate).await;
+    mail("starttls", &server.port, &authority.file, "password");
+    let (is_sent, said) = trial(folder.path(), "guard@example.com").await;
+    assert!(!is_sent && said.contains("cannot STARTTLS"), "{said}");
 }

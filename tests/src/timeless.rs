@@ -2,7 +2,7 @@
 //! mosquitto and a camera speak TLS to it, and are judged by their certificate all the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,14 +13,7 @@ use tokio::process::Child;
 use crate::peers::certificates::Authority;
 use crate::peers::gateway::{Running, configure, heat};
 use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
-use crate::peers::{PATIENCE, command, gatehouse, lines, python, start, workspace};
-
-/// Debian's place for it, whatever the machine is.
-fn library() -> PathBuf {
-    let found = fs::read_dir("/usr/lib").unwrap().flatten();
-    let mut paths = found.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
-    paths.find(|path| path.exists()).expect("libfaketime is not here: run cargo xtask test")
-}
+use crate::peers::{PATIENCE, command, faketime, gatehouse, lines, python, start, workspace};
 
 /// What the box's clock shows: written anew, it is set.
 fn set(folder: &Path, time: &str) {
@@ -33,7 +26,7 @@ fn run(folder: &Path) -> std::process::Child {
     Command::new(gatehouse())
         .args(["run", "--config"])
         .arg(folder)
-        .env("LD_PRELOAD", library())
+        .env("LD_PRELOAD", faketime())
         .env("FAKETIME_TIMESTAMP_FILE", folder.join("time"))
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")

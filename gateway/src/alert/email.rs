@@ -1,5 +1,5 @@
-//! Mail through a server that takes our messages (SMTP, RFC 5321; TLS from the first byte, RFC 8314, or
-//! by STARTTLS, RFC 3207). Plain text, in the language of who reads it.
+//! Mail through a server that takes our messages (SMTP, RFC 5321; the way to it: [`super::smtp`]). Plain text,
+//! in the language of who reads it.
 //!
 //! `Message-ID` is made of the parcel's number, the same on every retry.
 
@@ -9,27 +9,24 @@ use std::time::Duration;
 use gatehouse_core::alert::Outcome;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 
 use super::channel::{Message, secret};
 use super::config::{EmailConfig, Security};
 use super::http::{later, shortened};
-use crate::tls::install_provider;
+use super::smtp::{self, NoWay};
 
 /// A server that has not answered by then is asked again later.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) async fn send(email: &EmailConfig, message: &Message) -> Outcome {
-    let prepared = written(email, message).and_then(|mail| Ok((mail, transport(email)?)));
-    let (mail, transport) = match prepared {
-        Ok(both) => both,
+    let mail = match written(email, message) {
+        Ok(mail) => mail,
         Err(outcome) => return outcome,
     };
-    match tokio::time::timeout(PATIENCE * 2, transport.send(mail)).await {
-        Ok(Ok(_)) => Outcome::Sent,
-        Ok(Err(error)) => explained(&error),
+    match tokio::time::timeout(PATIENCE, deliver(email, mail)).await {
+        Ok(Ok(())) => Outcome::Sent,
+        Ok(Err(outcome)) => outcome,
         Err(_) => later("the mail server did not answer in time"),
     }
 }
@@ -57,34 +54,36 @@ fn written(email: &EmailConfig, message: &Message) -> Result<lettre::Message, Ou
         .map_err(|error| Outcome::Unfit { why: error.to_string() })
 }
 
-fn transport(email: &EmailConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, Outcome> {
-    install_provider();
-    let misconfigured = |why: String| Outcome::Misconfigured { why };
-    let mut parameters = TlsParameters::builder(email.server.clone());
-    if let Some(path) = &email.ca_file {
-        let pem = std::fs::read(path).map_err(|error| {
-            misconfigured(format!("`{}` cannot be read: {error}", path.display()))
-        })?;
-        let certificate = Certificate::from_pem(&pem)
-            .map_err(|_| misconfigured(format!("`{}` holds no certificate", path.display())))?;
-        parameters = parameters.add_root_certificate(certificate);
-    }
-    let parameters = || parameters.build().map_err(|error| misconfigured(error.to_string()));
-    let (port, tls) = match email.security {
-        Security::Tls => (465, Tls::Wrapper(parameters()?)),
-        Security::Starttls => (587, Tls::Required(parameters()?)),
-        Security::None => (25, Tls::None),
+async fn deliver(email: &EmailConfig, mail: lettre::Message) -> Result<(), Outcome> {
+    let credentials = match (&email.user, &email.password_file) {
+        (Some(user), Some(file)) if email.security != Security::None => {
+            Some(Credentials::new(user.clone(), secret(file)?))
+        }
+        _ => None,
     };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&email.server)
-        .port(email.port.unwrap_or(port))
-        .timeout(Some(PATIENCE))
-        .tls(tls);
-    if let (Some(user), Some(file)) = (&email.user, &email.password_file)
-        && email.security != Security::None
-    {
-        builder = builder.credentials(Credentials::new(user.clone(), secret(file)?));
+    let mut server = smtp::connect(email).await.map_err(|no_way| unreached(&no_way))?;
+    if let Some(credentials) = credentials {
+        let answer = server.auth(DEFAULT_MECHANISMS, &credentials).await;
+        answer.map_err(|error| explained(&error))?;
     }
-    Ok(builder.build())
+    let sent = server.send(mail.envelope(), &mail.formatted()).await;
+    sent.map_err(|error| explained(&error))?;
+    // It has taken the message, whatever it says now.
+    drop(server.quit().await);
+    Ok(())
+}
+
+fn unreached(no_way: &NoWay) -> Outcome {
+    if let NoWay::Smtp(error) = no_way {
+        return explained(error);
+    }
+    let why = crate::tls::explain(&shortened(&no_way.to_string()));
+    match no_way {
+        NoWay::Unreached(_) => later(why),
+        // The wire's fault, and not what was found on the certificate.
+        NoWay::Unsecured(error) if error.get_ref().is_none() => later(why),
+        _ => Outcome::Misconfigured { why },
+    }
 }
 
 fn explained(error: &lettre::transport::smtp::Error) -> Outcome {
@@ -100,7 +99,7 @@ fn explained(error: &lettre::transport::smtp::Error) -> Outcome {
         // Who we are is wrong, or not said.
         Some(530 | 534 | 535 | 538) => Outcome::Misconfigured { why },
         Some(500..) => Outcome::Unfit { why },
-        _ if error.is_tls() || error.is_client() => Outcome::Misconfigured { why },
+        _ if error.is_client() => Outcome::Misconfigured { why },
         _ => later(why),
     }
 }

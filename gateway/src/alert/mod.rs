@@ -22,6 +22,7 @@ mod robot;
 #[cfg(test)]
 mod sample;
 mod sms;
+mod smtp;
 mod speech;
 #[cfg(test)]
 mod tests;
