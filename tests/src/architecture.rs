@@ -131,7 +131,7 @@ const NOT_FOR_THE_CORE: [&str; 13] = [
 ];
 
 /// A crate, and the only modules of the gateway that may name it.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 20] = [
     ("sled", &["store"]),
     ("ort", &["infer"]),
     ("ort_tract", &["infer"]),
@@ -151,6 +151,7 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("zune_core", &["sight"]),
     ("fast_image_resize", &["sight"]),
     ("jpeg_encoder", &["sight/mask"]),
+    ("multiversion", &["sight"]),
 ];
 
 /// Every source, and what no source may name.

@@ -4,6 +4,7 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use multiversion::multiversion;
 
 use crate::manifest::{Colour, Filter, Fit, Layout, PictureInput};
 use crate::picture::Picture;
@@ -40,16 +41,16 @@ pub struct NoInput(String);
 /// Makes input tensors for one model.
 pub struct Input {
     spec: PictureInput,
-    /// What each value of a pixel becomes, by channel of the tensor.
-    becomes: [[f32; 256]; 3],
-    /// It becomes what it is.
-    is_plain: bool,
+    /// What a level becomes, by channel of the tensor.
+    becomes: [Becomes; 3],
     /// A row of pixels, colour by colour.
     levels: Vec<u8>,
     linear: Linear,
     resizer: Resizer,
-    /// Red, green, blue; as many pixels of the input as the picture takes up.
-    shown: Vec<u8>,
+    /// Red, green, blue and nothing: a power of two is resized faster. All of the picture, and as many pixels of
+    /// the input as it takes up.
+    wide: Vec<[u8; 4]>,
+    shown: Vec<[u8; 4]>,
     tensor: Vec<f32>,
     /// Where in the tensor the last picture lay; around it is padding already.
     last: Option<[usize; 4]>,
@@ -61,24 +62,20 @@ type Pixels = [usize; 4];
 impl Input {
     pub fn new(spec: PictureInput) -> Self {
         let std = *spec.std.get_ref();
-        let becomes: [[f32; 256]; 3] = std::array::from_fn(|channel| {
-            std::array::from_fn(|value| {
-                (value as f32 * spec.scale - spec.mean[channel]) / std[channel]
-            })
-        });
-        let is_plain = (0..=u8::MAX).all(|level| {
-            let same = f32::from(level).to_bits();
-            becomes.iter().all(|becomes| becomes[usize::from(level)].to_bits() == same)
+        let becomes = [0, 1, 2].map(|channel| Becomes {
+            scale: spec.scale,
+            mean: spec.mean[channel],
+            std: std[channel],
         });
         let [width, height] = *spec.size.get_ref();
         let tensor = vec![0.0; width * height * 3];
         Self {
             spec,
             becomes,
-            is_plain,
             levels: Vec::new(),
             linear: Linear::default(),
             resizer: Resizer::new(),
+            wide: Vec::new(),
             shown: Vec::new(),
             tensor,
             last: None,
@@ -144,7 +141,7 @@ impl Input {
         }
         let all = [0, 0, picture.width(), picture.height()];
         if cut == all && [width, height] == all[2..] {
-            self.spread(picture.rgb(), target);
+            self.spread(picture.rgb().as_chunks::<3>().0, target);
         } else if self.spec.filter == Filter::Linear {
             let mut linear = std::mem::take(&mut self.linear);
             linear.resize(picture, source, [width, height], |row, colours| {
@@ -153,7 +150,7 @@ impl Input {
             self.linear = linear;
         } else {
             let mut shown = std::mem::take(&mut self.shown);
-            shown.resize(width * height * 3, 0);
+            shown.resize(width * height, [0; 4]);
             let done = self.antialiased(picture, source, &mut shown, [width, height]);
             if done.is_ok() {
                 self.spread(&shown, target);
@@ -230,15 +227,17 @@ impl Input {
         &mut self,
         picture: &Picture,
         [x, y, w, h]: [f64; 4],
-        shown: &mut [u8],
+        shown: &mut [[u8; 4]],
         [width, height]: [usize; 2],
     ) -> Result<(), NoInput> {
         let no = |why: &dyn ToString| NoInput(format!("{width} x {height}: {}", why.to_string()));
         let side = |side: usize| u32::try_from(side).map_err(|e| no(&e));
         let (from_w, from_h) = (side(picture.width())?, side(picture.height())?);
-        let source =
-            ImageRef::new(from_w, from_h, picture.rgb(), PixelType::U8x3).map_err(|e| no(&e))?;
-        let mut target = Image::from_slice_u8(side(width)?, side(height)?, shown, PixelType::U8x3)
+        widen(picture.rgb().as_chunks().0, &mut self.wide);
+        let source = ImageRef::new(from_w, from_h, self.wide.as_flattened(), PixelType::U8x4)
+            .map_err(|e| no(&e))?;
+        let shown = shown.as_flattened_mut();
+        let mut target = Image::from_slice_u8(side(width)?, side(height)?, shown, PixelType::U8x4)
             .map_err(|e| no(&e))?;
         let filter = ResizeAlg::Convolution(FilterType::Bilinear);
         let options = ResizeOptions::new().resize_alg(filter).crop(x, y, w, h).use_alpha(false);
@@ -246,16 +245,13 @@ impl Input {
     }
 
     /// Writes pixels into their place in the tensor.
-    fn spread(&mut self, rgb: &[u8], [left, top, width, _]: Pixels) {
+    fn spread<const WIDE: usize>(&mut self, pixels: &[[u8; WIDE]], [left, top, width, _]: Pixels) {
         let mut levels = std::mem::take(&mut self.levels);
         levels.resize(width * 3, 0);
-        for (row, line) in rgb.chunks_exact(width * 3).enumerate() {
+        for (row, line) in pixels.chunks_exact(width).enumerate() {
             let (red, rest) = levels.split_at_mut(width);
             let (green, blue) = rest.split_at_mut(width);
-            let places = red.iter_mut().zip(&mut *green).zip(&mut *blue);
-            for (((red, green), blue), pixel) in places.zip(line.as_chunks::<3>().0) {
-                [*red, *green, *blue] = *pixel;
-            }
+            part(line, [red, green, blue]);
             self.write([left, top + row], [red, green, blue]);
         }
         self.levels = levels;
@@ -270,30 +266,23 @@ impl Input {
                 Colour::Rgb => colour,
                 Colour::Bgr => 2 - colour,
             };
-            let becomes = &self.becomes[channel];
+            let becomes = self.becomes[channel];
             match self.spec.layout {
                 Layout::Nchw => {
-                    let row =
-                        self.tensor[channel * width * height + first..].iter_mut().zip(levels);
-                    if self.is_plain {
-                        // Many at once, which looking up is not.
-                        row.for_each(|(to, level)| *to = f32::from(*level));
-                    } else {
-                        row.for_each(|(to, level)| *to = becomes[usize::from(*level)]);
-                    }
+                    becomes.all(levels, &mut self.tensor[channel * width * height + first..]);
                 }
                 Layout::Nhwc => {
                     let row = &mut self.tensor.as_chunks_mut::<3>().0[first..];
                     let row = row.iter_mut().zip(levels);
-                    row.for_each(|(to, level)| to[channel] = becomes[usize::from(*level)]);
+                    row.for_each(|(to, level)| to[channel] = becomes.one(*level));
                 }
             }
         }
     }
 
     fn pad(&mut self) {
-        let pad = usize::from(self.spec.pad.unwrap_or_default());
-        let values = [0, 1, 2].map(|channel: usize| self.becomes[channel][pad]);
+        let pad = self.spec.pad.unwrap_or_default();
+        let values = self.becomes.map(|becomes| becomes.one(pad));
         match self.spec.layout {
             Layout::Nchw => {
                 let plane = self.tensor.len() / 3;
@@ -307,6 +296,45 @@ impl Input {
                 }
             }
         }
+    }
+}
+
+/// What a level becomes in the tensor.
+#[derive(Clone, Copy)]
+struct Becomes {
+    scale: f32,
+    mean: f32,
+    std: f32,
+}
+
+impl Becomes {
+    fn one(self, level: u8) -> f32 {
+        (f32::from(level) * self.scale - self.mean) / self.std
+    }
+
+    fn all(self, levels: &[u8], to: &mut [f32]) {
+        becomes(levels, self, to);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn becomes(levels: &[u8], becomes: Becomes, to: &mut [f32]) {
+    to.iter_mut().zip(levels).for_each(|(to, level)| *to = becomes.one(*level));
+}
+
+/// Each colour of some pixels by itself.
+#[multiversion(targets("x86_64+avx2"))]
+fn part<const WIDE: usize>(pixels: &[[u8; WIDE]], [red, green, blue]: [&mut [u8]; 3]) {
+    for (((red, green), blue), pixel) in red.iter_mut().zip(green).zip(blue).zip(pixels) {
+        [*red, *green, *blue] = [pixel[0], pixel[1], pixel[2]];
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn widen(rgb: &[[u8; 3]], wide: &mut Vec<[u8; 4]>) {
+    wide.resize(rgb.len(), [0; 4]);
+    for (wide, [red, green, blue]) in wide.iter_mut().zip(rgb) {
+        *wide = [*red, *green, *blue, 0];
     }
 }
 

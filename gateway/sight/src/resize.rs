@@ -5,6 +5,8 @@
 //! the lowest four bits of the first step and sixteen of the second fall away, as they do there. Rows come out
 //! one by one with each colour by itself, the way in which a network takes its numbers.
 
+use multiversion::multiversion;
+
 use crate::picture::Picture;
 
 /// Room that is kept from picture to picture.
@@ -15,7 +17,6 @@ pub(crate) struct Linear {
     packed: Vec<u64>,
     /// Two rows of the source, interpolated across; an even one and an odd one. One colour after the other.
     rows: [Vec<i16>; 2],
-    parts: [Vec<i16>; 2],
     levels: Vec<u8>,
 }
 
@@ -41,7 +42,7 @@ impl Linear {
         [width, height]: [usize; 2],
         mut row: impl FnMut(usize, [&[u8]; 3]),
     ) {
-        let Self { across, down, packed, rows, parts, levels } = self;
+        let Self { across, down, packed, rows, levels } = self;
         steps(across, left, cut_width, width);
         steps(down, top, cut_height, height);
         levels.resize(width * 3, 0);
@@ -55,24 +56,7 @@ impl Linear {
                     mix(&mut rows[from % 2], packed, across);
                 }
             }
-            // In rows of their own they are multiplied as 16 bits, eight at a time; one number would not be.
-            for (parts, part) in parts.iter_mut().zip(step.parts) {
-                parts.clear();
-                parts.resize(width * 3, part.cast_signed());
-            }
-            let [first, second] = step.from.map(|from| &rows[from % 2]);
-            let first = first.iter().zip(&parts[0]);
-            let second = second.iter().zip(&parts[1]);
-            for ((level, (a, a_part)), (b, b_part)) in levels.iter_mut().zip(first).zip(second) {
-                let sum = high(*a, *a_part) + high(*b, *b_part) + 2;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "at most 255: parts of 2048 of at most 255 * 128"
-                )]
-                let mixed = (sum >> 2) as u8;
-                *level = mixed;
-            }
+            blend(levels, step.from.map(|from| rows[from % 2].as_slice()), step.parts);
             let (red, rest) = levels.split_at(width);
             let (green, blue) = rest.split_at(width);
             row(at, [red, green, blue]);
@@ -80,11 +64,25 @@ impl Linear {
     }
 }
 
-fn high(a: i16, b: i16) -> i16 {
-    ((i32::from(a) * i32::from(b)) >> 16) as i16
+/// One row out of two, as many at once as the processor can.
+#[multiversion(targets("x86_64+avx2"))]
+fn blend(levels: &mut [u8], [first, second]: [&[i16]; 2], parts: [u16; 2]) {
+    let [a_part, b_part] = parts.map(u16::cast_signed);
+    let high = |a: i16, b: i16| ((i32::from(a) * i32::from(b)) >> 16) as i16;
+    for ((level, a), b) in levels.iter_mut().zip(first).zip(second) {
+        let sum = high(*a, a_part) + high(*b, b_part) + 2;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 255: parts of 2048 of at most 255 * 128"
+        )]
+        let mixed = (sum >> 2) as u8;
+        *level = mixed;
+    }
 }
 
 /// The three colours of each pixel in one number, to be multiplied at once.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
 fn pack(packed: &mut Vec<u64>, source: &[u8]) {
     packed.clear();
     packed.extend(source.as_chunks::<3>().0.iter().map(|[red, green, blue]| {
@@ -93,6 +91,7 @@ fn pack(packed: &mut Vec<u64>, source: &[u8]) {
 }
 
 /// One row, interpolated across: sixteenths of parts of 2048, at most 255 * 128.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
 fn mix(row: &mut Vec<i16>, packed: &[u64], steps: &[Step]) {
     row.resize(steps.len() * 3, 0);
     let (red, rest) = row.split_at_mut(steps.len());

@@ -4,6 +4,8 @@
 //! because each begins where the one before ends; but only how long they are has to be known, and of short
 //! ones several are found at once.
 
+#![expect(clippy::inline_always, reason = "compiled for the processor of whom they are part of")]
+
 /// Bits of a code that are looked up at once; longer ones are rare.
 const LOOK: u32 = 10;
 
@@ -42,7 +44,7 @@ pub(super) struct Bits {
 
 impl Bits {
     /// So that there are 56 bits at least. Behind the end there are zeros.
-    #[inline]
+    #[inline(always)]
     fn fill(&mut self, run: &[u8]) {
         let next = match run.get(self.at..).and_then(<[u8]>::first_chunk) {
             Some(next) => u64::from_be_bytes(*next),
@@ -55,20 +57,20 @@ impl Bits {
         self.count += bytes * 8;
     }
 
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "sixteen bits at most")]
     fn peek<const MANY: u32>(&self) -> usize {
         (self.next >> (64 - MANY)) as usize
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, many: u32) {
         self.next <<= many;
         self.count -= many;
     }
 
     /// A number of so many bits, 15 at most; the lower half of what they can say is negative.
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "fifteen bits")]
     fn number(&mut self, size: u32) -> i32 {
         // In two steps, as none may be 64.
@@ -79,6 +81,7 @@ impl Bits {
     }
 
     /// Whether more was read than there was.
+    #[inline(always)]
     pub(super) fn is_past(&self, run: &[u8]) -> bool {
         self.at * 8 > run.len() * 8 + self.count as usize
     }
@@ -133,7 +136,7 @@ impl Codes {
     }
 
     /// The next symbol; its code is skipped.
-    #[inline]
+    #[inline(always)]
     fn symbol(&self, run: &[u8], bits: &mut Bits) -> Option<u32> {
         bits.fill(run);
         let entry = match self.look[bits.peek::<LOOK>()] {
@@ -155,6 +158,7 @@ impl Codes {
     }
 
     /// How much the mean of a block differs from that of the block before.
+    #[inline(always)]
     pub(super) fn difference(&self, run: &[u8], bits: &mut Bits) -> Option<i32> {
         let size = self.symbol(run, bits)?;
         (size < 16).then(|| bits.number(size))
@@ -162,6 +166,7 @@ impl Codes {
 
     /// The other numbers of a block, times their steps, to where they belong; those behind a place are skipped.
     /// Gives the place of the last that is not 0. Places are those of the order in which they are written.
+    #[inline(always)]
     pub(super) fn waves(
         &self,
         run: &[u8],
@@ -196,7 +201,7 @@ impl Codes {
     }
 
     /// The next number, and its place; or 0, and the place where one may follow.
-    #[inline]
+    #[inline(always)]
     fn number(&self, run: &[u8], bits: &mut Bits, at: &mut usize) -> Option<i32> {
         let symbol = self.symbol(run, bits)?;
         match (symbol >> 4, symbol & 15) {

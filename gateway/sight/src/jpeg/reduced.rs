@@ -5,6 +5,10 @@
 //! are looked at in twice as many places, and fit. What is done here is what nearly all cameras send: all
 //! colours in one scan, coded by Huffman. Everything else is left to the decoder of whole pictures.
 
+#![expect(clippy::inline_always, reason = "compiled for the processor of whom they are part of")]
+
+use multiversion::multiversion;
+
 use super::huffman::{self, Bits, Codes, ZIGZAG};
 use crate::picture::Picture;
 
@@ -59,6 +63,7 @@ struct Shape {
 }
 
 /// `eighths` of a picture; `None` when it is none of those that are done here, or broken.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt"))]
 pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<Picture> {
     let mut tables = Tables::default();
     let (scan, rest) = tables.read(bytes)?;
@@ -222,6 +227,7 @@ impl Tables {
 
 impl Colour<'_> {
     /// Reads the blocks of one group.
+    #[inline(always)]
     fn group(&mut self, run: &[u8], bits: &mut Bits, group: usize, stride: usize) -> Option<()> {
         let Shape { width, height, upto, .. } = self.shape;
         for down in 0..self.down {
@@ -239,6 +245,7 @@ impl Colour<'_> {
     }
 }
 
+#[inline(always)]
 fn add(to: &mut [f32; 8], what: &[f32; 8], times: f32) {
     for (to, what) in to.iter_mut().zip(what) {
         *to += what * times;
@@ -248,6 +255,7 @@ fn add(to: &mut [f32; 8], what: &[f32; 8], times: f32) {
 impl Shape {
     /// Makes a block of waves up to the one in a place, down first and then across. Eight pixels of each row are
     /// written; the next block covers what is too much.
+    #[inline(always)]
     fn make<'a>(&self, waves: &[f32; 64], last: usize, rows: impl Iterator<Item = &'a mut [f32]>) {
         // Waves are written from corner to corner, so there is none further across or down.
         let many = usize::from(ZIGZAG[last] / 8 + ZIGZAG[last] % 8) + 1;
@@ -294,6 +302,7 @@ fn worth(places: usize) -> [[f32; 8]; 8] {
 }
 
 /// One row of pixels out of brightness and two differences (ITU-T T.871), or of brightness alone.
+#[inline(always)]
 fn paint(rgb: &mut Vec<u8>, colours: &[Colour<'_>], row: std::ops::Range<usize>) {
     let level = |value: f32| {
         // The whole part of a number that is 2^23 and more is in its lowest bits.
