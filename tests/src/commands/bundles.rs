@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::io::{BufReader, Lines};
@@ -14,7 +14,9 @@ use tokio::time::timeout;
 
 use super::things::ODD;
 use super::town::{Town, kind};
-use crate::peers::{audited, command, gatehouse, lines, python, start, workspace};
+use crate::peers::cameras::Apache;
+use crate::peers::mosquitto::free_port;
+use crate::peers::{PATIENCE, audited, command, gatehouse, lines, python, start, workspace};
 
 /// A town, and where its bundles lie.
 pub(super) struct Market {
@@ -215,5 +217,60 @@ async fn what_is_too_long_is_given_up_and_leaves_nothing() {
     assert!(reply["message"].as_str().unwrap().contains("longer than"), "{reply}");
     let left = fs::read_dir(market.town.path("data/bundles")).unwrap().count();
     assert_eq!(left, 0, "nothing is left on the disk");
+    market.town.stop().await;
+}
+
+/// The largest file there; nothing yet when there is no folder.
+fn largest(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).max().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn apache_is_asked_for_the_rest_alone_after_a_power_cut() {
+    let mut market = Market::start().await;
+    let numbers = (0..250_000_u32).map(|n| n.wrapping_mul(2_654_435_769).to_string());
+    let long = format!("{ODD}\n# {}\n", numbers.collect::<Vec<_>>().join(" "));
+    let (name, sha256) = market.makes("vendor", "1.0", &long);
+    let bundle = fs::read(market.folder.join(&name)).unwrap();
+    let (certificate, key) = market.town.authority.sign("apache", &["localhost"]);
+    let (plain, port) = (free_port(), free_port());
+    let more = format!(
+        "LogFormat \"%>s %B\" served\nListen 127.0.0.1:{port}\nSSLSessionCache none\n\
+         <VirtualHost *:{port}>\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}\n\
+         SetOutputFilter RATE_LIMIT\nSetEnv rate-limit 512\nCustomLog @/served served\n</VirtualHost>",
+        certificate.display(),
+        key.display()
+    );
+    let modules = ["ssl", "ratelimit", "env"];
+    let apache = Apache::start(plain, &modules, &more).await;
+    apache.show(&bundle);
+    // Of a file that changed within this second it does not say for sure that it is the same.
+    let shown = fs::File::options().write(true).open(apache.path("still.jpg")).unwrap();
+    shown.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
+    let url = format!("https://localhost:{port}/still.jpg");
+    let args = json!({ "url": url, "sha256": sha256 });
+    let command = Town::command("slow", "bundle.install", &args);
+    let signed = market.town.sign(&command).await;
+    market.town.publish(&signed).await;
+    let fetched = market.town.path("data/bundles");
+    let half = bundle.len() as u64 / 2;
+    let has_half = async {
+        while largest(&fetched) < half {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, has_half).await.unwrap();
+
+    market.town.kill();
+    let before = largest(&fetched);
+    assert!((half..bundle.len() as u64).contains(&before), "{before}");
+    market.town.run();
+
+    let is_active = async { while market.active().await != "site 1.0" {} };
+    timeout(PATIENCE * 3, is_active).await.unwrap();
+    let served = fs::read_to_string(apache.path("served")).unwrap();
+    let rest = format!("206 {}", bundle.len() as u64 - before);
+    assert_eq!(served.lines().last(), Some(&*rest), "{served}");
     market.town.stop().await;
 }

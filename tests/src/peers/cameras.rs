@@ -224,6 +224,11 @@ impl Apache {
         Self { _process: process, folder }
     }
 
+    /// In its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Shows this instead of the picture.
     pub(crate) fn show(&self, bytes: &[u8]) {
         std::fs::write(self.folder.path().join("still.jpg"), bytes).unwrap();
