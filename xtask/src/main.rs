@@ -20,6 +20,7 @@ mod peers;
 mod prepare;
 mod running;
 mod sight_bench;
+mod squeeze;
 mod step;
 mod watched;
 
