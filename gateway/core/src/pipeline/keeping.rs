@@ -1,7 +1,7 @@
 //! Delays that run, kept on disk: a parking sensor speaks once when a car comes and once when it
 //! goes, and the power may fail before the minutes after it have passed.
 //!
-//! `armed/<device>/<scene>/<detector>` is written when an on-delay of at least [`WORTH_KEEPING`] or
+//! `armed/<device>/<scene>/<detector>` is written when an on-delay that [`is_worth_keeping`] or
 //! any off-delay begins, and removed when it ends. A value that hovers at its limit would wear the
 //! disk, so that one detector writes at most once in [`KEEP_PACE`]; what had to wait is written as
 //! soon as that has passed. Of cars that come and go, few stay for a day: a long on-delay is written once a
@@ -11,11 +11,16 @@
 use std::time::Duration;
 
 use super::Pipeline;
+use crate::community::Community;
 use crate::detect::condition::{Phase, Running};
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// Shorter on-delays start anew after a restart.
 const WORTH_KEEPING: Duration = Duration::from_secs(10);
+
+/// So do those of values that come again within this time, and before the delay has passed: a camera sees who is
+/// still there, at once.
+const RENEWED: Duration = Duration::from_mins(1);
 
 /// On-delays of this length and more are written when one part of so many has passed.
 const LONG: Duration = Duration::from_hours(1);
@@ -41,10 +46,13 @@ impl Pipeline {
         let mut wait = |until: Timestamp| due = Some(due.map_or(until, |due| due.min(until)));
         for bound in &mut self.devices[index.0].bounds {
             let compiled = &self.compiled[bound.detector];
-            let mut running = bound
-                .phase
-                .running()
-                .filter(|running| running.gone.is_some() || compiled.delays.on >= WORTH_KEEPING);
+            let stale = |point: &usize| Community::stale_after(&device.device_type, *point);
+            // An orderly stop costs no delay.
+            let renewed = bound.grounds.iter().map(stale).max().filter(|_| !at_once);
+            let is_worth_it = |running: &Running| {
+                running.gone.is_some() || is_worth_keeping(compiled.delays.on, renewed)
+            };
+            let mut running = bound.phase.running().filter(is_worth_it);
             if let Some(Running { since, gone: None }) = running
                 && compiled.delays.on >= LONG
                 && now < since + compiled.delays.on / PARTS
@@ -129,6 +137,12 @@ impl Pipeline {
         }
         is_taken
     }
+}
+
+/// Whether an on-delay is, of values that come again within a time.
+fn is_worth_keeping(on: Duration, renewed: Option<Duration>) -> bool {
+    let comes_again = renewed.is_some_and(|renewed| renewed <= RENEWED && on < renewed);
+    on >= WORTH_KEEPING && !comes_again
 }
 
 /// Where a detector's delay is kept.

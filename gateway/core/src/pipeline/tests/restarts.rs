@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::community::device_type::Point;
+use crate::community::quantity::Period;
 
 fn slow() -> String {
     HEAT.replace("> 10.0", "> 1000.0")
@@ -92,6 +93,24 @@ fn a_long_delay_is_written_once_a_part_of_it_has_passed_or_at_a_stop() {
     stopped.pipeline.handle_stop(stopped.now);
     stopped.drain();
     assert_eq!(written(&stopped), 1);
+}
+
+#[test]
+fn a_short_delay_of_a_value_that_comes_again_at_once_is_not_written() {
+    let written = |stale: u64, on_delay: &str| {
+        let mut community = Night::with_scenes(&[&slow().replace("1 min", on_delay)]);
+        for device in &mut community.devices {
+            let device_type = Arc::make_mut(&mut device.device_type);
+            device_type.points[0].stale = Some(Period(Duration::from_secs(stale)));
+        }
+        let mut night = Night::new(community);
+        night.frame(0, r#"{"t": 45}"#).wait(5);
+        let mut states = night.batches.iter().flat_map(|batch| &batch.states);
+        states.any(|(key, _)| key.starts_with("armed/"))
+    };
+    assert!(!written(60, "30 s"), "a camera");
+    assert!(written(300, "30 s"), "a parking sensor speaks once");
+    assert!(written(60, "90 s"), "long enough to be missed");
 }
 
 /// The thermometers change by no more than a tenth of a degree a second.
