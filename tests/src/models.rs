@@ -42,7 +42,7 @@ fn a_million_windows_leave_no_memory_behind() {
         for model in told["models"].as_array().unwrap() {
             let [loaded, warm, after] =
                 ["loaded", "warm", "after"].map(|at| model["resident-bytes"][at].as_u64().unwrap());
-            // What the kernel has taken back of the program's file for a while, it may have again.
+            // What a process has given back since it loaded the model, it may take again.
             let grown = after.saturating_sub(warm.max(loaded));
 
             // Eight looks or more: a quarter of a megabyte for each, less than half of the smallest tensor.

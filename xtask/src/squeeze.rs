@@ -29,6 +29,10 @@ pub(crate) fn squeeze(package: &Path, architecture: &str) -> Result<()> {
     }
     let package = &package.canonicalize()?;
     let parts = package.with_extension("parts");
+    // Of a run that was ended.
+    if parts.exists() {
+        fs::remove_dir_all(&parts)?;
+    }
     fs::create_dir_all(&parts)?;
     step::run(Command::new("ar").arg("x").arg(package).current_dir(&parts))?;
     // In one piece: pieces that are packed side by side do not know of one another.
@@ -41,4 +45,38 @@ pub(crate) fn squeeze(package: &Path, architecture: &str) -> Result<()> {
     fs::remove_dir_all(&parts)?;
     // It must be read by those who know nothing of this.
     step::run(Command::new("dpkg-deb").arg("--contents").arg(package).stdout(Stdio::null()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dpkg_reads_what_was_packed_tighter_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, package) = (folder.path().join("root"), folder.path().join("some.deb"));
+        fs::create_dir_all(root.join("DEBIAN")).unwrap();
+        fs::create_dir_all(root.join("usr/bin")).unwrap();
+        let control = "Package: some\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.invalid>\nDescription: a\n";
+        fs::write(root.join("DEBIAN/control"), control).unwrap();
+        let code = fs::read("/proc/self/exe").unwrap();
+        let code = &code[..code.len().min(1 << 20)];
+        fs::write(root.join("usr/bin/some"), code).unwrap();
+        for architecture in ["amd64", "arm64"] {
+            let mut build = Command::new("dpkg-deb");
+            build.args(["--root-owner-group", "-Znone", "--build"]).args([&root, &package]);
+            step::run(build.stdout(Stdio::null())).unwrap();
+            // As of a run that was ended.
+            fs::create_dir_all(package.with_extension("parts")).unwrap();
+            fs::write(package.with_extension("parts").join("data.tar.xz"), "half").unwrap();
+
+            squeeze(&package, architecture).unwrap();
+
+            assert!(fs::metadata(&package).unwrap().len() < code.len() as u64, "{architecture}");
+            let out = folder.path().join(architecture);
+            step::run(Command::new("dpkg-deb").arg("-R").args([&package, &out])).unwrap();
+            assert_eq!(fs::read(out.join("usr/bin/some")).unwrap(), code, "{architecture}");
+            assert_eq!(fs::read_to_string(out.join("DEBIAN/control")).unwrap(), control);
+        }
+    }
 }
