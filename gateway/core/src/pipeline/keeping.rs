@@ -1,8 +1,7 @@
 //! Delays that run, kept on disk: a parking sensor speaks once when a car comes and once when it
 //! goes, and the power may fail before the minutes after it have passed.
 //!
-//! `armed/<device>/<scene>/<detector>` is written when an on-delay that [`is_worth_keeping`] or
-//! any off-delay begins, and removed when it ends. A value that hovers at its limit would wear the
+//! `armed/<device>/<scene>/<detector>` is written when a delay that [`is_worth_keeping`] begins, and removed when it ends. A value that hovers at its limit would wear the
 //! disk, so that one detector writes at most once in [`KEEP_PACE`]; what had to wait is written as
 //! soon as that has passed. Of cars that come and go, few stay for a day: a long on-delay is written once a
 //! part of it has passed, which is what a power cut costs at most. What was disproved is forgotten at once, else a
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use super::Pipeline;
 use crate::community::Community;
-use crate::detect::condition::{Phase, Running};
+use crate::detect::condition::{Delays, Phase, Running};
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// Shorter on-delays start anew after a restart.
@@ -21,6 +20,9 @@ const WORTH_KEEPING: Duration = Duration::from_secs(10);
 /// So do those of values that come again within this time, and before the delay has passed: a camera sees who is
 /// still there, at once.
 const RENEWED: Duration = Duration::from_mins(1);
+
+/// Off-delays of such values up to this length, too: an event ends that much later at most.
+const SHORT: Duration = Duration::from_mins(5);
 
 /// On-delays of this length and more are written when one part of so many has passed.
 const LONG: Duration = Duration::from_hours(1);
@@ -49,10 +51,10 @@ impl Pipeline {
             let stale = |point: &usize| Community::stale_after(&device.device_type, *point);
             // An orderly stop costs no delay.
             let renewed = bound.grounds.iter().map(stale).max().filter(|_| !at_once);
-            let is_worth_it = |running: &Running| {
-                running.gone.is_some() || is_worth_keeping(compiled.delays.on, renewed)
-            };
-            let mut running = bound.phase.running().filter(is_worth_it);
+            let mut running = bound
+                .phase
+                .running()
+                .filter(|running| is_worth_keeping(*running, compiled.delays, renewed));
             if let Some(Running { since, gone: None }) = running
                 && compiled.delays.on >= LONG
                 && now < since + compiled.delays.on / PARTS
@@ -139,10 +141,13 @@ impl Pipeline {
     }
 }
 
-/// Whether an on-delay is, of values that come again within a time.
-fn is_worth_keeping(on: Duration, renewed: Option<Duration>) -> bool {
-    let comes_again = renewed.is_some_and(|renewed| renewed <= RENEWED && on < renewed);
-    on >= WORTH_KEEPING && !comes_again
+/// Whether a delay is that runs, of a value that comes again within a time.
+fn is_worth_keeping(running: Running, delays: Delays, renewed: Option<Duration>) -> bool {
+    let renewed = renewed.filter(|renewed| *renewed <= RENEWED);
+    match running.gone {
+        Some(_) => renewed.is_none() || delays.off > SHORT,
+        None => delays.on >= WORTH_KEEPING && renewed.is_none_or(|renewed| delays.on >= renewed),
+    }
 }
 
 /// Where a detector's delay is kept.

@@ -97,20 +97,37 @@ fn a_long_delay_is_written_once_a_part_of_it_has_passed_or_at_a_stop() {
 
 #[test]
 fn a_short_delay_of_a_value_that_comes_again_at_once_is_not_written() {
-    let written = |stale: u64, on_delay: &str| {
-        let mut community = Night::with_scenes(&[&slow().replace("1 min", on_delay)]);
+    let night = |stale: u64, scene: &str| {
+        let mut community = Night::with_scenes(&[scene]);
         for device in &mut community.devices {
             let device_type = Arc::make_mut(&mut device.device_type);
             device_type.points[0].stale = Some(Period(Duration::from_secs(stale)));
         }
-        let mut night = Night::new(community);
-        night.frame(0, r#"{"t": 45}"#).wait(5);
+        Night::new(community)
+    };
+    let written = |night: &Night| {
         let mut states = night.batches.iter().flat_map(|batch| &batch.states);
         states.any(|(key, _)| key.starts_with("armed/"))
     };
-    assert!(!written(60, "30 s"), "a camera");
-    assert!(written(300, "30 s"), "a parking sensor speaks once");
-    assert!(written(60, "90 s"), "long enough to be missed");
+    let begins = |stale: u64, on_delay: &str| {
+        let mut night = night(stale, &slow().replace("1 min", on_delay));
+        night.frame(0, r#"{"t": 45}"#).wait(5);
+        written(&night)
+    };
+    assert!(!begins(60, "15 s"), "a camera");
+    assert!(begins(300, "15 s"), "a parking sensor speaks once");
+    assert!(begins(60, "90 s"), "long enough to be missed");
+
+    let ends = |stale: u64, off_delay: &str| {
+        let scene = slow().replace("30 s", off_delay).replace("1 min", "5 s");
+        let mut night = night(stale, &scene);
+        night.frame(0, r#"{"t": 45}"#).wait(10).frame(0, r#"{"t": 20}"#).wait(5);
+        assert!(night.transcript.contains("opened"), "{}", night.transcript);
+        written(&night)
+    };
+    assert!(!ends(60, "2 min"), "somebody passes a fence");
+    assert!(ends(60, "10 min"));
+    assert!(ends(300, "2 min"));
 }
 
 /// The thermometers change by no more than a tenth of a degree a second.
