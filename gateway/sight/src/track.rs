@@ -20,6 +20,9 @@ const OVERLAP: f32 = 0.3;
 const CONFIRMED: u32 = 3;
 /// `ByteTrack`'s: looks without a box before a track is forgotten.
 const KEPT: u32 = 30;
+/// And where looks are far apart, so long after it was seen, in ms: who comes later to where somebody stood is
+/// somebody else.
+const HIDDEN: i64 = 30_000;
 /// A thing that one or two looks missed is still there.
 const MISSED: u32 = 2;
 /// After a pause this long nobody knows how fast a thing went, in ms.
@@ -99,8 +102,10 @@ impl Tracker {
             });
         }
         // One that was never confirmed is not waited for.
-        self.tracks
-            .retain(|track| track.missed <= if track.is_confirmed() { KEPT } else { MISSED });
+        self.tracks.retain(|track| {
+            let may_be_hidden = track.is_confirmed() && at.saturating_sub(track.last) <= HIDDEN;
+            track.missed <= if may_be_hidden { KEPT } else { MISSED }
+        });
         &self.tracks
     }
 
@@ -317,6 +322,18 @@ mod tests {
         }
         assert_eq!(ids(tracker.tracks()), [1]);
         assert_eq!(tracker.tracks()[0].first, 0);
+    }
+
+    #[test]
+    fn who_comes_to_where_somebody_left_a_while_ago_is_somebody_else() {
+        for (apart, expected) in [(1_000, 1), (10_000, 2)] {
+            let mut tracker = Tracker::default();
+            for look in 0..12 {
+                let found = if (4..9).contains(&look) { Vec::new() } else { vec![car(0.4, 0.8)] };
+                tracker.look(look * apart, &found, SURE);
+            }
+            assert_eq!(ids(tracker.tracks()), [expected], "looks {apart} ms apart");
+        }
     }
 
     #[test]
