@@ -1,11 +1,12 @@
 //! Delays that run, kept on disk: a parking sensor speaks once when a car comes and once when it
 //! goes, and the power may fail before the minutes after it have passed.
 //!
-//! `armed/<device>/<scene>/<detector>` is written when a delay that [`is_worth_keeping`] begins, and removed when it ends. A value that hovers at its limit would wear the
-//! disk, so that one detector writes at most once in [`KEEP_PACE`]; what had to wait is written as
-//! soon as that has passed. Of cars that come and go, few stay for a day: a long on-delay is written once a
-//! part of it has passed, which is what a power cut costs at most. What was disproved is forgotten at once, else a
-//! restart would bring it back.
+//! `armed/<device>/<scene>/<detector>` is written when a delay that [`is_worth_keeping`] begins, and removed when
+//! it ends. A value that hovers at its limit would wear the disk, so that one detector writes at most once in
+//! [`KEEP_PACE`]; what had to wait is written as soon as that has passed. Of cars that come and go, few stay for a
+//! day, and of flows at night few last till morning: a long on-delay, and any of values that come again meanwhile, is
+//! written once a part of it has passed, which is what a power cut costs at most. What was disproved is forgotten
+//! at once, else a restart would bring it back.
 
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ const SHORT: Duration = Duration::from_mins(5);
 /// On-delays of this length and more are written when one part of so many has passed.
 const LONG: Duration = Duration::from_hours(1);
 const PARTS: u32 = 24;
+
+/// And those of values that come again before the delay has passed, when one part of so many has.
+const RENEWED_PARTS: u32 = 8;
 
 /// At most one delay is written in this time for one detector.
 const KEEP_PACE: Duration = Duration::from_mins(1);
@@ -56,11 +60,11 @@ impl Pipeline {
                 .running()
                 .filter(|running| is_worth_keeping(*running, compiled.delays, renewed));
             if let Some(Running { since, gone: None }) = running
-                && compiled.delays.on >= LONG
-                && now < since + compiled.delays.on / PARTS
+                && let unwritten = unwritten(compiled.delays.on, renewed)
+                && now < since + unwritten
                 && !at_once
             {
-                wait(since + compiled.delays.on / PARTS);
+                wait(since + unwritten);
                 running = None;
             }
             if running == bound.kept.running {
@@ -147,6 +151,17 @@ fn is_worth_keeping(running: Running, delays: Delays, renewed: Option<Duration>)
     match running.gone {
         Some(_) => renewed.is_none() || delays.off > SHORT,
         None => delays.on >= WORTH_KEEPING && renewed.is_none_or(|renewed| delays.on >= renewed),
+    }
+}
+
+/// How much of an on-delay may pass before it is written, of a value that comes again within a time.
+fn unwritten(on: Duration, renewed: Option<Duration>) -> Duration {
+    if renewed.is_some_and(|renewed| renewed <= on) {
+        on / RENEWED_PARTS
+    } else if on >= LONG {
+        on / PARTS
+    } else {
+        Duration::ZERO
     }
 }
 
