@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn still() -> Still {
-        let grey = Picture::new(16, 16, vec![128; 16 * 16 * 3]).unwrap();
+        let grey = Picture::of_rgb(16, 16, &[128; 16 * 16 * 3]).unwrap();
         let masked = mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap();
         Still { at: Timestamp(7), masked }
     }

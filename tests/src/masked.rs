@@ -143,7 +143,7 @@ fn masked(pictures: &[PathBuf], folder: &Path) -> Vec<[PathBuf; 2]> {
         let out = jpeg::decode(still.masked.jpeg(), (usize::MAX, usize::MAX)).unwrap();
         let small = picture.within(out.width(), out.height()).unwrap();
         let mut ppm = format!("P6 {} {} 255\n", small.width(), small.height()).into_bytes();
-        ppm.extend_from_slice(small.rgb());
+        ppm.extend_from_slice(&small.to_rgb());
         fs::write(&pair[0], ppm).unwrap();
         pairs.push(pair);
     }

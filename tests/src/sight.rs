@@ -105,7 +105,7 @@ fn real_networks_give_the_boxes_that_their_authors_formulas_give() {
 fn pixels(jpeg: &Path, folder: &Path) -> PathBuf {
     let picture = jpeg::decode(&fs::read(jpeg).unwrap(), (usize::MAX, usize::MAX)).unwrap();
     let mut ppm = format!("P6 {} {} 255\n", picture.width(), picture.height()).into_bytes();
-    ppm.extend_from_slice(picture.rgb());
+    ppm.extend_from_slice(&picture.to_rgb());
     let path = folder.join(jpeg.file_name().unwrap()).with_extension("ppm");
     fs::write(&path, ppm).unwrap();
     path

@@ -47,9 +47,7 @@ pub struct Input {
     levels: Vec<u8>,
     linear: Linear,
     resizer: Resizer,
-    /// Red, green, blue and nothing: a power of two is resized faster. All of the picture, and as many pixels of
-    /// the input as it takes up.
-    wide: Vec<[u8; 4]>,
+    /// The pixels of the input that the picture takes up.
     shown: Vec<[u8; 4]>,
     tensor: Vec<f32>,
     /// Where in the tensor the last picture lay; around it is padding already.
@@ -75,7 +73,6 @@ impl Input {
             levels: Vec::new(),
             linear: Linear::default(),
             resizer: Resizer::new(),
-            wide: Vec::new(),
             shown: Vec::new(),
             tensor,
             last: None,
@@ -141,11 +138,11 @@ impl Input {
         }
         let all = [0, 0, picture.width(), picture.height()];
         if cut == all && [width, height] == all[2..] {
-            self.spread(picture.rgb().as_chunks::<3>().0, target);
+            self.spread(picture.pixels(), target);
         } else if self.spec.filter == Filter::Linear {
             let mut linear = std::mem::take(&mut self.linear);
-            linear.resize(picture, source, [width, height], |row, colours| {
-                self.write([left, top + row], colours);
+            linear.resize(picture, source, [width, height], |row, pixels| {
+                self.write([left, top + row], pixels);
             });
             self.linear = linear;
         } else {
@@ -233,9 +230,8 @@ impl Input {
         let no = |why: &dyn ToString| NoInput(format!("{width} x {height}: {}", why.to_string()));
         let side = |side: usize| u32::try_from(side).map_err(|e| no(&e));
         let (from_w, from_h) = (side(picture.width())?, side(picture.height())?);
-        widen(picture.rgb().as_chunks().0, &mut self.wide);
-        let source = ImageRef::new(from_w, from_h, self.wide.as_flattened(), PixelType::U8x4)
-            .map_err(|e| no(&e))?;
+        let source =
+            ImageRef::new(from_w, from_h, picture.bytes(), PixelType::U8x4).map_err(|e| no(&e))?;
         let shown = shown.as_flattened_mut();
         let mut target = Image::from_slice_u8(side(width)?, side(height)?, shown, PixelType::U8x4)
             .map_err(|e| no(&e))?;
@@ -245,23 +241,21 @@ impl Input {
     }
 
     /// Writes pixels into their place in the tensor.
-    fn spread<const WIDE: usize>(&mut self, pixels: &[[u8; WIDE]], [left, top, width, _]: Pixels) {
-        let mut levels = std::mem::take(&mut self.levels);
-        levels.resize(width * 3, 0);
+    fn spread(&mut self, pixels: &[[u8; 4]], [left, top, width, _]: Pixels) {
         for (row, line) in pixels.chunks_exact(width).enumerate() {
-            let (red, rest) = levels.split_at_mut(width);
-            let (green, blue) = rest.split_at_mut(width);
-            part(line, [red, green, blue]);
-            self.write([left, top + row], [red, green, blue]);
+            self.write([left, top + row], line);
         }
-        self.levels = levels;
     }
 
     /// Writes a row of the picture, colour by colour, from a pixel on.
-    fn write(&mut self, [left, top]: [usize; 2], colours: [&[u8]; 3]) {
+    fn write(&mut self, [left, top]: [usize; 2], pixels: &[[u8; 4]]) {
         let [width, height] = *self.spec.size.get_ref();
         let first = top * width + left;
-        for (colour, levels) in colours.into_iter().enumerate() {
+        self.levels.resize(pixels.len() * 3, 0);
+        let (red, rest) = self.levels.split_at_mut(pixels.len());
+        let (green, blue) = rest.split_at_mut(pixels.len());
+        part(pixels, [red, green, blue]);
+        for (colour, levels) in [red, green, blue].into_iter().enumerate() {
             let channel = match self.spec.colour {
                 Colour::Rgb => colour,
                 Colour::Bgr => 2 - colour,
@@ -324,17 +318,9 @@ fn becomes(levels: &[u8], becomes: Becomes, to: &mut [f32]) {
 
 /// Each colour of some pixels by itself.
 #[multiversion(targets("x86_64+avx2"))]
-fn part<const WIDE: usize>(pixels: &[[u8; WIDE]], [red, green, blue]: [&mut [u8]; 3]) {
+fn part(pixels: &[[u8; 4]], [red, green, blue]: [&mut [u8]; 3]) {
     for (((red, green), blue), pixel) in red.iter_mut().zip(green).zip(blue).zip(pixels) {
         [*red, *green, *blue] = [pixel[0], pixel[1], pixel[2]];
-    }
-}
-
-#[multiversion(targets("x86_64+avx2"))]
-fn widen(rgb: &[[u8; 3]], wide: &mut Vec<[u8; 4]>) {
-    wide.resize(rgb.len(), [0; 4]);
-    for (wide, [red, green, blue]) in wide.iter_mut().zip(rgb) {
-        *wide = [*red, *green, *blue, 0];
     }
 }
 

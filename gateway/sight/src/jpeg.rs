@@ -90,11 +90,11 @@ fn whole(bytes: &[u8], header: &Header) -> Result<Picture, NotAPicture> {
         .set_max_width(header.width)
         .set_max_height(header.height)
         .set_strict_mode(true)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+        .jpeg_set_out_colorspace(ColorSpace::RGBA);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let rgb = decoder.decode().map_err(|e| broken(&e))?;
+    let pixels = decoder.decode().map_err(|e| broken(&e))?;
     let (width, height) = decoder.dimensions().ok_or_else(|| broken("it has no size"))?;
-    Picture::new(width, height, rgb).ok_or_else(|| broken("it has another number of pixels"))
+    Picture::new(width, height, pixels).ok_or_else(|| broken("it has another number of pixels"))
 }
 
 /// What the frame header says (ITU-T T.81, B.2.2), and where the pixels begin.

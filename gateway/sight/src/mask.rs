@@ -142,33 +142,28 @@ pub fn mask<E>(
 }
 
 /// Replaces a region by the mean colour of what is just around it.
-fn filled(picture: Picture, region: Region) -> Picture {
+fn filled(mut picture: Picture, region: Region) -> Picture {
     let (width, height) = (picture.width(), picture.height());
     let (left, right, top, bottom) = pixels(region, width, height);
-    let mut sums = [0_usize; 4];
+    let (mut sums, mut count) = ([0_usize; 4], 0);
     let ring = region.grown(MARGIN);
     let (x0, x1, y0, y1) = pixels(ring, width, height);
-    let rgb = picture.rgb();
     for y in y0..y1 {
         for x in x0..x1 {
             if (left..right).contains(&x) && (top..bottom).contains(&y) {
                 continue;
             }
-            for (sum, value) in sums.iter_mut().zip(&rgb[(y * width + x) * 3..][..3]) {
-                *sum += usize::from(*value);
+            for (sum, value) in sums.iter_mut().zip(picture.pixels()[y * width + x]) {
+                *sum += usize::from(value);
             }
-            sums[3] += 1;
+            count += 1;
         }
     }
-    let mean = |sum: usize| u8::try_from(sum / sums[3].max(1)).unwrap_or(u8::MAX);
-    let colour = [mean(sums[0]), mean(sums[1]), mean(sums[2])];
-    let mut rgb = picture.into_rgb();
+    let colour = sums.map(|sum| u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX));
     for y in top..bottom {
-        for pixel in rgb[(y * width + left) * 3..(y * width + right) * 3].chunks_exact_mut(3) {
-            pixel.copy_from_slice(&colour);
-        }
+        picture.pixels_mut()[y * width + left..y * width + right].fill(colour);
     }
-    Picture::from_parts(width, height, rgb)
+    picture
 }
 
 /// Left, right, top and bottom of a region, rounded outwards; nothing where it is no region.
@@ -189,18 +184,17 @@ fn pixels(region: Region, width: usize, height: usize) -> (usize, usize, usize, 
 }
 
 /// Replaces a region by a mosaic.
-fn mosaic(picture: Picture, region: Region, kind: Kind) -> Picture {
+fn mosaic(mut picture: Picture, region: Region, kind: Kind) -> Picture {
     let (width, height) = (picture.width(), picture.height());
     let (left, right, top, bottom) = pixels(region, width, height);
     let cell = kind.cell(right.saturating_sub(left), bottom.saturating_sub(top));
-    let mut rgb = picture.into_rgb();
+    let pixels = picture.pixels_mut();
     for y in (top..bottom).step_by(cell) {
         for x in (left..right).step_by(cell) {
             let (lower, farther) = ((y + cell).min(bottom), (x + cell).min(right));
-            let mut sums = [0_usize; 3];
+            let mut sums = [0_usize; 4];
             for row in y..lower {
-                for pixel in rgb[(row * width + x) * 3..(row * width + farther) * 3].chunks_exact(3)
-                {
+                for pixel in &pixels[row * width + x..row * width + farther] {
                     for (sum, value) in sums.iter_mut().zip(pixel) {
                         *sum += usize::from(*value);
                     }
@@ -212,15 +206,11 @@ fn mosaic(picture: Picture, region: Region, kind: Kind) -> Picture {
                 mean / STEP * STEP + STEP / 2
             });
             for row in y..lower {
-                for pixel in
-                    rgb[(row * width + x) * 3..(row * width + farther) * 3].chunks_exact_mut(3)
-                {
-                    pixel.copy_from_slice(&colour);
-                }
+                pixels[row * width + x..row * width + farther].fill(colour);
             }
         }
     }
-    Picture::from_parts(width, height, rgb)
+    picture
 }
 
 fn written(picture: &Picture, hidden: usize) -> Option<Masked> {
@@ -233,7 +223,7 @@ fn written(picture: &Picture, hidden: usize) -> Option<Masked> {
     for quality in QUALITIES {
         jpeg.clear();
         Encoder::new(&mut jpeg, quality)
-            .encode(picture.rgb(), width, height, ColorType::Rgb)
+            .encode(picture.bytes(), width, height, ColorType::Rgba)
             .ok()?;
         if jpeg.len() <= BYTES {
             break;

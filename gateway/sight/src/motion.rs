@@ -44,7 +44,6 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
     use crate::thumb::tests::yard;
 
     #[test]
@@ -65,12 +64,11 @@ mod tests {
             motion.look(&Thumb::of(&yard(0, 1.0, look)));
         }
         let with = |noise| {
-            let empty = yard(0, 1.0, noise);
-            let mut rgb = empty.rgb().to_vec();
+            let mut yard = yard(0, 1.0, noise);
             for y in 100..160 {
-                rgb[(y * 320 + 140) * 3..(y * 320 + 165) * 3].fill(5);
+                yard.pixels_mut()[y * 320 + 140..y * 320 + 165].fill([5; 4]);
             }
-            Thumb::of(&Picture::new(320, 240, rgb).unwrap())
+            Thumb::of(&yard)
         };
         let share = motion.look(&with(10));
         assert!((0.01..0.05).contains(&share), "{share}");

@@ -7,19 +7,26 @@ use std::fmt;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-/// Pixels as rows from the top, three bytes each: red, green, blue.
+/// Pixels as rows from the top, four bytes each: red, green, blue, and one that means nothing. A
+/// processor moves and calculates four at once where it takes three one by one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     width: usize,
     height: usize,
-    rgb: Vec<u8>,
+    pixels: Vec<u8>,
 }
 
 impl Picture {
-    /// `None` when there is no pixel, or when the bytes are not three for each.
-    pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Option<Self> {
-        let wanted = width.checked_mul(height)?.checked_mul(3)?;
-        (wanted > 0 && rgb.len() == wanted).then_some(Self { width, height, rgb })
+    /// Of four bytes for each pixel; `None` when there is no pixel, or when the bytes are not four for each.
+    pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
+        let wanted = width.checked_mul(height)?.checked_mul(4)?;
+        (wanted > 0 && pixels.len() == wanted).then_some(Self { width, height, pixels })
+    }
+
+    /// Of three bytes for each pixel: red, green, blue.
+    pub fn of_rgb(width: usize, height: usize, rgb: &[u8]) -> Option<Self> {
+        let (rgb, []) = rgb.as_chunks() else { return None };
+        Self::new(width, height, rgb.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect())
     }
 
     /// In pixels.
@@ -45,29 +52,34 @@ impl Picture {
             ((self.width * height / self.height).max(1), height)
         };
         let side = |side: usize| u32::try_from(side).ok();
-        let from = ImageRef::new(side(self.width)?, side(self.height)?, &self.rgb, PixelType::U8x3)
-            .ok()?;
-        let mut to = Image::new(side(wide)?, side(high)?, PixelType::U8x3);
+        let from =
+            ImageRef::new(side(self.width)?, side(self.height)?, &self.pixels, PixelType::U8x4)
+                .ok()?;
+        let mut to = Image::new(side(wide)?, side(high)?, PixelType::U8x4);
         let filter = ResizeAlg::Convolution(FilterType::Bilinear);
         let options = ResizeOptions::new().resize_alg(filter).use_alpha(false);
         Resizer::new().resize(&from, &mut to, &options).ok()?;
         Self::new(wide, high, to.into_vec())
     }
 
-    /// Red, green, blue; row by row from the top.
-    pub fn rgb(&self) -> &[u8] {
-        &self.rgb
+    /// Row by row from the top.
+    pub fn pixels(&self) -> &[[u8; 4]] {
+        self.pixels.as_chunks().0
     }
 
-    /// The bytes, to change them in place.
-    pub(crate) fn into_rgb(self) -> Vec<u8> {
-        self.rgb
+    /// The same, to change them in place.
+    pub(crate) fn pixels_mut(&mut self) -> &mut [[u8; 4]] {
+        self.pixels.as_chunks_mut().0
     }
 
-    /// Of bytes that came out of a picture of this size.
-    pub(crate) fn from_parts(width: usize, height: usize, rgb: Vec<u8>) -> Self {
-        debug_assert_eq!(width * height * 3, rgb.len());
-        Self { width, height, rgb }
+    /// All of them, byte by byte.
+    pub fn bytes(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Three bytes for each: red, green, blue.
+    pub fn to_rgb(&self) -> Vec<u8> {
+        self.pixels().iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect()
     }
 }
 
@@ -84,10 +96,10 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_too_large_keeps_its_shape() {
-        let wide = Picture::new(40, 10, vec![7; 1200]).unwrap();
+        let wide = Picture::of_rgb(40, 10, &[7; 1200]).unwrap();
         let small = wide.within(20, 20).unwrap();
-        assert_eq!((small.width(), small.height(), small.rgb()[0]), (20, 5, 7));
-        let high = Picture::new(10, 40, vec![7; 1200]).unwrap().within(20, 20).unwrap();
+        assert_eq!((small.width(), small.height(), small.pixels()[0]), (20, 5, [7, 7, 7, 255]));
+        let high = Picture::of_rgb(10, 40, &[7; 1200]).unwrap().within(20, 20).unwrap();
         assert_eq!((high.width(), high.height()), (5, 20));
         assert_eq!(wide.within(40, 10).unwrap(), wide);
         assert!(wide.within(0, 0).is_none_or(|none| none.width() > 0));

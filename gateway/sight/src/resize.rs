@@ -3,7 +3,7 @@
 //! The figures of published detectors were made with it, and a level of 255 moves the edge of a box by half
 //! a pixel. Weights have eleven bits; a row is interpolated across first, and then between two rows, where
 //! the lowest four bits of the first step and sixteen of the second fall away, as they do there. Rows come out
-//! one by one with each colour by itself, the way in which a network takes its numbers.
+//! one by one.
 
 use multiversion::multiversion;
 
@@ -14,10 +14,13 @@ use crate::picture::Picture;
 pub(crate) struct Linear {
     across: Vec<Step>,
     down: Vec<Step>,
-    packed: Vec<u64>,
-    /// Two rows of the source, interpolated across; an even one and an odd one. One colour after the other.
-    rows: [Vec<i16>; 2],
-    levels: Vec<u8>,
+    /// For each pixel of a row the two that it is made of, and their parts for each of four bytes: side by side, to
+    /// be calculated many at once.
+    pairs: [Vec<[u8; 4]>; 2],
+    parts: [Vec<[i16; 4]>; 2],
+    /// Two rows of the source, interpolated across; an even one and an odd one.
+    rows: [Vec<[i16; 4]>; 2],
+    mixed: Vec<[u8; 4]>,
 }
 
 /// Which two of the source make one of the target, and in what parts of 2048.
@@ -29,44 +32,48 @@ struct Step {
 
 const WHOLE: f32 = 2_048.0;
 
-/// From one colour of a packed pixel to the next: a level times 2048 has 19 bits.
-const LANE: u32 = 21;
-
 impl Linear {
     /// Makes the cut (left, top, width, height) of a picture, in which it lies, as large as `to` says (width,
-    /// height). `row` is given each row from the top: levels of red, of green and of blue.
+    /// height). `row` is given each row from the top.
     pub(crate) fn resize(
         &mut self,
         picture: &Picture,
         [left, top, cut_width, cut_height]: [f64; 4],
         [width, height]: [usize; 2],
-        mut row: impl FnMut(usize, [&[u8]; 3]),
+        mut row: impl FnMut(usize, &[[u8; 4]]),
     ) {
-        let Self { across, down, packed, rows, levels } = self;
+        let Self { across, down, pairs, parts, rows, mixed } = self;
         steps(across, left, cut_width, width);
         steps(down, top, cut_height, height);
-        levels.resize(width * 3, 0);
+        for (which, parts) in parts.iter_mut().enumerate() {
+            parts.clear();
+            parts.extend(across.iter().map(|step| [step.parts[which].cast_signed(); 4]));
+        }
+        for (pixels, row) in pairs.iter_mut().zip(rows.iter_mut()) {
+            pixels.resize(width, [0; 4]);
+            row.resize(width, [0; 4]);
+        }
+        mixed.resize(width, [0; 4]);
         let mut held = [usize::MAX; 2];
         for (at, step) in down.iter().enumerate() {
             for from in step.from {
                 if held[from % 2] != from {
                     held[from % 2] = from;
-                    let source = &picture.rgb()[from * picture.width() * 3..];
-                    pack(packed, &source[..picture.width() * 3]);
-                    mix(&mut rows[from % 2], packed, across);
+                    let source = &picture.pixels()[from * picture.width()..][..picture.width()];
+                    pick(pairs, source, across);
+                    mix(&mut rows[from % 2], pairs, parts);
                 }
             }
-            blend(levels, step.from.map(|from| rows[from % 2].as_slice()), step.parts);
-            let (red, rest) = levels.split_at(width);
-            let (green, blue) = rest.split_at(width);
-            row(at, [red, green, blue]);
+            blend(mixed, step.from.map(|from| rows[from % 2].as_slice()), step.parts);
+            row(at, mixed);
         }
     }
 }
 
 /// One row out of two, as many at once as the processor can.
 #[multiversion(targets("x86_64+avx2"))]
-fn blend(levels: &mut [u8], [first, second]: [&[i16]; 2], parts: [u16; 2]) {
+fn blend(mixed: &mut [[u8; 4]], rows: [&[[i16; 4]]; 2], parts: [u16; 2]) {
+    let ([first, second], levels) = (rows.map(<[_]>::as_flattened), mixed.as_flattened_mut());
     let [a_part, b_part] = parts.map(u16::cast_signed);
     let high = |a: i16, b: i16| ((i32::from(a) * i32::from(b)) >> 16) as i16;
     for ((level, a), b) in levels.iter_mut().zip(first).zip(second) {
@@ -81,28 +88,25 @@ fn blend(levels: &mut [u8], [first, second]: [&[i16]; 2], parts: [u16; 2]) {
     }
 }
 
-/// The three colours of each pixel in one number, to be multiplied at once.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
-fn pack(packed: &mut Vec<u64>, source: &[u8]) {
-    packed.clear();
-    packed.extend(source.as_chunks::<3>().0.iter().map(|[red, green, blue]| {
-        u64::from(*red) | u64::from(*green) << LANE | u64::from(*blue) << (2 * LANE)
-    }));
+/// The two pixels of which each of a row is made.
+#[multiversion(targets("x86_64+avx2"))]
+fn pick([first, second]: &mut [Vec<[u8; 4]>; 2], source: &[[u8; 4]], steps: &[Step]) {
+    for ((first, second), step) in first.iter_mut().zip(second).zip(steps) {
+        [*first, *second] = step.from.map(|from| source[from]);
+    }
 }
 
 /// One row, interpolated across: sixteenths of parts of 2048, at most 255 * 128.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
-fn mix(row: &mut Vec<i16>, packed: &[u64], steps: &[Step]) {
-    row.resize(steps.len() * 3, 0);
-    let (red, rest) = row.split_at_mut(steps.len());
-    let (green, blue) = rest.split_at_mut(steps.len());
-    for (((red, green), blue), Step { from, parts }) in
-        red.iter_mut().zip(green).zip(blue).zip(steps)
-    {
-        let sum = packed[from[0]] * u64::from(parts[0]) + packed[from[1]] * u64::from(parts[1]);
-        #[expect(clippy::cast_possible_truncation, reason = "the lane; at most 255 * 128")]
-        let lane = |lane: u32| (sum >> (4 + lane * LANE)) as i16;
-        [*red, *green, *blue] = [lane(0), lane(1), lane(2)];
+#[multiversion(targets("x86_64+avx2"))]
+fn mix(row: &mut [[i16; 4]], pairs: &[Vec<[u8; 4]>; 2], parts: &[Vec<[i16; 4]>; 2]) {
+    let [first, second] = pairs.each_ref().map(|pixels| pixels.as_flattened());
+    let [a_part, b_part] = parts.each_ref().map(|parts| parts.as_flattened());
+    let levels = first.iter().zip(a_part).zip(second.iter().zip(b_part));
+    for (mixed, ((a, a_part), (b, b_part))) in row.as_flattened_mut().iter_mut().zip(levels) {
+        let product = |level: u8, part: i16| i32::from(level) * i32::from(part);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 255 * 128")]
+        let sum = ((product(*a, *a_part) + product(*b, *b_part)) >> 4) as i16;
+        *mixed = sum;
     }
 }
 
@@ -147,13 +151,13 @@ mod tests {
             x.to_be_bytes()[0]
         };
         let picture: Vec<u8> = (0..7 * 5 * 3).map(|_| byte()).collect();
-        let picture = Picture::new(7, 5, picture).unwrap();
+        let picture = Picture::of_rgb(7, 5, &picture).unwrap();
         let mut linear = Linear::default();
         for (size, expected) in [([4, 3], SMALLER.as_slice()), ([9, 2], LARGER.as_slice())] {
             let mut target = Vec::new();
 
-            linear.resize(&picture, [0.0, 0.0, 7.0, 5.0], size, |_, colours| {
-                target.extend((0..size[0]).flat_map(|x| colours.map(|colour| colour[x])));
+            linear.resize(&picture, [0.0, 0.0, 7.0, 5.0], size, |_, row| {
+                target.extend(row.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]));
             });
 
             assert_eq!(target, expected, "{size:?}");

@@ -15,23 +15,29 @@ pub struct Thumb(Vec<f32>);
 impl Thumb {
     /// Looks at 16 pixels of each cell; the weights are those of ITU-R BT.601.
     pub fn of(picture: &Picture) -> Self {
-        let (width, height, rgb) = (picture.width(), picture.height(), picture.rgb());
+        let (width, height, pixels) = (picture.width(), picture.height(), picture.pixels());
         let place =
             |i: usize, size: usize, cells: usize| (i * 2 + 1) * size / (2 * cells * SAMPLES);
         let columns: Vec<usize> = (0..WIDTH * SAMPLES).map(|x| place(x, width, WIDTH)).collect();
-        let (pixels, columns) = (rgb.as_chunks::<3>().0, columns.as_chunks::<SAMPLES>().0);
-        let mut sums = vec![0_u32; WIDTH * HEIGHT];
+        let columns = columns.as_chunks::<SAMPLES>().0;
+        // Of red and blue in one number, and of green: 16 levels have 12 bits.
+        let mut sums = vec![[0_u32; 2]; WIDTH * HEIGHT];
         for y in 0..HEIGHT * SAMPLES {
             let row = &pixels[place(y, height, HEIGHT) * width..][..width];
             let cells = &mut sums[y / SAMPLES * WIDTH..][..WIDTH];
-            for (cell, columns) in cells.iter_mut().zip(columns) {
+            for ([red_blue, green], columns) in cells.iter_mut().zip(columns) {
                 for column in columns {
-                    let [r, g, b] = row[*column].map(u32::from);
-                    *cell += 299 * r + 587 * g + 114 * b;
+                    let pixel = u32::from_le_bytes(row[*column]);
+                    *red_blue += pixel & 0x00FF_00FF;
+                    *green += pixel >> 8 & 0xFF;
                 }
             }
         }
-        Self(sums.iter().map(|sum| *sum as f32 / (SAMPLES * SAMPLES * 1000) as f32).collect())
+        let brightness = |[red_blue, green]: &[u32; 2]| {
+            let sum = 299 * (red_blue & 0xFFFF) + 587 * green + 114 * (red_blue >> 16);
+            sum as f32 / (SAMPLES * SAMPLES * 1000) as f32
+        };
+        Self(sums.iter().map(brightness).collect())
     }
 
     /// All cells, row by row.
@@ -92,12 +98,12 @@ pub(crate) mod tests {
                 rgb.extend([value; 3]);
             }
         }
-        Picture::new(width, height, rgb).unwrap()
+        Picture::of_rgb(width, height, &rgb).unwrap()
     }
 
     #[test]
     fn a_picture_of_one_colour_has_its_brightness_and_no_edges() {
-        let picture = Picture::new(7, 3, [10, 20, 30].repeat(21)).unwrap();
+        let picture = Picture::of_rgb(7, 3, &[10, 20, 30].repeat(21)).unwrap();
         let thumb = Thumb::of(&picture);
         assert!((thumb.mean() - (2.99 + 11.74 + 3.42)).abs() < 0.01, "{}", thumb.mean());
         assert!(thumb.edges().iter().all(|edge| *edge < 0.001));
@@ -111,7 +117,7 @@ pub(crate) mod tests {
         for y in height - 10..height {
             rgb[(y * width + width - 10) * 3..(y * width + width) * 3].fill(255);
         }
-        let thumb = Thumb::of(&Picture::new(width, height, rgb).unwrap());
+        let thumb = Thumb::of(&Picture::of_rgb(width, height, &rgb).unwrap());
         assert!((thumb.cells()[WIDTH * HEIGHT - 1] - 255.0).abs() < 0.01);
         assert!(thumb.cells()[..WIDTH * HEIGHT - 1].iter().all(|cell| *cell < 0.01));
     }

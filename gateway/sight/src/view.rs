@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_hand_before_the_lens_covers_it_and_a_passing_truck_does_not() {
-        let hand = |_| Picture::new(320, 240, vec![130; 320 * 240 * 3]).unwrap();
+        let hand = |_| Picture::of_rgb(320, 240, &vec![130; 320 * 240 * 3]).unwrap();
         assert!(after(5, hand).covered);
         assert!(!after(4, hand).covered);
     }
@@ -183,8 +183,8 @@ mod tests {
     fn breath_on_the_lens_blurs_it() {
         let breath = |noise| {
             let sharp = yard(0, 1.0, noise);
-            let rgb = sharp.rgb().iter().map(|byte| byte / 4 + 110).collect();
-            Picture::new(320, 240, rgb).unwrap()
+            let pixels = sharp.bytes().iter().map(|byte| byte / 4 + 110).collect();
+            Picture::new(320, 240, pixels).unwrap()
         };
         let view = after(6, breath);
         assert!(view.blurred && !view.covered, "{view:?}");

@@ -7,7 +7,7 @@ use gatehouse_sight::picture::Picture;
 const DAY: Duration = Duration::from_hours(24);
 
 fn still() -> Masked {
-    let grey = Picture::new(64, 48, vec![128; 64 * 48 * 3]).unwrap();
+    let grey = Picture::of_rgb(64, 48, &[128; 64 * 48 * 3]).unwrap();
     mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap()
 }
 

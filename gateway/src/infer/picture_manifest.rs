@@ -127,7 +127,8 @@ pub(super) fn noise(seed: u32, [width, height]: [usize; 2]) -> Option<Picture> {
         x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         x.to_be_bytes()[0]
     });
-    Picture::new(width, height, bytes.take(width.checked_mul(height)?.checked_mul(3)?).collect())
+    let rgb: Vec<u8> = bytes.take(width.checked_mul(height)?.checked_mul(3)?).collect();
+    Picture::of_rgb(width, height, &rgb)
 }
 
 #[cfg(test)]
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn a_seed_gives_the_bytes_that_other_languages_give() {
         // Calculated with Python's integers.
-        assert_eq!(noise(7, [2, 1]).unwrap().rgb(), PYTHON);
+        assert_eq!(noise(7, [2, 1]).unwrap().to_rgb(), PYTHON);
         assert!(noise(7, [0, 1]).is_none());
     }
 

@@ -161,8 +161,8 @@ fn is_same(one: &Picture, other: &Picture, part: Region) -> bool {
         (part.top * height as f32).floor() as usize,
         (part.bottom * height as f32).ceil() as usize,
     ];
-    let row = |y: usize| (y * width + left) * 3..(y * width + right.min(width)) * 3;
-    (top..bottom.min(height)).all(|y| one.rgb().get(row(y)) == other.rgb().get(row(y)))
+    let row = |y: usize| y * width + left..y * width + right.min(width);
+    (top..bottom.min(height)).all(|y| one.pixels().get(row(y)) == other.pixels().get(row(y)))
 }
 
 /// What a label means for who may be recognised.
@@ -232,10 +232,10 @@ mod tests {
 
     #[test]
     fn only_what_has_changed_is_looked_at_again() {
-        let grey = Picture::new(10, 10, vec![128; 300]).unwrap();
-        let mut rgb = vec![128; 300];
+        let grey = Picture::of_rgb(10, 10, &[128; 300]).unwrap();
+        let mut rgb = [128; 300];
         rgb[(2 * 10 + 7) * 3] = 9;
-        let spot = Picture::new(10, 10, rgb).unwrap();
+        let spot = Picture::of_rgb(10, 10, &rgb).unwrap();
         let same = VIEWS.map(|view| is_same(&grey, &spot, view));
         assert_eq!(same, [false, true, false, true, true]);
         assert!(VIEWS.into_iter().all(|view| is_same(&grey, &grey, view)));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn without_a_model_that_finds_faces_there_is_no_still() {
-        let grey = Picture::new(64, 48, vec![128; 64 * 48 * 3]).unwrap();
+        let grey = Picture::of_rgb(64, 48, &[128; 64 * 48 * 3]).unwrap();
         let refused = still(&Mutex::default(), &grey, Timestamp(0));
         assert_eq!(refused, Err(NoStillNow::NoMaskModel("face".to_owned())));
     }

@@ -147,8 +147,8 @@ fn means(content: &Content) -> Means {
         let (left, top) = (area % AREAS.0 * across, area / AREAS.0 * down);
         for colour in 0..3 {
             let pixels = (top..top + down)
-                .flat_map(|y| (left..left + across).map(move |x| (y * picture.width() + x) * 3));
-            let sum: usize = pixels.map(|at| usize::from(picture.rgb()[at + colour])).sum();
+                .flat_map(|y| (left..left + across).map(move |x| y * picture.width() + x));
+            let sum: usize = pixels.map(|at| usize::from(picture.pixels()[at][colour])).sum();
             means.push(u8::try_from(sum / (across * down)).unwrap());
         }
     }

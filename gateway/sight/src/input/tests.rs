@@ -14,7 +14,7 @@ std = [1.0, 1.0, 1.0]
 
 #[test]
 fn channels_are_ordered_laid_out_and_normalised_as_the_manifest_says() {
-    let one = Picture::new(1, 1, vec![10, 20, 30]).unwrap();
+    let one = Picture::of_rgb(1, 1, &[10, 20, 30]).unwrap();
     let cases = [
         ("rgb planes", "rgb", "nchw", [10.0, 10.0, 20.0, 20.0, 30.0, 30.0]),
         ("bgr planes", "bgr", "nchw", [30.0, 30.0, 20.0, 20.0, 10.0, 10.0]),
@@ -39,7 +39,7 @@ fn channels_are_ordered_laid_out_and_normalised_as_the_manifest_says() {
 #[test]
 fn a_wide_picture_is_put_where_the_fit_says_and_points_lead_back() {
     // Twice as wide as high: left half 0, right half 200.
-    let wide = Picture::new(8, 4, [[0; 12], [200; 12]].concat().repeat(4)).unwrap();
+    let wide = Picture::of_rgb(8, 4, &[[0; 12], [200; 12]].concat().repeat(4)).unwrap();
     let cases = [
         ("stretch", "stretch", [0.0, 0.0, 200.0, 200.0].repeat(4), (0.5, 0.5)),
         (
@@ -74,7 +74,7 @@ fn a_crop_never_reaches_beyond_the_picture() {
         let mut input = input(&[("[4, 4]", "[41, 41]"), ("\"stretch\"", &fit)]);
         for side in 41..400 {
             for (width, height) in [(side * 2, side), (side, side + 7)] {
-                let picture = Picture::new(width, height, vec![9; width * height * 3]).unwrap();
+                let picture = Picture::of_rgb(width, height, &vec![9; width * height * 3]).unwrap();
                 let (tensor, _) = input.fill(&picture, None).unwrap();
                 let is_even = tensor.iter().all(|level| (level - 9.0).abs() < f32::EPSILON);
                 assert!(is_even, "{width} x {height}");
@@ -85,8 +85,8 @@ fn a_crop_never_reaches_beyond_the_picture() {
 
 #[test]
 fn a_region_is_shown_alone_and_the_padding_is_renewed_when_the_picture_changes() {
-    let wide = Picture::new(8, 4, [[0; 12], [200; 12]].concat().repeat(4)).unwrap();
-    let tall = Picture::new(4, 8, vec![50; 96]).unwrap();
+    let wide = Picture::of_rgb(8, 4, &[[0; 12], [200; 12]].concat().repeat(4)).unwrap();
+    let tall = Picture::of_rgb(4, 8, &[50; 96]).unwrap();
     let right = Region { left: 0.5, top: 0.0, right: 1.0, bottom: 1.0 };
     let mut input = input(&[("\"stretch\"", "\"letterbox-top-left\"\npad = 7")]);
 
@@ -105,7 +105,7 @@ fn a_region_is_shown_alone_and_the_padding_is_renewed_when_the_picture_changes()
 #[test]
 fn pixels_are_made_fewer_as_opencv_does_it() {
     let ramp: Vec<u8> = (0..10).flat_map(|x| [x * 25; 3]).collect();
-    let ramp = Picture::new(10, 1, ramp).unwrap();
+    let ramp = Picture::of_rgb(10, 1, &ramp).unwrap();
     // cv2.resize(np.uint8([[0, 25, .. 225]]), (4, 1)) and Pillow's resize((4, 1), BILINEAR).
     let cases =
         [("linear", [19.0, 81.0, 144.0, 206.0]), ("antialiased", [25.0, 81.0, 144.0, 200.0])];

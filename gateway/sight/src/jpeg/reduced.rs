@@ -82,7 +82,7 @@ pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<Picture> {
     for colour in &mut colours {
         colour.pixels.resize(stride * down * eighths, 0.0);
     }
-    let mut rgb = Vec::with_capacity(width * height * 3);
+    let mut pixels = Vec::with_capacity(width * height * 4);
     let mut run = Vec::with_capacity(rest.len());
     let mut rest = huffman::run(rest, &mut run);
     let mut bits = Bits::default();
@@ -106,10 +106,10 @@ pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<Picture> {
                 return None;
             }
         }
-        let rows = (down * eighths).min(height - rgb.len() / (width * 3));
-        (0..rows).for_each(|row| paint(&mut rgb, &colours, row * stride..row * stride + width));
+        let rows = (down * eighths).min(height - pixels.len() / (width * 4));
+        (0..rows).for_each(|row| paint(&mut pixels, &colours, row * stride..row * stride + width));
     }
-    Picture::new(width, height, rgb)
+    Picture::new(width, height, pixels)
 }
 
 impl Tables {
@@ -303,23 +303,27 @@ fn worth(places: usize) -> [[f32; 8]; 8] {
 
 /// One row of pixels out of brightness and two differences (ITU-T T.871), or of brightness alone.
 #[inline(always)]
-fn paint(rgb: &mut Vec<u8>, colours: &[Colour<'_>], row: std::ops::Range<usize>) {
+fn paint(painted: &mut Vec<u8>, colours: &[Colour<'_>], row: std::ops::Range<usize>) {
     let level = |value: f32| {
         // The whole part of a number that is 2^23 and more is in its lowest bits.
         let [lowest, ..] = (value.clamp(0.0, 255.0) + 8_388_608.0).to_bits().to_le_bytes();
         lowest
     };
     match colours {
-        [grey] => rgb.extend(grey.pixels[row].iter().flat_map(|grey| [level(grey + 128.0); 3])),
+        [grey] => painted.extend(grey.pixels[row].iter().flat_map(|grey| {
+            let level = level(grey + 128.0);
+            [level, level, level, 255]
+        })),
         [grey, blue, red] => {
             let pixels = grey.pixels[row.clone()].iter().zip(&blue.pixels[row.clone()]);
             let pixels = pixels.zip(&red.pixels[row]);
-            rgb.extend(pixels.flat_map(|((grey, blue), red)| {
+            painted.extend(pixels.flat_map(|((grey, blue), red)| {
                 let grey = grey + 128.0;
                 [
                     level(grey + 1.402 * red),
                     level(grey - 0.344_136 * blue - 0.714_136 * red),
                     level(grey + 1.772 * blue),
+                    255,
                 ]
             }));
         }

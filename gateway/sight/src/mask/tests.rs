@@ -6,14 +6,14 @@ const FACE: Region = Region { left: 0.4, top: 0.3, right: 0.6, bottom: 0.6 };
 
 /// Stripes of one pixel, where details can be counted.
 fn stripes() -> Picture {
-    let rgb = (0..120 * 80).flat_map(|i| [if i % 2 == 0 { 250 } else { 5 }; 3]).collect();
-    Picture::new(120, 80, rgb).unwrap()
+    let rgb: Vec<u8> = (0..120 * 80).flat_map(|i| [if i % 2 == 0 { 250 } else { 5 }; 3]).collect();
+    Picture::of_rgb(120, 80, &rgb).unwrap()
 }
 
 /// Finds somebody wherever there is still detail around the middle.
 fn look(picture: &Picture) -> Vec<Hide> {
     let row = 36 * 120;
-    let seen: Vec<u8> = (48..72).map(|x| picture.rgb()[(row + x) * 3]).collect();
+    let seen: Vec<u8> = (48..72).map(|x| picture.pixels()[row + x][0]).collect();
     let detail = seen.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 100).count();
     if detail > 4 { vec![Hide { kind: Kind::Face, score: 0.9, region: FACE }] } else { Vec::new() }
 }
@@ -24,10 +24,10 @@ fn what_is_hidden_keeps_no_detail_and_the_rest_is_as_it_was() {
     let out = mosaic(stripes(), region, Kind::Face);
     let colours: std::collections::BTreeSet<u8> = (24..48)
         .flat_map(|y| (50..70).map(move |x| (y, x)))
-        .map(|(y, x)| out.rgb()[(y * 120 + x) * 3])
+        .map(|(y, x)| out.pixels()[y * 120 + x][0])
         .collect();
     assert!(colours.len() <= 2, "{colours:?}");
-    assert_eq!(out.rgb()[..120 * 3 * 10], stripes().rgb()[..120 * 3 * 10]);
+    assert_eq!(out.pixels()[..120 * 10], stripes().pixels()[..120 * 10]);
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_cell_keeps_nothing_but_its_mean() {
         }
     }
     assert_ne!(rgb, other);
-    let [one, other] = [rgb, other]
-        .map(|rgb| mosaic(Picture::new(120, 80, rgb).unwrap(), region, Kind::Face).into_rgb());
+    let [one, other] =
+        [rgb, other].map(|rgb| mosaic(Picture::of_rgb(120, 80, &rgb).unwrap(), region, Kind::Face));
     assert_eq!(one, other);
 }
 
@@ -101,11 +101,12 @@ fn a_picture_full_of_detail_is_written_less_finely() {
         x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         96 + (x.to_be_bytes()[0] >> 2)
     });
-    let picture = Picture::new(640, 480, noise.take(640 * 480 * 3).collect()).unwrap();
+    let picture =
+        Picture::of_rgb(640, 480, &noise.take(640 * 480 * 3).collect::<Vec<_>>()).unwrap();
     let masked = mask(&picture, |_| Ok::<_, ()>(Vec::new())).unwrap();
     let mut fine = Vec::new();
     let finest = Encoder::new(&mut fine, QUALITIES[0]);
-    finest.encode(picture.rgb(), 640, 480, ColorType::Rgb).unwrap();
+    finest.encode(picture.bytes(), 640, 480, ColorType::Rgba).unwrap();
     assert!(fine.len() > BYTES && masked.jpeg().len() < fine.len());
 }
 

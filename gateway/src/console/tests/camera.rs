@@ -13,7 +13,7 @@ use crate::evidence::{proof, sent};
 use crate::stills::{NoStillNow, Of, Still, StillRequest};
 
 fn grey() -> Still {
-    let grey = Picture::new(16, 16, vec![128; 16 * 16 * 3]).unwrap();
+    let grey = Picture::of_rgb(16, 16, &[128; 16 * 16 * 3]).unwrap();
     Still { at: NOW, masked: mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap() }
 }
 

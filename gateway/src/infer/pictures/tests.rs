@@ -14,7 +14,7 @@ fn a_picture_model_by_manifest_alone_says_the_class_and_how_likely_it_is() {
     let folder = installed("", "");
     let (mut models, missing) = PictureModels::open(&folder.path().into(), [NAME], None);
     assert!(missing.is_empty(), "{missing:?}");
-    let grey = Picture::new(4, 4, vec![51; 48]).unwrap();
+    let grey = Picture::of_rgb(4, 4, &[51; 48]).unwrap();
 
     let seen = models.look(NAME, &grey, None).unwrap();
 
@@ -33,7 +33,7 @@ fn an_answer_that_is_no_number_is_an_error_and_no_box() {
     let folder = installed("scale = 0.003921569", "scale = 1e38");
     let (mut models, missing) = PictureModels::open(&folder.path().into(), [NAME], None);
     assert!(missing[0].1.to_string().contains("not a number"), "{missing:?}");
-    let error = models.look(NAME, &Picture::new(1, 1, vec![1; 3]).unwrap(), None).unwrap_err();
+    let error = models.look(NAME, &Picture::of_rgb(1, 1, &[1; 3]).unwrap(), None).unwrap_err();
     assert!(matches!(error, InferError::NotLoaded(_)));
 }
 

@@ -179,11 +179,11 @@ fn picture(eye: &Eye, decoder: &mut Decoder, encoded: &Encoded) -> Result<Option
         return Ok(None);
     }
     let (width, height) = yuv.dimensions();
-    let pixels = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
-    let mut rgb = vec![0; pixels.unwrap_or_default()];
-    if rgb.is_empty() {
+    let pixels = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(4));
+    let mut bytes = vec![0; pixels.unwrap_or_default()];
+    if bytes.is_empty() {
         return Err(Why::Corrupt("a picture without pixels".to_owned()));
     }
-    yuv.write_rgb8(&mut rgb);
-    Ok(Picture::new(width, height, rgb))
+    yuv.write_rgba8(&mut bytes);
+    Ok(Picture::new(width, height, bytes))
 }
