@@ -223,7 +223,8 @@ impl Bench {
 
     /// Waits, and checks meanwhile that nothing left the store without the broker's word.
     async fn until(&self, is_so: impl Fn(&Self) -> bool) {
-        let patience = Instant::now() + Duration::from_mins(1);
+        // An emulator takes its time.
+        let patience = Instant::now() + Duration::from_mins(5);
         let mut ticks = tokio::time::interval(Duration::from_millis(2));
         while !is_so(self) {
             assert!(Instant::now() < patience, "{:?}", self.seen.lock().unwrap());
