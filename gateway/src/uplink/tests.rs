@@ -225,10 +225,10 @@ impl Bench {
     async fn until(&self, is_so: impl Fn(&Self) -> bool) {
         // An emulator takes its time.
         let patience = Instant::now() + Duration::from_mins(5);
-        let mut ticks = tokio::time::interval(Duration::from_millis(2));
         while !is_so(self) {
             assert!(Instant::now() < patience, "{:?}", self.seen.lock().unwrap());
-            ticks.tick().await;
+            // Not by an interval: where looking takes longer than that, it would leave nobody else a turn.
+            tokio::time::sleep(Duration::from_millis(2)).await;
             let Some(span) = self.store.span() else { continue };
             let waiting = self.store.waiting(usize::MAX, |_| false).unwrap();
             let waiting: BTreeSet<u64> = waiting.iter().map(|w| w.sequence).collect();
