@@ -5,8 +5,8 @@
 //! kernel's: pages of the process's files that became dirty (`write_bytes` of proc(5)'s `io`). What the file
 //! system writes beside them, its journal and its inodes, is not in it.
 //!
-//! A day is four times the last six hours: every device writes once in them what it has learnt. What goes by
-//! the box's own clock and not by the community's is added.
+//! A day is the last 24 hours or, of a shorter run, four times the last six: every device writes once in them what
+//! it has learnt. What goes by the box's own clock and not by the community's is added.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -113,6 +113,11 @@ fn measure(program: &Path, folder: &Path, lasts: Duration) -> Result<(String, bo
         let times = DAY.div_duration_f64(day.length);
         let hours = day.length.as_secs_f64() / 3_600.0;
         row(&format!("{name}, the last {hours:.1} hours"), day.bytes, times)?;
+        if day.rounds.len() > 1 {
+            for (nth, bytes) in (1..).zip(&day.rounds) {
+                row(&format!("  of them six hours, the {nth}. time"), *bytes, 0.0)?;
+            }
+        }
         row("  hourly by the box's own clock (not run)", HOURLY, 24.0)?;
         row("  a stop, and what led to it (no part of a day)", day.stop, 0.0)?;
         let is_held = sum < bound;
@@ -203,8 +208,10 @@ struct Played {
 
 /// What it comes to.
 struct Day {
-    /// Bytes of the last six hours, or of all that there were, and of the stop after them.
+    /// Bytes of the time that a day is told by, and of the stop after it.
     bytes: u64,
+    /// What it is made of: bytes of each six hours, the earliest first.
+    rounds: Vec<u64>,
     length: Duration,
     stop: u64,
     hours: f64,
@@ -270,16 +277,23 @@ impl Played {
         let (real, simulated) = (number("seconds")?, number("simulated_seconds")?);
         let end = begun + self.lasts;
         // Of a machine that does not keep pace the community's clock waits.
-        let length = ROUND.min(Duration::from_secs_f64(simulated));
-        let real = length.mul_f64(real / simulated);
+        let lived = Duration::from_secs_f64(simulated);
+        let rounds = if lived < DAY { 1 } else { 4 };
+        let round = ROUND.min(lived);
         let at = |when: Instant| {
             let before = self.seen.iter().take_while(|(seen, _)| *seen <= when);
             before.last().map_or(0, |(_, bytes)| *bytes)
         };
+        // So many rounds before the end.
+        let before = |count: u32| {
+            let ago = round.mul_f64(f64::from(count) * real / simulated);
+            at(end.checked_sub(ago).map_or(begun, |from| from.max(begun)))
+        };
         let last = self.exited.unwrap_or_default();
         Ok(Day {
-            bytes: at(end) - at(end.checked_sub(real).map_or(begun, |from| from.max(begun))),
-            length,
+            bytes: before(0) - before(rounds),
+            rounds: (0..rounds).rev().map(|after| before(after) - before(after + 1)).collect(),
+            length: round * rounds,
             stop: last - at(end),
             hours: simulated / 3_600.0,
             frames: count("frames")?,

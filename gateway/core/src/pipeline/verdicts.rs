@@ -3,7 +3,7 @@
 //! `raised/<event>` keeps each of the last events with what was last said of it ([`Ledger`]); all that a
 //! verdict does follows from them, so that nothing has to be added up or taken back. A detector's
 //! [`Lesson`] is worked out anew at each verdict, at each start and change of configuration, and every
-//! quarter of an hour, since it fades.
+//! half hour, since it fades.
 //!
 //! [`Ledger`]: crate::event::verdict::Ledger
 //! [`Lesson`]: crate::event::verdict::Lesson

@@ -205,7 +205,7 @@ fn what_was_said_fades_while_the_gateway_runs() {
     night.say(&event, Some(Verdict::FalseAlarm));
 
     night.wait(90 * 86_400);
-    night.frame(0, r#"{"t": 20}"#).wait(1_000);
+    night.frame(0, r#"{"t": 20}"#).wait(2_000);
 
     assert!((night.shift(0) - 0.125).abs() < 1e-3, "{}", night.shift(0));
 }
