@@ -1,5 +1,6 @@
 //! The life of the package on a box: installed, started, changed by an admin, upgraded, a bad upgrade taken
-//! back (also when the power goes away in it), removed, purged. `cargo xtask package-test [--program PATH]`.
+//! back (also when the power goes away in it), a good one taken back later, removed, purged.
+//! `cargo xtask package-test [--program PATH]`.
 //!
 //! The box is a Debian of its own whose systemd applies the real unit, with all that the unit forbids.
 //! What it cannot show: devices, since it has none, and the way of a real disk at a power cut.
@@ -77,6 +78,7 @@ fn live(root: &Path, program: &Path) -> Result<()> {
     contained(&machine)?;
     restarted_when_it_hangs(&machine)?;
     upgraded(&machine)?;
+    gone_back(&machine)?;
     taken_back(&machine)?;
     let machine = taken_back_after_a_power_cut(machine, root, &over)?;
     removed(&machine)?;
@@ -170,6 +172,7 @@ fn upgraded(machine: &Machine) -> Result<()> {
          && echo keep > /var/lib/gatehouse/mark && chown gatehouse: /var/lib/gatehouse/mark",
     )?;
     for (words, why) in [
+        ("--back", "no version before 1~test"),
         ("/etc/passwd", "no package of Gatehouse"),
         ("/nowhere.deb", "cannot be read"),
         ("", "usage"),
@@ -224,6 +227,52 @@ fn kept(machine: &Machine, wanted: &str) -> Result<()> {
          && [ ! -e /etc/gatehouse/scenes/noise.toml ] && grep -q keep /var/lib/gatehouse/mark \
          && [ ! -e /var/cache/gatehouse/upgrade ]",
     )?;
+    Ok(())
+}
+
+const KEPT: &str = "/var/cache/gatehouse";
+
+/// The versions whose packages are kept: the one to come back to, and the one before it. No other file is.
+fn packages(machine: &Machine, installed: &str, previous: &str) -> Result<()> {
+    let found = machine.run(&format!(
+        "cd {KEPT} && ls -A && dpkg-deb --field installed.deb Version \
+         && dpkg-deb --field previous.deb Version"
+    ))?;
+    let files: Vec<&str> =
+        found.lines().filter(|line| !["lock", "status"].contains(line)).collect();
+    let wanted = ["installed.deb", "previous.deb", installed, previous];
+    ensure!(files == wanted, "{files:?} are kept, not {wanted:?}");
+    Ok(())
+}
+
+/// A version that was well for its minute and is not wanted any more goes the way that it came.
+fn gone_back(machine: &Machine) -> Result<()> {
+    packages(machine, "2~test", "1~test")?;
+    machine.run("gatehouse-upgrade --back")?;
+    kept(machine, "1~test install ok installed")?;
+    packages(machine, "1~test", "2~test")?;
+    machine.run("curl --fail --max-time 10 http://127.0.0.1:8080/healthz")?;
+    machine.run("gatehouse-upgrade --back")?;
+    kept(machine, "2~test install ok installed")?;
+    packages(machine, "2~test", "1~test")?;
+    told("gone back to the version before, and to the one after it");
+
+    // The power went when the first of the two had its new place: nothing is to be judged again.
+    machine.run(&format!(
+        "cd {KEPT} && mkdir upgrade && touch upgrade/well && mv installed.deb upgrade/new.deb \
+         && ln previous.deb installed.deb && systemctl start gatehouse-upgrade.service"
+    ))?;
+    kept(machine, "2~test install ok installed")?;
+    packages(machine, "2~test", "1~test")?;
+    told("a change of places that the power ended is brought to its end");
+
+    machine.run(&format!("cp {} {KEPT}/previous.deb", deb(3)))?;
+    let output = machine.try_run("gatehouse-upgrade --back")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1), "{:?}: {said}", output.status);
+    kept(machine, "2~test install ok installed")?;
+    packages(machine, "2~test", "3~test")?;
+    told("a version before that does not come up is not gone back to");
     Ok(())
 }
 
