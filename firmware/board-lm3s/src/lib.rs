@@ -57,6 +57,7 @@ pub fn run(station: &'static mut dyn Station, sense: &mut dyn Sense) -> ! {
                     station.wired();
                 });
             }
+            Some(Errand::AskWho) => sense.ask_who(),
             Some(Errand::CalibrateCo2(ppm)) => {
                 let is_done = sense.calibrate_co2(ppm).is_ok();
                 locked(|station, _| station.calibrated(is_done));

@@ -112,6 +112,7 @@ fn turn(sensors: &mut Sensors, flash: &mut stm32f1xx_hal::flash::Parts) {
                 shared.node.wired();
             });
         }
+        Some(Errand::AskWho) => sensors.ask_who(),
         Some(Errand::CalibrateCo2(ppm)) => {
             let is_done = sensors.calibrate_co2(ppm).is_ok();
             locked(|shared, _| shared.node.calibrated(is_done));

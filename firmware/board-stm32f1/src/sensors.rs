@@ -72,6 +72,10 @@ impl Sense for Sensors {
             | Quantity::Gravity => Err(NoData::Absent),
         }
     }
+
+    fn ask_who(&mut self) {
+        self.is_started = false;
+    }
 }
 
 fn why<E>(error: &Error<E>) -> NoData {

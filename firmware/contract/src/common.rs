@@ -20,7 +20,8 @@ pub const COMMANDS: [(u16, &str, &str); 3] = [
     (RESTART, "restart", "重启"),
     (CLEAR, "clear counters", "计数清零"),
 ];
-/// Every chip is asked who it is and measured once; the result stands in [`SELF_TEST_RESULT`].
+/// Every chip is started anew, asked who it is where it can tell, and measured once; the result stands in
+/// [`SELF_TEST_RESULT`].
 pub const SELF_TEST: u16 = 1;
 /// The node starts anew after its answer; what was not committed is forgotten.
 pub const RESTART: u16 = 2;

@@ -72,6 +72,15 @@ impl<I2C: I2c, D: DelayNs + Clone> Scd4x<I2C, D> {
         Err(Error::Silent)
     }
 
+    /// Tells it what the present air holds, which it has measured for three minutes (section 3.8.1), and has it
+    /// measure on. [`Error::NoMeasurement`] when it has not, or the reference is none that it takes. Takes a second.
+    pub fn calibrate(&mut self, co2_ppm: u16) -> Result<(), Error<I2C::Error>> {
+        self.chip.stop_periodic_measurement().map_err(fault)?;
+        let corrected = self.chip.perform_forced_recalibration(co2_ppm).map_err(fault);
+        self.chip.start_periodic_measurement().map_err(fault)?;
+        corrected?.map(|_by| ()).ok_or(Error::NoMeasurement)
+    }
+
     /// Tells it the air pressure, which CO2 depends on (section 3.7.5): 700 to 1200 hPa, else
     /// [`Error::NoMeasurement`].
     pub fn set_pressure(&mut self, pressure_hpa: u16) -> Result<(), Error<I2C::Error>> {
@@ -104,6 +113,14 @@ where
             return Err(Error::Silent);
         }
         self.chip.start_periodic_measurement().await.map_err(fault)
+    }
+
+    /// As [`Scd4x::calibrate`].
+    pub async fn calibrate(&mut self, co2_ppm: u16) -> Result<(), Error<I2C::Error>> {
+        self.chip.stop_periodic_measurement().await.map_err(fault)?;
+        let corrected = self.chip.perform_forced_recalibration(co2_ppm).await.map_err(fault);
+        self.chip.start_periodic_measurement().await.map_err(fault)?;
+        corrected?.map(|_by| ()).ok_or(Error::NoMeasurement)
     }
 
     /// As [`Scd4x::read`].
@@ -216,6 +233,35 @@ mod tests {
             assert_eq!(outcome, Err(expected));
             i2c.done();
         }
+    }
+
+    /// Section 3.8.1, the worked example of `perform_forced_recalibration`: to 480 ppm, by -50 ppm.
+    #[test]
+    fn it_measures_on_after_its_reference_was_told_and_says_when_it_was_refused() {
+        for (told, expected) in
+            [([0x7F, 0xCE, 0x7B], Ok(())), ([0xFF, 0xFF, 0xAC], Err(Error::NoMeasurement))]
+        {
+            let mut i2c = Mock::new(&calibration(told));
+            assert_eq!(Scd4x::new(i2c.clone(), NoWait).calibrate(480), expected);
+            i2c.done();
+
+            #[cfg(feature = "async")]
+            {
+                let mut i2c = Mock::new(&calibration(told));
+                let mut sensor = Scd4xAsync::new(i2c.clone(), NoWait);
+                assert_eq!(crate::stand_in::block_on(sensor.calibrate(480)), expected);
+                i2c.done();
+            }
+        }
+    }
+
+    fn calibration(told: [u8; 3]) -> [Transaction; 4] {
+        [
+            Transaction::write(ADDRESS, vec![0x3F, 0x86]),
+            Transaction::write(ADDRESS, vec![0x36, 0x2F, 0x01, 0xE0, 0xB4]),
+            Transaction::read(ADDRESS, told.to_vec()),
+            Transaction::write(ADDRESS, vec![0x21, 0xB1]),
+        ]
     }
 
     #[cfg(feature = "async")]

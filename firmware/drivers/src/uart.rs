@@ -83,7 +83,9 @@ impl<const N: usize> Framer<N> {
     }
 }
 
-/// Waits for a frame, but not longer than `patience_ms`.
+/// Waits for a frame, but not longer than `patience_ms`. Of several that wait the newest: a sensor talks on while
+/// nobody reads. What a full port threw away was newer still: who owns one that keeps the oldest bytes empties
+/// it before each reading.
 pub fn read_frame<U: Read + ReadReady, const N: usize>(
     uart: &mut U,
     framer: &mut Framer<N>,
@@ -93,8 +95,12 @@ pub fn read_frame<U: Read + ReadReady, const N: usize>(
     let mut waited_ms = 0;
     // A sensor that talks without pause and sense must not hold us either.
     let mut heard = 0;
+    let mut newest = None;
     while waited_ms < patience_ms && heard < MOST_BYTES {
         if !uart.read_ready().map_err(Error::Bus)? {
+            if let Some(frame) = newest {
+                return Ok(frame);
+            }
             delay.delay_ms(1);
             waited_ms += 1;
             continue;
@@ -104,11 +110,10 @@ pub fn read_frame<U: Read + ReadReady, const N: usize>(
             return Err(Error::Silent);
         }
         heard += 1;
-        if let Some(frame) = framer.push(byte[0]) {
-            return Ok(frame);
-        }
+        newest = framer.push(byte[0]).or(newest);
     }
-    Err(if framer.heard_damage() { Error::Checksum } else { Error::Silent })
+    let why = if framer.heard_damage() { Error::Checksum } else { Error::Silent };
+    newest.ok_or(why)
 }
 
 /// Far more than any sensor here says within its time: 3 s at 115200 baud are 34560 bytes.
@@ -122,33 +127,36 @@ pub async fn read_frame_async<U: embedded_io_async::Read, const N: usize>(
     delay: &mut impl embedded_hal_async::delay::DelayNs,
     patience_ms: u32,
 ) -> Result<[u8; N], Error<U::Error>> {
+    use core::cell::Cell;
     use core::future::{Future as _, poll_fn};
     use core::pin::pin;
     use core::task::Poll;
 
-    let outcome = {
+    let newest = Cell::new(None);
+    let why = {
         let mut late = pin!(delay.delay_ms(patience_ms));
         let mut reading = pin!(async {
             for _ in 0..MOST_BYTES {
                 let mut byte = [0];
-                if uart.read(&mut byte).await.map_err(Error::Bus)? == 0 {
-                    return Err(Error::Silent);
-                }
-                if let Some(frame) = framer.push(byte[0]) {
-                    return Ok(frame);
+                match uart.read(&mut byte).await {
+                    Ok(0) => return Error::Silent,
+                    Ok(_) => newest.set(framer.push(byte[0]).or(newest.get())),
+                    Err(error) => return Error::Bus(error),
                 }
             }
-            Err(Error::Silent)
+            Error::Silent
         });
         poll_fn(|context| match reading.as_mut().poll(context) {
-            Poll::Ready(outcome) => Poll::Ready(outcome),
-            Poll::Pending => late.as_mut().poll(context).map(|()| Err(Error::Silent)),
+            Poll::Ready(why) => Poll::Ready(why),
+            Poll::Pending if newest.get().is_some() => Poll::Ready(Error::Silent),
+            Poll::Pending => late.as_mut().poll(context).map(|()| Error::Silent),
         })
         .await
     };
-    match outcome {
-        Err(Error::Silent) if framer.heard_damage() => Err(Error::Checksum),
-        outcome => outcome,
+    match (newest.get(), why) {
+        (Some(frame), Error::Silent) => Ok(frame),
+        (None, Error::Silent) if framer.heard_damage() => Err(Error::Checksum),
+        (_, why) => Err(why),
     }
 }
 
@@ -190,6 +198,25 @@ mod tests {
             let mut uart = Uart::new(wire);
             let outcome = read_frame(&mut uart, &mut Framer::new(FORMAT), &mut NoopDelay, 50);
             assert_eq!(outcome, Err(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn of_frames_that_wait_the_newest_is_told_and_the_rest_of_the_next_is_kept() {
+        let wire = [[0xFF, 1, 2, 2], [0xFF, 2, 4, 5], [0xFF, 1, 3, 3]].concat();
+        let mut uart = Uart::new(&[&wire[..], &[0xFF, 7]].concat());
+        let mut framer = Framer::new(FORMAT);
+        let frame = read_frame(&mut uart, &mut framer, &mut NoopDelay, 50);
+        assert_eq!(frame, Ok([0xFF, 1, 3, 3]));
+        let mut rest = Uart::new(&[8, 14]);
+        assert_eq!(read_frame(&mut rest, &mut framer, &mut NoopDelay, 50), Ok([0xFF, 7, 8, 14]));
+
+        #[cfg(feature = "async")]
+        {
+            let (mut uart, mut framer) = (Uart::new(&wire), Framer::new(FORMAT));
+            let mut delay = NoopDelay;
+            let reading = read_frame_async(&mut uart, &mut framer, &mut delay, 50);
+            assert_eq!(crate::stand_in::block_on(reading), Ok([0xFF, 1, 3, 3]));
         }
     }
 

@@ -85,6 +85,8 @@ pub struct Made {
 pub enum Errand {
     /// Write this to that slot (erase, write, read back), then say [`Node::saved`].
     Save { slot: usize, record: [u8; RECORD] },
+    /// A self-test begins: have each chip asked who it is, by [`crate::Sense::ask_who`].
+    AskWho,
     /// Tell the chip by [`crate::Sense::calibrate_co2`], then say [`Node::calibrated`].
     CalibrateCo2(u16),
     /// Start anew when the answer has left.
@@ -236,10 +238,6 @@ impl<J: Job> Node<J> {
             return None;
         }
         self.watch.saw(Part::Sampling, now);
-        if core::mem::take(&mut self.state.is_test_wanted) {
-            self.state.test = Some((all(J::TURNS), 0));
-            self.plan.all_at_once(now);
-        }
         self.out = self.plan.next(now);
         self.out
     }
@@ -265,6 +263,11 @@ impl<J: Job> Node<J> {
         if let Some((ppm, is_out @ false)) = &mut state.calibrating {
             *is_out = true;
             return Some(Errand::CalibrateCo2(*ppm));
+        }
+        if core::mem::take(&mut state.is_test_wanted) {
+            state.test = Some((all(J::TURNS), 0));
+            self.plan.all_at_once(now);
+            return Some(Errand::AskWho);
         }
         core::mem::take(&mut state.is_restarting).then_some(Errand::Restart)
     }

@@ -42,6 +42,9 @@ pub trait Sense {
     /// Measures once. May take as long as the chip does; the line is served meanwhile.
     fn measure(&mut self, what: Quantity) -> Measured;
 
+    /// Before its next measurement each chip is started anew, and asked who it is where it can tell.
+    fn ask_who(&mut self) {}
+
     /// Tells the CO2 chip what the present air holds.
     fn calibrate_co2(&mut self, ppm: u16) -> Result<(), NoData> {
         let _ = ppm;

@@ -69,6 +69,7 @@ fn an_answer_begins_within_three_and_a_half_characters_and_two_milliseconds() {
                 }
                 assert!(now < last + SECOND, "{baud}: no answer");
             };
+            // Modbus over serial line V1.02, section 2.5.1.1: fixed above 19200 baud.
             let silence = (character(baud) * 7 / 2).max(1_750);
             assert!(answered >= last + silence - TICK, "{baud}: into the silence");
             assert!(answered <= last + silence + 2_000, "{baud}: {} us", answered - last);
@@ -123,6 +124,7 @@ fn what_no_node_may_be_told_is_refused_as_the_standard_says() {
         ("a command of another node", 4, 18, 3),
         ("the result", 5, 1, 2),
         ("a register that is not there", 6, 0, 2),
+        ("the last address there is", u16::MAX, 0, 2),
         ("a code for no data", 17, 0xFFFF, 3),
         ("a reference no air has", 17, 100, 3),
     ];
@@ -133,6 +135,20 @@ fn what_no_node_may_be_told_is_refused_as_the_standard_says() {
     let mut node = new();
     assert_eq!(write(&mut node, 0, 0, 9, SECOND), None);
     assert!(ask(&mut node, &[1, 3, 0, 0, 0, 1], SECOND).is_some(), "not by broadcast");
+}
+
+#[test]
+fn two_orders_in_one_frame_are_refused_and_nothing_is_done() {
+    let mut node = new();
+    write(&mut node, 1, 0, 9, SECOND);
+    let [key, low] = COMMIT_KEY.to_be_bytes();
+    let [high, test] = SELF_TEST.to_be_bytes();
+
+    let answer = ask(&mut node, &[1, 16, 0, 3, 0, 2, 4, key, low, high, test], SECOND);
+
+    assert_eq!(answer, Some(vec![1, 0x90, 3]));
+    assert_eq!(node.errand(SECOND), None);
+    assert_eq!(ask(&mut node, &[1, 3, 0, 5, 0, 1], SECOND), Some(vec![1, 3, 2, 0, 0]));
 }
 
 #[test]
@@ -151,6 +167,8 @@ fn a_self_test_names_the_chips_that_fail() {
     write(&mut node, 1, 4, SELF_TEST, SECOND);
     assert_eq!(ask(&mut node, &[1, 3, 0, 5, 0, 1], SECOND), Some(vec![1, 3, 2, 0, 2]), "running");
 
+    assert_eq!(node.errand(2 * SECOND), Some(Errand::AskWho));
+    assert_eq!(node.errand(2 * SECOND), None, "once");
     while let Some(what) = node.due(2 * SECOND) {
         let is_dust = what == gatehouse_node::Quantity::Pm2_5;
         let measured =
@@ -209,7 +227,7 @@ proptest! {
     /// The same with whole frames that have the right CRC: a gateway gone mad.
     #[test]
     fn any_frames_leave_a_node_that_answers_at_an_address_it_can_have(
-        frames in prop::collection::vec((prop::sample::select(vec![3_u8, 4, 6, 16, 43]), 0_u16..24, any::<u16>(), prop::collection::vec(any::<u8>(), 0..8)), 0..60),
+        frames in prop::collection::vec((prop::sample::select(vec![3_u8, 4, 6, 16, 43]), prop_oneof![4 => 0_u16..24, 1 => any::<u16>(), 1 => 0xFFF0_u16..], any::<u16>(), prop::collection::vec(any::<u8>(), 0..8)), 0..60),
     ) {
         let mut node = new();
         let mut now = SECOND;
@@ -224,7 +242,7 @@ proptest! {
                         prop_assert!((400..=2_000).contains(&ppm));
                         node.calibrated(true);
                     }
-                    Errand::Restart => {}
+                    Errand::AskWho | Errand::Restart => {}
                 }
             }
             while let Some(what) = node.due(now) {

@@ -22,11 +22,18 @@ impl<J: Job> Served for State<J> {
     }
 
     fn write(&mut self, first: u16, words: &[u16], is_broadcast: bool) -> Result<(), Exception> {
-        for (address, word) in (first..).zip(words) {
-            self.check(address, *word, is_broadcast)?;
+        let mut orders = 0;
+        for (nth, word) in words.iter().enumerate() {
+            let address = after(first, nth).ok_or(Exception::IllegalAddress)?;
+            orders += u8::from(self.check(address, *word, is_broadcast)?);
         }
-        for (address, word) in (first..).zip(words) {
-            let Some(register) = self.bank.register(Access::Holding, address) else { continue };
+        // The second would take the place of the first, and its result would be read as that of both.
+        if orders > 1 {
+            return Err(Exception::IllegalValue);
+        }
+        for (nth, word) in words.iter().enumerate() {
+            let register = after(first, nth).and_then(|at| self.bank.register(Access::Holding, at));
+            let Some(register) = register else { continue };
             self.set(register, *word);
         }
         Ok(())
@@ -42,8 +49,14 @@ impl<J: Job> Served for State<J> {
     }
 }
 
+/// The address of the `nth` word from `first` on; none beyond the last there is.
+fn after(first: u16, nth: usize) -> Option<u16> {
+    first.checked_add(u16::try_from(nth).ok()?)
+}
+
 impl<J: Job> State<J> {
-    fn check(&self, address: u16, word: u16, is_broadcast: bool) -> Result<(), Exception> {
+    /// Whether the register may be written so; true for one that orders something to be done.
+    fn check(&self, address: u16, word: u16, is_broadcast: bool) -> Result<bool, Exception> {
         let register =
             self.bank.register(Access::Holding, address).ok_or(Exception::IllegalAddress)?;
         // Every node of a line at one address would be none at all.
@@ -60,7 +73,7 @@ impl<J: Job> State<J> {
         if is_order && self.bank.counts(&RESULT) == Ok(result::RUNNING) {
             return Err(Exception::Busy);
         }
-        Ok(())
+        Ok(is_order)
     }
 
     fn set(&mut self, register: &Register, word: u16) {
