@@ -25,6 +25,12 @@ const LEAP: Duration = Duration::from_millis(100);
 /// When the program was built, in seconds since the epoch.
 const BUILT: &str = env!("GATEHOUSE_BUILT");
 
+/// systemd-timesyncd touches it whenever it has synchronised, every half hour or so (systemd-timesyncd.service(8)).
+const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
+
+/// A quartz that is off by a second a day is a bad one: later it goes by itself.
+const HOLDS: Duration = Duration::from_hours(24);
+
 /// In the store's folder: the last time that was known to be right, RFC 3339.
 const KEPT: &str = "clock";
 
@@ -115,17 +121,21 @@ impl Clock {
         follows.then(|| wall_ms() - self.now().0)
     }
 
-    /// What the machine says of its own clock. systemd-timesyncd leaves a file when it has synchronised.
+    /// What the machine says of its own clock.
     pub fn quality(&self) -> TimeQuality {
         let is_ahead = self.behind_ms().is_some_and(|step| step <= -STEP_MS);
         if is_ahead || shown_ms() < floor_ms() {
-            TimeQuality::Unknown
-        } else if std::path::Path::new("/run/systemd/timesync/synchronized").exists() {
-            TimeQuality::Synced
-        } else {
-            TimeQuality::Unknown
+            return TimeQuality::Unknown;
         }
+        let touched = std::fs::metadata(SYNCHRONISED).and_then(|file| file.modified());
+        // A time before the file's is no age.
+        touched.map_or(TimeQuality::Unknown, |at| since(at.elapsed().unwrap_or_default()))
     }
+}
+
+/// How good a clock is so long after it was set right.
+fn since(age: Duration) -> TimeQuality {
+    if age < HOLDS { TimeQuality::Synced } else { TimeQuality::Holdover }
 }
 
 /// What the box's wall clock shows, right or wrong, but never what cannot be; for commands that are done in
@@ -185,6 +195,12 @@ mod tests {
         assert_eq!(kept(folder.path()), Some(Timestamp(1_772_366_400_000)));
         std::fs::write(folder.path().join(KEPT), "2026-03-").unwrap();
         assert_eq!(kept(folder.path()), None);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_for_a_day_goes_by_itself() {
+        assert_eq!(since(Duration::from_mins(34)), TimeQuality::Synced);
+        assert_eq!(since(Duration::from_hours(25)), TimeQuality::Holdover);
     }
 
     #[test]

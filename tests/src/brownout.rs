@@ -103,15 +103,24 @@ async fn a_backup_or_a_restoring_that_was_cut_short_is_done_again() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let restore = || {
         let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
-        command(&["restore", file, "--replace", "--store", data], &new)
+        command(&["restore", file, "--replace", "--json", "--store", data], &new)
+    };
+    let restored = || {
+        let done = restore().output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let told: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        told["sequence"].as_u64().unwrap()
     };
 
+    let (marks, mut had_marks) = (data.join("marks"), false);
     for _ in 0..12 {
         cut(restore(), &mut chance, 400).await;
+        assert!(marks.exists() || !had_marks, "nothing tells where sequences may begin");
+        had_marks = marks.exists();
     }
-    let done = restore().output().unwrap();
+    let (first, second) = (restored(), restored());
 
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(second > first, "whatever the first gave out is not given out again");
     let path = new.join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("/old/data", "/new/data")).unwrap();

@@ -1,9 +1,11 @@
-//! Swapping the box: backed up while it runs, killed, and gone on with elsewhere; and retired for good, gone
-//! on with without a gap. The platform is mosquitto, and judges by what it has seen of both boxes.
+//! Swapping the box: backed up while it runs, killed, and gone on with elsewhere; retired for good, gone on with
+//! without a gap; one file restored more than once; and what was learnt comes along. The platform is mosquitto,
+//! and judges by what it has seen of all boxes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -13,8 +15,9 @@ use serde_json::Value;
 
 use crate::peers::gatehouse;
 use crate::peers::gateway::{Running, configure, heat, is_up, run};
-use crate::peers::http::post;
+use crate::peers::http::{ask, post};
 use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
+use crate::peers::{PATIENCE, workspace};
 
 const PASSWORD: &str = "a sentence of more than twelve letters";
 
@@ -89,10 +92,14 @@ fn add_account(config: &Path) {
 }
 
 async fn cool(port: u16, bin: usize) {
+    say(port, bin, 20.0).await;
+}
+
+async fn say(port: u16, bin: usize, celsius: f64) {
     let (client, mut events) = AsyncClient::new(MqttOptions::new("cool", "127.0.0.1", port), 8);
     let task = tokio::spawn(async move { while events.poll().await.is_ok() {} });
     let topic = format!("sense/c/bin-{bin}");
-    client.publish(topic, QoS::AtLeastOnce, false, "{\"t\": 20.0}").await.unwrap();
+    client.publish(topic, QoS::AtLeastOnce, false, format!("{{\"t\": {celsius}}}")).await.unwrap();
     client.disconnect().await.unwrap();
     task.await.unwrap();
 }
@@ -244,4 +251,131 @@ async fn a_retired_box_is_gone_on_with_without_a_gap_and_never_starts_again() {
     fs::create_dir(place.at("old/data/retired")).unwrap();
     let still = command(&["run", "--config"], &[place.at("old").to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&still.stderr).contains("was moved to another box"));
+}
+
+/// Each box that goes on from one file tells of another bin; the platform sees each sequence with one message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_restored_more_than_once_gives_no_sequence_out_twice() {
+    for retire in [&[][..], &["--retire"]] {
+        let place = Place::new();
+        let mut events = subscriber(place.platform.port(), "gatehouse/v1/town/gw/events").await;
+        let mut old = place.start("old").await;
+        heat(place.sensors.port(), 0..1).await;
+        let mut all = until(&mut events, OPENED, 1).await;
+        stop(&mut old);
+        done(&place.backup(retire));
+
+        for (bin, how) in
+            [(1, &[][..]), (2, &["--replace"]), (1, &["--again"]), (2, &["--again"; 2])]
+        {
+            // One that is not set aside here is on a box of its own.
+            if how != ["--replace"] {
+                drop(fs::remove_dir_all(place.at("new")));
+            }
+            done(&place.restore("backup", how));
+            place.mend();
+            let mut new = place.start("new").await;
+            heat(place.sensors.port(), bin..bin + 1).await;
+            all.extend(until(&mut events, OPENED, 1).await);
+            new.kill();
+        }
+
+        let later = events.until_quiet(Duration::from_secs(1)).await;
+        all.extend(later.iter().map(|payload| serde_json::from_slice::<Value>(payload).unwrap()));
+        let mut meant: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+        for message in all.iter().filter(|message| message["type"] != "gatehouse.gap") {
+            meant.entry(sequence(message)).or_default().insert(message["id"].as_str().unwrap());
+        }
+        let twice: Vec<_> = meant.iter().filter(|(_, ids)| ids.len() > 1).collect();
+        assert!(meant.len() >= 5 && twice.is_empty(), "{retire:?}: {twice:?} of {meant:?}");
+    }
+}
+
+/// As at a stop by systemd.
+fn stop(gateway: &mut Running) {
+    let told = Command::new("kill").arg(gateway.0.id().to_string()).status().unwrap();
+    assert!(told.success() && gateway.0.wait().unwrap().success());
+}
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+const UNUSUAL: &str = r#"
+[scene]
+id = "unusual"
+title = { zh = "数据异常", en = "unusual" }
+category = "facility"
+device-types = ["bin"]
+advice = { zh = "查看", en = "look" }
+[[detector]]
+id = "unusual"
+model = "forecast"
+"#;
+
+/// Bins have a model that learns, and may not warm up by more than 36 degrees an hour.
+fn have_it_learn(config: &Path) {
+    let change = |file: &str, from: &str, to: &str| {
+        let text = fs::read_to_string(config.join(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(config.join(file), text.replace(from, to)).unwrap();
+    };
+    let models = workspace().join("models");
+    let more =
+        format!("[models]\npath = \"{}\"\n[console]\ntoken-file = \"token\"", models.display());
+    change("gateway.toml", "[console]", &more);
+    fs::write(config.join("token"), TOKEN).unwrap();
+    fs::set_permissions(config.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    change("device-types/bin.toml", "range = [-40, 200]", "range = [-40, 200]\nmax-rate = 0.01");
+    fs::write(config.join("scenes/unusual.toml"), UNUSUAL).unwrap();
+}
+
+/// Whether a store holds what was learnt of the first bin.
+fn has_learnt(store: &Path) -> bool {
+    let key = b"learnt/bin-0/unusual/unusual/temperature";
+    let is_apart = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with("apart-");
+    let files = fs::read_dir(store).unwrap().map(Result::unwrap).filter(is_apart);
+    let mut contents = files.map(|file| fs::read(file.path()).unwrap());
+    contents.any(|bytes| bytes.windows(key.len()).any(|window| window == key))
+}
+
+/// Waits until the gateway's page says so.
+async fn until_metric(console: u16, line: &str) {
+    let console = format!("127.0.0.1:{console}");
+    let said = async {
+        let token = format!("Authorization: Bearer {TOKEN}\r\n");
+        while !ask(&console, "GET", "/metrics", &token).await.text().contains(line) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("no {line}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_box_knows_what_the_old_one_had_learnt() {
+    for retire in [&[][..], &["--retire"]] {
+        let place = Place::new();
+        have_it_learn(&place.at("old"));
+        let mut old = place.start("old").await;
+        cool(place.sensors.port(), 0).await;
+        until_metric(place.console, "gatehouse_devices{state=\"heard\"} 1\n").await;
+        stop(&mut old);
+        assert!(has_learnt(&place.at("old/data")), "a stop writes it down");
+        if retire.is_empty() {
+            // It is in the backup of one that runs, too.
+            old = place.start("old").await;
+        }
+        done(&place.backup(retire));
+        drop(old);
+
+        done(&place.restore("backup", &[]));
+
+        assert!(has_learnt(&place.at("new/data")), "{retire:?}");
+        place.mend();
+        let mut new = place.start("new").await;
+        say(place.sensors.port(), 0, 60.0).await;
+        let jumped = "gatehouse_device_refused_total{device=\"bin-0\",reason=\"jumped\"} 1\n";
+        until_metric(place.console, jumped).await;
+        new.kill();
+        let log = fs::read_to_string(place.at("new/log")).unwrap();
+        assert!(!log.contains("panicked") && !log.contains("learnt"), "{log}");
+    }
 }

@@ -160,6 +160,7 @@ fn write(wish: &Wish<'_>, journal: &Journal, to: &Path) -> Result<Made, BackupEr
     let store_files = every_file(&real_store, &|path, name| {
         path == real_file
             || moving::is_of_the_database(name)
+            || moving::is_apart(name)
             || restore::stays(name)
             || (name == evidence::FOLDER && !with_evidence)
     })?;
@@ -168,8 +169,19 @@ fn write(wish: &Wish<'_>, journal: &Journal, to: &Path) -> Result<Made, BackupEr
         [(Place::Config, real(folder)?, config_files), (Place::Store, real_store, store_files)]
     {
         for path in paths {
-            files += usize::from(add(&mut sealer, place, &root, path, owner)?);
+            let from = root.join(&path);
+            let file = match File::open(&from) {
+                // It has gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(BackupError::file(&from))?,
+            };
+            add(&mut sealer, place, path, file, owner)?;
+            files += 1;
         }
+    }
+    for (name, file) in moving::hold_apart(store).map_err(BackupError::file(store))? {
+        add(&mut sealer, Place::Store, name, file, owner)?;
+        files += 1;
     }
     // Last, so that nothing beside the database is newer than what the journal tells of it.
     let snapshot = store.join(journal.snapshot()?);
@@ -187,28 +199,18 @@ fn write(wish: &Wish<'_>, journal: &Journal, to: &Path) -> Result<Made, BackupEr
     Ok(Made { bytes, files, outside: outside(folder, store)? })
 }
 
-/// Adds a file or a folder; one that has gone meanwhile is left out.
+/// Adds a file or a folder.
 fn add(
     sealer: &mut Sealer<BufWriter<File>>,
     place: Place,
-    root: &Path,
     path: String,
+    file: File,
     owner: (u32, u32),
-) -> Result<bool, BackupError> {
-    let from = root.join(&path);
-    let file = match File::open(&from) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        other => other.map_err(BackupError::file(&from))?,
-    };
-    let about = file.metadata().map_err(BackupError::file(&from))?;
+) -> Result<(), BackupError> {
+    let about = file.metadata()?;
     let is_of_the_gateway = (about.uid() == owner.0, about.gid() == owner.1);
     let item = Item { place, path, mode: about.permissions().mode() & 0o777, is_of_the_gateway };
-    if item.is_folder() {
-        sealer.add(&item, io::empty())?;
-    } else {
-        sealer.add(&item, file)?;
-    }
-    Ok(true)
+    if item.is_folder() { sealer.add(&item, io::empty()) } else { sealer.add(&item, file) }
 }
 
 /// Files and folders below a folder, each folder before what is in it; folders' names end in `/`. What is

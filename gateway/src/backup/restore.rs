@@ -1,20 +1,28 @@
 //! A backup's way into a new box. The whole file is read and judged before anything is touched; then it is
 //! unpacked beside what is there, synced, and moved to its place name by name.
+//!
+//! Each file is restored once. Where it is restored a second time, sequences would be given out twice: the
+//! time since it was made, what is in the store's place, and [`Wish::again`] keep them apart.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_core::reading::Timestamp;
 
 use super::BackupError;
 use super::archive::{Head, Item, Opener, Place};
 use crate::clock;
-use crate::store::moving::{self, Rebuilding, Rebuilt};
+use crate::store::moving::{self, GivenOut, MARKS, Rebuilding, Rebuilt, Step};
 
 /// What was there before is kept under a name that begins so.
 pub const ASIDE: &str = "before-restore-";
 /// Where it is unpacked.
 const STAGING: &str = ".restoring";
+/// A retired box is gone on with at once; a file that is older may have been restored before.
+const AT_ONCE: Duration = Duration::from_hours(24);
 /// No `gateway.toml` is longer.
 const LONGEST_CONFIG: usize = 1 << 20;
 
@@ -27,6 +35,8 @@ pub struct Wish<'a> {
     pub passphrase: Option<&'a str>,
     /// Set aside what is there.
     pub replace: bool,
+    /// How often this file was restored before, on whatever box.
+    pub again: u8,
 }
 
 /// What came of it.
@@ -45,7 +55,7 @@ pub fn restore(wish: &Wish<'_>, file: &Path) -> Result<Restored, BackupError> {
         let input = BufReader::new(File::open(file).map_err(BackupError::file(file))?);
         Opener::begin(input, wish.passphrase)
     };
-    let named = judge(open()?)?;
+    let (head, named) = judge(open()?)?;
     let store = wish.store.unwrap_or(&named);
     for folder in [wish.folder, store] {
         if !wish.replace && !is_empty(folder)? {
@@ -57,8 +67,14 @@ pub fn restore(wish: &Wish<'_>, file: &Path) -> Result<Restored, BackupError> {
         made.map_err(BackupError::file(folder))?;
     }
     let _nobody_runs = moving::hold(store)?;
+    let before = if is_of_another(wish.folder, &head) {
+        GivenOut::default()
+    } else {
+        moving::given_out(store)?
+    };
+    let step = step(&head, wish.again, clock::wall());
     let to = Unpacking::into(wish.folder, store)?;
-    let (head, database) = to.unpack(open()?)?;
+    let database = to.unpack(open()?, step, before)?;
     // Made by whoever restores, and the gateway must be able to hold it.
     to.give(&store.join("lock"))?;
     // The store first: a box with its identity and without its sequences would give them out again.
@@ -69,8 +85,30 @@ pub fn restore(wish: &Wish<'_>, file: &Path) -> Result<Restored, BackupError> {
     Ok(Restored { head, store: store.to_owned(), named, database })
 }
 
-/// Reads all of it; returns the store's folder that its configuration names.
-fn judge(mut opener: Opener<impl std::io::Read>) -> Result<PathBuf, BackupError> {
+/// How far the store goes on beyond the backup.
+fn step(head: &Head, again: u8, now: Timestamp) -> Step {
+    // A clock that is behind it is wrong, and so is no reason to think of the file as old.
+    let age = head.made.parse().map_or(Duration::MAX, |made| now.since(made));
+    if head.is_retired && again == 0 && age < AT_ONCE {
+        return Step::NONE;
+    }
+    Step::beyond(age, again)
+}
+
+/// Whether the box was another gateway: its sequences are none of ours. One without a configuration that can
+/// be read may be the one whose restoring was cut short.
+fn is_of_another(folder: &Path, head: &Head) -> bool {
+    let text = fs::read_to_string(folder.join("gateway.toml")).unwrap_or_default();
+    let Ok(table) = text.parse::<toml::Table>() else { return false };
+    let is_other = |key, ours: &str| {
+        let theirs = table.get("gateway").and_then(|gateway| gateway.get(key)?.as_str());
+        theirs.is_some_and(|theirs| theirs != ours)
+    };
+    is_other("id", &head.gateway) || is_other("township", &head.township)
+}
+
+/// Reads all of it; returns the store's folder that its configuration names, too.
+fn judge(mut opener: Opener<impl std::io::Read>) -> Result<(Head, PathBuf), BackupError> {
     let (mut config, mut has_rows) = (Vec::new(), false);
     while let Some(item) = opener.item()? {
         let is_config = item.place == Place::Config && item.path == "gateway.toml";
@@ -94,7 +132,7 @@ fn judge(mut opener: Opener<impl std::io::Read>) -> Result<PathBuf, BackupError>
         return Err(BackupError::Incomplete);
     }
     let named = table.get("store").and_then(|store| store.get("path")).and_then(|p| p.as_str());
-    Ok(named.unwrap_or("data").into())
+    Ok((opener.head, named.unwrap_or("data").into()))
 }
 
 /// Whether a folder holds nothing that somebody may miss.
@@ -141,8 +179,9 @@ impl Unpacking {
     fn unpack(
         &self,
         mut opener: Opener<impl std::io::Read>,
-    ) -> Result<(Head, Rebuilt), BackupError> {
-        let is_alone = opener.head.is_retired;
+        step: Step,
+        before: GivenOut,
+    ) -> Result<Rebuilt, BackupError> {
         let mut rebuilding = Rebuilding::begin(&self.store)?;
         while let Some(item) = opener.item()? {
             let root = match item.place {
@@ -162,11 +201,11 @@ impl Unpacking {
             let path = root.join(&item.path);
             self.write(&item, &path, &mut opener)?;
         }
-        let rebuilt = rebuilding.finish(is_alone)?;
+        let rebuilt = rebuilding.finish(step, before)?;
         self.give(&self.store)?;
         sync(&self.folder)?;
         sync(&self.store)?;
-        Ok((opener.head, rebuilt))
+        Ok(rebuilt)
     }
 
     fn write(
@@ -242,7 +281,7 @@ fn sync(folder: &Path) -> Result<(), BackupError> {
 }
 
 /// Moves what was unpacked to its place, after what is there has been set aside. What must not run
-/// backwards comes first: should the power fail in between, sequences go on beyond it.
+/// backwards comes first, and in one step: should the power fail in between, sequences go on beyond it.
 fn settle(folder: &Path, staging: &Path, store: &Path, aside: &str) -> std::io::Result<()> {
     let store = store.canonicalize()?;
     let names = |folder: &Path| -> std::io::Result<Vec<_>> {
@@ -250,7 +289,7 @@ fn settle(folder: &Path, staging: &Path, store: &Path, aside: &str) -> std::io::
         for entry in fs::read_dir(folder)? {
             names.push(entry?.file_name());
         }
-        names.sort_by_key(|name| (name != "marks", name.clone()));
+        names.sort_by_key(|name| (name != MARKS, name.clone()));
         Ok(names)
     };
     let mut there = names(folder)?;
@@ -261,11 +300,68 @@ fn settle(folder: &Path, staging: &Path, store: &Path, aside: &str) -> std::io::
         let aside = folder.join(aside);
         DirBuilder::new().mode(0o700).create(&aside)?;
         for name in there {
-            fs::rename(folder.join(&name), aside.join(&name))?;
+            let (from, to) = (folder.join(&name), aside.join(&name));
+            // Those that come take their place.
+            if name == MARKS && from.is_file() && staging.join(MARKS).is_file() {
+                fs::copy(from, to)?;
+            } else {
+                fs::rename(from, to)?;
+            }
         }
     }
     for name in names(staging)? {
         fs::rename(staging.join(&name), folder.join(&name))?;
     }
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(is_retired: bool) -> Head {
+        Head {
+            gateway: "gw".into(),
+            township: "town".into(),
+            made: "2026-11-22T12:00:00.000Z".into(),
+            program: "0.1.0".into(),
+            is_retired,
+            has_evidence: false,
+            has_passphrase: false,
+            salt: [7; 16],
+        }
+    }
+
+    #[test]
+    fn only_a_retired_backup_that_is_restored_at_once_and_first_goes_on_without_a_step() {
+        let hours = |many: u64| Duration::from_secs(many * 3_600);
+        let cases = [
+            ("at once", true, 0, "2026-11-22T12:10:00Z", Step::NONE),
+            ("the next morning", true, 0, "2026-11-23T11:59:59Z", Step::NONE),
+            ("a day later", true, 0, "2026-11-23T12:00:00Z", Step::beyond(hours(24), 0)),
+            ("once more", true, 1, "2026-11-22T13:00:00Z", Step::beyond(hours(1), 1)),
+            ("a clock that is behind", true, 0, "2026-01-01T00:00:00Z", Step::NONE),
+            ("an ordinary one", false, 0, "2026-11-22T15:00:00Z", Step::beyond(hours(3), 0)),
+            ("ordinary, clock behind", false, 0, "2026-01-01T00:00:00Z", Step::beyond(hours(0), 0)),
+        ];
+        for (why, is_retired, again, now, expected) in cases {
+            assert_eq!(step(&head(is_retired), again, now.parse().unwrap()), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_box_is_another_gateway_only_when_its_configuration_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = [
+            ("[gateway]\nid = \"gw\"\ntownship = \"town\"", false),
+            ("[gateway]\nid = \"gw-2\"\ntownship = \"town\"", true),
+            ("[gateway]\nid = \"gw\"\ntownship = \"city\"", true),
+            ("cut sho", false),
+        ];
+        assert!(!is_of_another(folder.path(), &head(false)), "there is none");
+        for (text, expected) in cases {
+            fs::write(folder.path().join("gateway.toml"), text).unwrap();
+            assert_eq!(is_of_another(folder.path(), &head(false)), expected, "{text}");
+        }
+    }
 }

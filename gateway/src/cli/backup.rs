@@ -61,7 +61,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         retire: args.retire,
     };
     let Made { bytes, files, outside } = backup::make(&wish, &args.file)?;
-    note(&config.store.path, "backup.make", &args.file, args.retire);
+    let with_what = detail(args.retire, args.with_evidence.then_some(passphrase.is_some()));
+    enter(&config.store.path, "backup.make", &args.file, with_what);
     let file = args.file.display().to_string();
     let mut out = io::stdout().lock();
     if args.json {
@@ -104,8 +105,23 @@ pub(super) fn passphrase(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Enters it into the audit log of a store that is ours; a line of root's would be in the gateway's way.
+/// As [`enter`], where no stills leave the box.
 pub(super) fn note(store: &Path, action: &'static str, file: &Path, is_retired: bool) {
+    enter(store, action, file, detail(is_retired, None));
+}
+
+/// What somebody should know of a backup who asks where stills have gone; of stills, whether they are encrypted.
+fn detail(is_retired: bool, stills: Option<bool>) -> String {
+    let stills = stills.map(|is_encrypted| {
+        let how = if is_encrypted { "encrypted" } else { "not encrypted" };
+        format!("masked stills of events went along, {how}")
+    });
+    let parts = [is_retired.then(|| "the old box is retired".to_owned()), stills];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Enters it into the audit log of a store that is ours; a line of root's would be in the gateway's way.
+fn enter(store: &Path, action: &'static str, file: &Path, detail: String) {
     let (Ok(folder), Ok(us)) = (fs::metadata(store), fs::metadata("/proc/self")) else { return };
     if folder.uid() != us.uid() {
         return;
@@ -115,10 +131,36 @@ pub(super) fn note(store: &Path, action: &'static str, file: &Path, is_retired: 
         action,
         about: file.display().to_string(),
         outcome: Outcome::Done,
-        detail: if is_retired { "the old box is retired".into() } else { String::new() },
+        detail,
     };
     let book = Book::new(&store.join(audit::FOLDER));
     if let Err(error) = book.append(&[(clock::wall().rfc3339(), note)]) {
         tracing::warn!(%error, "it is not in the audit log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_log_says_whether_stills_went_along() {
+        let cases = [
+            (false, None, ""),
+            (true, None, "the old box is retired"),
+            (false, Some(true), "masked stills of events went along, encrypted"),
+            (
+                true,
+                Some(false),
+                "the old box is retired; masked stills of events went along, not encrypted",
+            ),
+        ];
+        for (is_retired, stills, expected) in cases {
+            let store = tempfile::tempdir().unwrap();
+            enter(store.path(), "backup.make", Path::new("/usb/a"), detail(is_retired, stills));
+            let book = Book::new(&store.path().join(audit::FOLDER));
+            let line = book.newest(|_| true, 1).unwrap().remove(0);
+            assert_eq!((&*line.about, &*line.detail), ("/usb/a", expected));
+        }
     }
 }

@@ -203,9 +203,39 @@ fn numbers(folder: &Path) -> io::Result<BTreeSet<u64>> {
     let mut numbers = BTreeSet::new();
     for file in fs::read_dir(folder)? {
         let name = file?.file_name();
-        numbers.extend(name.to_str().and_then(|n| n.strip_prefix(FILE)?.parse::<u64>().ok()));
+        numbers.extend(name.to_str().and_then(number));
     }
     Ok(numbers)
+}
+
+/// The number in `apart-<n>`.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.strip_prefix(FILE)?.parse().ok()
+}
+
+/// Opens every file, for somebody who reads while a gateway writes on. A row that is written anew leaves its
+/// file for a new one, and the file goes: one by one they would not have it. What is open stays.
+pub(super) fn hold(folder: &Path) -> io::Result<Vec<(String, File)>> {
+    hold_by(folder, |path| File::open(path))
+}
+
+fn hold_by(
+    folder: &Path,
+    mut open: impl FnMut(&Path) -> io::Result<File>,
+) -> io::Result<Vec<(String, File)>> {
+    loop {
+        let listed = numbers(folder)?;
+        let named = listed.iter().map(|number| {
+            let name = format!("{FILE}{number}");
+            open(&folder.join(&name)).map(|file| (name, file))
+        });
+        match named.collect::<io::Result<Vec<_>>>() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // None of them went, and none came.
+            held if numbers(folder)? == listed => return held,
+            _ => {}
+        }
+    }
 }
 
 fn put_row(page: &mut Vec<u8>, key: &str, value: Option<&[u8]>) -> io::Result<()> {
@@ -327,6 +357,29 @@ mod tests {
         put(&mut apart, &[("learnt/a", "2"), ("learnt/new", "1")]);
         apart.put(&[("learnt/b", None)]).unwrap();
         assert_eq!(apart.moved(), ["learnt/a", "learnt/b"]);
+    }
+
+    #[test]
+    fn whoever_holds_the_files_has_every_row_while_they_are_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut apart, _) = Apart::open(folder.path()).unwrap();
+        put(&mut apart, &[("a", "0"), ("b", "0"), ("c", "0")]);
+        put(&mut apart, &[("a", "1")]);
+        let mut turns = 0..6;
+
+        // Between the list and each file that is opened, a row moves to a file of its own.
+        let held = hold_by(folder.path(), |path| {
+            if let Some(turn) = turns.next() {
+                put(&mut apart, &[(["b", "c", "a"][turn % 3], "2"), ("often", "2")]);
+            }
+            File::open(path)
+        });
+
+        let copy = tempfile::tempdir().unwrap();
+        for (name, mut file) in held.unwrap() {
+            io::copy(&mut file, &mut File::create(copy.path().join(name)).unwrap()).unwrap();
+        }
+        assert_eq!(read(copy.path()), pairs(&[("a", "2"), ("b", "2"), ("c", "2"), ("often", "2")]));
     }
 
     #[test]

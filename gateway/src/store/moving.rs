@@ -6,9 +6,10 @@
 //! meanwhile, are read between two batches and so belong together. Lists that hold nothing of their own
 //! (`e`, `i`, `p`) are made anew.
 //!
-//! **Sequences.** The old box may have sent more after the file was made, and a sequence must never mean
-//! two things. So the new one goes on [`SKIPPED`] further, and a `gatehouse.gap` tells of what is between,
-//! unless the old store was [`retire`]d when the file was made: then nothing was sent after it.
+//! **Sequences.** The old box may have sent more after the file was made, and so may a box that the same file
+//! was restored on before. A sequence must never mean two things. So the new one goes on a [`Step`] further,
+//! beyond whatever a store of this gateway in the same place has [`given_out`], and a `gatehouse.gap` tells of
+//! what is between. There is no step where nothing was sent after the file: when the old store was [`retire`]d.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -24,15 +25,22 @@ use super::layout::{
     journal_key,
 };
 use super::marks::Marks;
-use super::{Store, StoreError, opening};
+use super::{Store, StoreError, apart, opening};
 use crate::wear;
 
 /// More than a box says in weeks, and little of what the journal may span: that is counted in sequences.
 const SKIPPED: u64 = 10_000;
 /// Starts of the old box after the file was made.
 const SKIPPED_BOOTS: u64 = 1_000;
+/// One more is skipped for each minute that the file is old, so that two boxes on which it is restored at
+/// different times begin at different places: 1,440 a day are more than twice what a box says. That ends after
+/// 55 days. The journal spans 200,000 sequences, and what waits may be 100,000 of them; a step of 90,000 pushes
+/// none of those out, however old the file is.
+const SKIPPED_LATER: u64 = 80_000;
 /// Names of the files begin so.
 const SNAPSHOT: &str = "snapshot-";
+/// In a store's folder, what must not run backwards; never missing while another store takes its place.
+pub const MARKS: &str = "marks";
 /// Says in a store's folder that another box goes on with it.
 pub(super) const RETIRED: &str = "retired";
 /// Entries that are read while the writer waits.
@@ -116,7 +124,7 @@ pub(super) fn remove_leftovers(folder: &Path) {
 /// Whether a file in a store's folder belongs to the database, to who runs on it, or to this very flash.
 pub fn is_of_the_database(name: &str) -> bool {
     ["store-", "CURRENT", "quarantine-", SNAPSHOT].iter().any(|word| name.starts_with(word))
-        || ["lock", "marks", "reserve", RETIRED, wear::KEPT].contains(&name)
+        || ["lock", MARKS, "reserve", RETIRED, wear::KEPT].contains(&name)
 }
 
 fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
@@ -134,8 +142,57 @@ pub struct Rebuilt {
     pub entries: u64,
     /// The next record gets the one after it.
     pub sequence: u64,
+    /// So many up to it were not given out by this store, and a gap tells of them.
+    pub skipped: u64,
     /// How many wait for the platform.
     pub waiting: usize,
+}
+
+/// How far a store goes on beyond the backup that it is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    sequences: u64,
+    boots: u64,
+}
+
+impl Step {
+    /// For a backup after which nobody has sent anything.
+    pub const NONE: Self = Self { sequences: 0, boots: 0 };
+
+    /// For a backup of that age which was restored so often before: each time has a stretch of its own.
+    pub fn beyond(age: Duration, again: u8) -> Self {
+        let later = (age.as_secs() / 60).min(SKIPPED_LATER);
+        let times = u64::from(again) + 1;
+        Self { sequences: SKIPPED * times + later, boots: SKIPPED_BOOTS * times + later }
+    }
+}
+
+/// The last numbers that a store has given out, as far as its marks know: they may lag by what the box was
+/// writing when its power failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GivenOut {
+    boot: u64,
+    sequence: u64,
+}
+
+/// What the store in a folder has given out; nothing where there is none.
+pub fn given_out(folder: &Path) -> Result<GivenOut, StoreError> {
+    // Marks that are opened are made.
+    if !folder.join(MARKS).exists() {
+        return Ok(GivenOut::default());
+    }
+    let marks = Marks::open(folder).map_err(|error| StoreError::folder(folder, error))?;
+    Ok(GivenOut { boot: marks.boot, sequence: marks.sequence })
+}
+
+/// Every file of what is written apart from the database, open, so that a gateway that runs takes none of its rows away.
+pub fn hold_apart(folder: &Path) -> io::Result<Vec<(String, File)>> {
+    apart::hold(folder)
+}
+
+/// Whether a file in a store's folder is one of [`hold_apart`].
+pub fn is_apart(name: &str) -> bool {
+    apart::number(name).is_some()
 }
 
 /// A database that is being made out of a snapshot, in a folder that holds nothing.
@@ -176,8 +233,9 @@ impl Rebuilding {
         Ok(())
     }
 
-    /// Makes it a store that can be opened. `is_alone`: the old box sends nothing more.
-    pub fn finish(mut self, is_alone: bool) -> Result<Rebuilt, StoreError> {
+    /// Makes it a store that can be opened, which goes on a step further, and beyond what a store in its place
+    /// has given out.
+    pub fn finish(mut self, step: Step, before: GivenOut) -> Result<Rebuilt, StoreError> {
         if !self.rest.is_empty() {
             return Err(StoreError::Unreadable);
         }
@@ -185,15 +243,21 @@ impl Rebuilding {
         self.disk.commit(std::mem::take(&mut self.batch), false)?;
         self.drop_what_the_old_box_dropped()?;
         let loaded = opening::load(&self.disk.db)?;
-        let (mut sequence, mut boot) = (loaded.sequence(), loaded.boot);
+        let (last, boot) = (loaded.sequence(), loaded.boot);
+        let mut next = GivenOut { boot: boot + step.boots, sequence: last + step.sequences };
+        // Marks may lag, so both go on beyond them when one shows that the store ran after the backup.
+        if before.boot > boot || before.sequence > last {
+            next.boot = next.boot.max(before.boot.saturating_add(SKIPPED_BOOTS));
+            next.sequence = next.sequence.max(before.sequence.saturating_add(SKIPPED));
+        }
+        let GivenOut { boot, sequence } = next;
         let mut batch = sled::Batch::default();
-        if !is_alone {
+        if sequence > last {
             let mut gaps = loaded.book.gaps;
             let mut gap = Gap::default();
-            gap.add_range(sequence + 1, sequence + SKIPPED, Loss::BoxReplaced);
+            gap.add_range(last + 1, sequence, Loss::BoxReplaced);
             gaps.push(gap);
             batch.insert(META_GAPS, serde_json::to_vec(&gaps).unwrap_or_default());
-            (sequence, boot) = (sequence + SKIPPED, boot + SKIPPED_BOOTS);
         }
         batch.insert(META_FLOOR, &sequence.to_be_bytes());
         batch.insert(META_BOOT, &boot.to_be_bytes());
@@ -202,9 +266,9 @@ impl Rebuilding {
         let mut marks = Marks::open(&self.folder).map_err(on_folder)?;
         marks.set(boot, sequence).and_then(|()| marks.sync()).map_err(on_folder)?;
         opening::choose(&self.folder, "store-1").map_err(on_folder)?;
-        let last = loaded.book.last;
-        let entries = (last + 1).saturating_sub(loaded.book.first);
-        Ok(Rebuilt { entries, sequence, waiting: loaded.book.outbox.len() })
+        let entries = (loaded.book.last + 1).saturating_sub(loaded.book.first);
+        let (skipped, waiting) = (sequence - last, loaded.book.outbox.len());
+        Ok(Rebuilt { entries, sequence, skipped, waiting })
     }
 
     /// Entries that left the journal's old end while the snapshot was made are before its anchor.
@@ -233,4 +297,71 @@ fn row(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
     let (key, rest) = rest.split_at_checked(key)?;
     let value = rest.get(..value)?;
     Some((key, value, at + 8 + key.len() + value.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StoreConfig;
+
+    const LAST: GivenOut = GivenOut { boot: 3, sequence: 500 };
+
+    fn rebuilt(step: Step, before: GivenOut) -> GivenOut {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rebuilding = Rebuilding::begin(folder.path()).unwrap();
+        let mut rows = Vec::new();
+        put(&mut rows, META_FLOOR, &LAST.sequence.to_be_bytes()).unwrap();
+        put(&mut rows, META_BOOT, &LAST.boot.to_be_bytes()).unwrap();
+        rebuilding.take(&rows).unwrap();
+        let rebuilt = rebuilding.finish(step, before).unwrap();
+        let next = given_out(folder.path()).unwrap();
+        assert_eq!(
+            (next.sequence, next.sequence - LAST.sequence),
+            (rebuilt.sequence, rebuilt.skipped)
+        );
+        let (store, _) =
+            Store::open(&StoreConfig { path: folder.path().to_owned(), ..StoreConfig::default() })
+                .unwrap();
+        let told = store.gap().map(|gap| gap.ranges);
+        let expected = (rebuilt.skipped > 0).then(|| vec![(LAST.sequence + 1, next.sequence)]);
+        assert_eq!(told, expected);
+        next
+    }
+
+    #[test]
+    fn a_restored_store_begins_beyond_the_one_in_its_place() {
+        let given = |boot, sequence| GivenOut { boot, sequence };
+        let usual = Step::beyond(Duration::ZERO, 0);
+        let cases = [
+            ("nothing was there", Step::NONE, given(0, 0), given(3, 500)),
+            ("it is the old store itself", Step::NONE, LAST, given(3, 500)),
+            ("one that began later", Step::NONE, given(1, 20), given(3, 500)),
+            ("it went on", Step::NONE, given(4, 507), given(1_004, 10_507)),
+            ("it started, and its marks lag", Step::NONE, given(4, 500), given(1_004, 10_500)),
+            ("an ordinary one", usual, given(0, 0), given(1_003, 10_500)),
+            ("it went on, an ordinary one", usual, given(1_004, 10_501), given(2_004, 20_501)),
+            ("one that is far behind", Step::beyond(Duration::ZERO, 4), LAST, given(5_003, 50_500)),
+        ];
+        for (why, step, before, expected) in cases {
+            assert_eq!(rebuilt(step, before), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn boxes_that_the_same_file_is_restored_on_begin_at_different_places() {
+        let hours = |many: u64| Duration::from_secs(many * 3_600);
+        let first = Step::beyond(hours(5), 0);
+
+        assert_eq!(first, Step { sequences: 10_300, boots: 1_300 });
+        assert_eq!(Step::beyond(hours(6), 0), Step { sequences: 10_360, boots: 1_360 });
+        assert_eq!(Step::beyond(hours(5), 1), Step { sequences: 20_300, boots: 2_300 });
+    }
+
+    #[test]
+    fn a_step_from_an_old_file_pushes_nothing_out_of_the_journal_that_waits() {
+        let StoreConfig { max_waiting, max_journal, .. } = StoreConfig::default();
+        let step = Step::beyond(Duration::MAX, 0);
+
+        assert!(step.sequences + max_waiting as u64 <= max_journal as u64);
+    }
 }
