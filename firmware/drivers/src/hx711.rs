@@ -3,7 +3,8 @@
 //! Source: HX711 datasheet, "Serial interface" and table 3. DOUT falls when a measurement is there; 24
 //! pulses on SCK bring it, highest bit first; a 25th asks for channel A at gain 128 next and has DOUT
 //! rise. SCK must not stay high for longer than 60 us, or the chip goes to sleep: a node reads it with
-//! its interrupts held off; on the box, whose clock is no such thing, the kernel's own driver does it.
+//! its interrupts held off. The box cannot: its clock is no such thing. The kernel has a driver of its own,
+//! under IIO, and the gateway reads nothing from there, so a load cell hangs on a node.
 //!
 //! The crate `hx711` waits without end for a chip that is not there, and so does not stand here.
 

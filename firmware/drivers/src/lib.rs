@@ -8,7 +8,7 @@
 //! - air: [`sht4x`], [`sht3x`] (temperature, humidity), [`scd4x`] (CO2), [`pms5003`] (particles),
 //! - distance: [`a02yyuw`] (ultrasonic), [`tf_luna`] (time of flight),
 //! - parking: [`lis3mdl`] (magnetic field); bins: [`hx711`] (weight),
-//! - analog: [`ads1115`] reads volts, [`gas`] and [`current_loop`] say what they mean.
+//! - analog: [`ads1115`] and [`mcp3208`] read volts, [`gas`] and [`current_loop`] say what they mean.
 //!
 //! Nothing here waits for ever: who does not answer in time is [`Error::Silent`].
 #![no_std]
@@ -24,6 +24,7 @@ pub mod error;
 pub mod gas;
 pub mod hx711;
 pub mod lis3mdl;
+pub mod mcp3208;
 pub mod pms5003;
 pub mod scd4x;
 pub mod sht3x;

@@ -6,7 +6,7 @@ use gatehouse_core::community::localbus::BusKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[[bus]]`: exactly one of `i2c`, `uart`, `one-wire`, `hwmon` and `gpio`.
+/// `[[bus]]`: exactly one of `i2c`, `spi`, `uart`, `one-wire`, `hwmon` and `gpio`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BusConfig {
@@ -15,6 +15,9 @@ pub struct BusConfig {
     /// An I2C bus: `/dev/i2c-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub i2c: Option<PathBuf>,
+    /// A select line of an SPI bus, with one chip at it: `/dev/spidev0.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spi: Option<PathBuf>,
     /// A serial port with one sensor that talks by itself: `/dev/ttyS1`. Modbus goes on a `[[line]]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uart: Option<PathBuf>,
@@ -34,6 +37,7 @@ impl BusConfig {
     pub fn ends(&self) -> Vec<(BusKind, &PathBuf)> {
         let all = [
             (BusKind::I2c, &self.i2c),
+            (BusKind::Spi, &self.spi),
             (BusKind::Uart, &self.uart),
             (BusKind::OneWire, &self.one_wire),
             (BusKind::Hwmon, &self.hwmon),

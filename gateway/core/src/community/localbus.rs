@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::device_type::{DeviceType, Point};
 use super::quantity::Period;
+pub use gas::Gas;
+
+mod gas;
 
 /// `[localbus]`: which chip, and how often it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,9 +24,22 @@ pub struct Localbus {
     pub chip: Chip,
     /// Time between two readings.
     pub every: Period,
-    /// `current-loop`: the resistor that the current makes its voltage at, in ohm.
+    /// `current-loop`, `current-loop-mcp3208`: the resistor that the current makes its voltage at, in ohm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shunt_ohm: Option<f64>,
+    /// `mcp3208`, `current-loop-mcp3208`: what stands at the pin VREF, in volt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_volt: Option<f64>,
+    /// `gas`: what its voltages mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas: Option<Gas>,
+}
+
+impl Localbus {
+    /// One that needs no settings of its own, or has none yet.
+    pub fn new(chip: Chip, every: Period) -> Self {
+        Self { chip, every, shunt_ohm: None, reference_volt: None, gas: None }
+    }
 }
 
 /// A chip that is known.
@@ -42,6 +58,13 @@ pub enum Chip {
     Ads1115,
     /// Up to four 4-20 mA transmitters at an ADS1115, each across a resistor (`shunt-ohm`).
     CurrentLoop,
+    /// Up to four gas sensors at an ADS1115 (`[localbus.gas]`). It warns of a leak; it is no measuring
+    /// instrument, and no alarm that a law asks for.
+    Gas,
+    /// Microchip MCP3208: eight voltages (`reference-volt`).
+    Mcp3208,
+    /// Up to eight 4-20 mA transmitters at an MCP3208, each across a resistor (`shunt-ohm`).
+    CurrentLoopMcp3208,
     /// Plantower PMS5003, particles.
     Pms5003,
     /// DYP A02YYUW, ultrasonic distance.
@@ -60,6 +83,7 @@ pub enum Chip {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusKind {
     I2c,
+    Spi,
     Uart,
     OneWire,
     Hwmon,
@@ -71,6 +95,7 @@ impl BusKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::I2c => "i2c",
+            Self::Spi => "spi",
             Self::Uart => "uart",
             Self::OneWire => "one-wire",
             Self::Hwmon => "hwmon",
@@ -84,7 +109,7 @@ impl BusKind {
 pub enum Place {
     /// An I2C address of 7 bits.
     I2c(u8),
-    /// The only one on its UART.
+    /// The only one on its UART, or at its select line of an SPI bus.
     Alone,
     /// The kernel's name of it: `28-00000a1b2c3d` on 1-Wire, `cpu_thermal` under `hwmon`.
     Name(String),
@@ -104,13 +129,16 @@ impl fmt::Display for Place {
 }
 
 impl Chip {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Sht3x,
         Self::Sht4x,
         Self::Scd4x,
         Self::Lis3mdl,
         Self::Ads1115,
         Self::CurrentLoop,
+        Self::Gas,
+        Self::Mcp3208,
+        Self::CurrentLoopMcp3208,
         Self::Pms5003,
         Self::A02yyuw,
         Self::TfLuna,
@@ -128,6 +156,9 @@ impl Chip {
             Self::Lis3mdl => "lis3mdl",
             Self::Ads1115 => "ads1115",
             Self::CurrentLoop => "current-loop",
+            Self::Gas => "gas",
+            Self::Mcp3208 => "mcp3208",
+            Self::CurrentLoopMcp3208 => "current-loop-mcp3208",
             Self::Pms5003 => "pms5003",
             Self::A02yyuw => "a02yyuw",
             Self::TfLuna => "tf-luna",
@@ -144,7 +175,9 @@ impl Chip {
             | Self::Scd4x
             | Self::Lis3mdl
             | Self::Ads1115
-            | Self::CurrentLoop => BusKind::I2c,
+            | Self::CurrentLoop
+            | Self::Gas => BusKind::I2c,
+            Self::Mcp3208 | Self::CurrentLoopMcp3208 => BusKind::Spi,
             Self::Pms5003 | Self::A02yyuw | Self::TfLuna => BusKind::Uart,
             Self::Ds18b20 => BusKind::OneWire,
             Self::Hwmon => BusKind::Hwmon,
@@ -160,6 +193,27 @@ impl Chip {
             Self::Lis3mdl => &[("x", "uT"), ("y", "uT"), ("z", "uT"), ("chip-temperature", "degC")],
             Self::Ads1115 => &[("a0", "V"), ("a1", "V"), ("a2", "V"), ("a3", "V")],
             Self::CurrentLoop => &[("a0", "mA"), ("a1", "mA"), ("a2", "mA"), ("a3", "mA")],
+            Self::Gas => &[("a0", "ppm"), ("a1", "ppm"), ("a2", "ppm"), ("a3", "ppm")],
+            Self::Mcp3208 => &[
+                ("a0", "V"),
+                ("a1", "V"),
+                ("a2", "V"),
+                ("a3", "V"),
+                ("a4", "V"),
+                ("a5", "V"),
+                ("a6", "V"),
+                ("a7", "V"),
+            ],
+            Self::CurrentLoopMcp3208 => &[
+                ("a0", "mA"),
+                ("a1", "mA"),
+                ("a2", "mA"),
+                ("a3", "mA"),
+                ("a4", "mA"),
+                ("a5", "mA"),
+                ("a6", "mA"),
+                ("a7", "mA"),
+            ],
             Self::Pms5003 => &[("pm1-0", "ug/m3"), ("pm2-5", "ug/m3"), ("pm10", "ug/m3")],
             Self::A02yyuw => &[("distance", "mm")],
             Self::TfLuna => &[("distance", "mm"), ("strength", "1"), ("chip-temperature", "degC")],
@@ -176,8 +230,10 @@ impl Chip {
             Self::Sht4x => &[0x44, 0x45, 0x46],
             Self::Scd4x => &[0x62],
             Self::Lis3mdl => &[0x1C, 0x1E],
-            Self::Ads1115 | Self::CurrentLoop => &[0x48, 0x49, 0x4A, 0x4B],
-            Self::Pms5003
+            Self::Ads1115 | Self::CurrentLoop | Self::Gas => &[0x48, 0x49, 0x4A, 0x4B],
+            Self::Mcp3208
+            | Self::CurrentLoopMcp3208
+            | Self::Pms5003
             | Self::A02yyuw
             | Self::TfLuna
             | Self::Ds18b20
@@ -203,9 +259,12 @@ impl Chip {
                     format!("a `{}` is at {}, found `{text}`", self.word(), all.join(" or "))
                 })
             }
-            (BusKind::Uart, None) => Ok(Place::Alone),
+            (BusKind::Uart | BusKind::Spi, None) => Ok(Place::Alone),
             (BusKind::Uart, Some(_)) => {
                 Err(format!("a `{}` is alone on its UART and has no address", self.word()))
+            }
+            (BusKind::Spi, Some(_)) => {
+                Err(format!("a `{}` is alone at its select line and has no address", self.word()))
             }
             (BusKind::OneWire, Some(name)) if is_one_wire(name) => Ok(Place::Name(name.to_owned())),
             (BusKind::OneWire, found) => Err(expected(
@@ -292,6 +351,9 @@ mod tests {
         assert_eq!(place(Chip::Sht4x, Some("68")), None, "a number in another base is a trap");
         assert_eq!(place(Chip::Pms5003, None), Some(Place::Alone));
         assert_eq!(place(Chip::Pms5003, Some("1")), None);
+        assert_eq!(place(Chip::Mcp3208, None), Some(Place::Alone));
+        assert_eq!(place(Chip::Mcp3208, Some("0")), None);
+        assert_eq!(place(Chip::Gas, Some("0x4b")), Some(Place::I2c(0x4B)));
         assert_eq!(place(Chip::Pin, Some("17")), Some(Place::Line(17)));
         assert_eq!(place(Chip::Pin, None), None);
         let probe = "28-00000a1b2c3d";

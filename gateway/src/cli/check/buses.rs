@@ -7,7 +7,7 @@ use gatehouse_core::community::document::Document;
 use super::gateway::{check_name, check_unique};
 use crate::config::GatewayConfig;
 
-const KEYS: &str = "`i2c`, `uart`, `one-wire`, `hwmon` and `gpio`";
+const KEYS: &str = "`i2c`, `spi`, `uart`, `one-wire`, `hwmon` and `gpio`";
 
 pub(super) fn check<'c>(
     document: &mut Document,

@@ -5,17 +5,17 @@
 //! units that stand there. It keeps what must be kept between two readings, such as that the chip has
 //! been started; after silence it starts anew.
 
+mod analog;
+
 use std::fmt::Debug;
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::InputPin;
 use embedded_hal::i2c::I2c;
+use embedded_hal::spi::SpiDevice;
 use embedded_io::ReadReady;
 use gatehouse_core::community::localbus::{Chip, Localbus};
-use gatehouse_drivers::ads1115::{Ads1115, Channel};
-use gatehouse_drivers::{
-    Error, a02yyuw, current_loop, lis3mdl, pms5003, scd4x, sht3x, sht4x, tf_luna,
-};
+use gatehouse_drivers::{Error, a02yyuw, lis3mdl, pms5003, scd4x, sht3x, sht4x, tf_luna};
 
 /// What the channels said, by name; one that is missing has no data.
 pub(super) type Said = Vec<(String, f64)>;
@@ -107,17 +107,41 @@ where
                 ]))
             })
         }
-        Chip::Ads1115 => voltages(address, wanted, i2c, delay, |volts| Some(volts.into()))?,
-        Chip::CurrentLoop => {
-            #[expect(clippy::cast_possible_truncation, reason = "a resistor has three digits")]
-            let ohm = localbus.shunt_ohm? as f32;
-            let judged = move |volts| current_loop::judge(current_loop::milliamperes(volts, ohm));
-            voltages(address, wanted, i2c, delay, move |volts| judged(volts).ok().map(f64::from))?
+        Chip::Ads1115 | Chip::CurrentLoop | Chip::Gas => {
+            analog::over_ads1115(localbus, address, wanted, i2c, delay)?
         }
-        Chip::Pms5003 | Chip::A02yyuw | Chip::TfLuna | Chip::Ds18b20 | Chip::Hwmon | Chip::Pin => {
-            return None;
-        }
+        Chip::Mcp3208
+        | Chip::CurrentLoopMcp3208
+        | Chip::Pms5003
+        | Chip::A02yyuw
+        | Chip::TfLuna
+        | Chip::Ds18b20
+        | Chip::Hwmon
+        | Chip::Pin => return None,
     })
+}
+
+/// A chip at its own select line of an SPI bus; `wanted` as above. None for one that is not on SPI.
+pub(super) fn on_spi<S>(localbus: &Localbus, wanted: &[String], spi: S) -> Option<Read>
+where
+    S: SpiDevice + Send + 'static,
+{
+    match localbus.chip {
+        Chip::Mcp3208 | Chip::CurrentLoopMcp3208 => analog::over_mcp3208(localbus, wanted, spi),
+        Chip::Sht3x
+        | Chip::Sht4x
+        | Chip::Scd4x
+        | Chip::Lis3mdl
+        | Chip::Ads1115
+        | Chip::CurrentLoop
+        | Chip::Gas
+        | Chip::Pms5003
+        | Chip::A02yyuw
+        | Chip::TfLuna
+        | Chip::Ds18b20
+        | Chip::Hwmon
+        | Chip::Pin => None,
+    }
 }
 
 /// A chip that talks on a UART; none for one that does not.
@@ -161,6 +185,9 @@ where
         | Chip::Lis3mdl
         | Chip::Ads1115
         | Chip::CurrentLoop
+        | Chip::Gas
+        | Chip::Mcp3208
+        | Chip::CurrentLoopMcp3208
         | Chip::Ds18b20
         | Chip::Hwmon
         | Chip::Pin => return None,
@@ -178,38 +205,6 @@ pub(super) fn on_pin<P: InputPin + Send + 'static>(mut pin: P) -> Read {
         let is_high = pin.is_high().map_err(Error::Bus)?;
         Ok(said([("high", f64::from(u8::from(is_high))), ("low", f64::from(u8::from(!is_high)))]))
     })
-}
-
-/// The inputs of an ADC that somebody asks for, each made into a number or none.
-fn voltages<I, D>(
-    address: u8,
-    wanted: &[String],
-    i2c: I,
-    mut delay: D,
-    number: impl Fn(f32) -> Option<f64> + Send + 'static,
-) -> Option<Read>
-where
-    I: I2c + Send + 'static,
-    D: DelayNs + Send + 'static,
-{
-    let all = [("a0", Channel::A0), ("a1", Channel::A1), ("a2", Channel::A2), ("a3", Channel::A3)];
-    let asked: Vec<_> =
-        all.into_iter().filter(|(name, _)| wanted.iter().any(|w| w == name)).collect();
-    let mut chip = Ads1115::new(i2c, gatehouse_drivers::ads1115::address(address)?);
-    Some(Box::new(move || {
-        let mut said = Said::new();
-        for (name, channel) in &asked {
-            match chip.read(*channel, &mut delay) {
-                Ok(told) => {
-                    said.extend(number(told.volts).map(|number| ((*name).to_owned(), number)));
-                }
-                // One input that is beyond its scale says nothing of the others.
-                Err(Error::NoMeasurement) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(said)
-    }))
 }
 
 fn air(told: sht3x::Reading) -> Said {

@@ -3,11 +3,13 @@
 use super::super::device_type::{DeviceType, Via};
 use super::super::document::Document;
 use super::super::fault::nearest;
-use super::super::localbus::{BusKind, Chip, Localbus};
+use super::super::localbus::{BusKind, Chip};
 use super::super::site::DeviceEntry;
 use super::super::{Address, Source, SourceKind};
 use super::site::find;
 use crate::reading::SourceIndex;
+
+mod settings;
 
 pub(super) fn check_type(document: &mut Document, device_type: &DeviceType) {
     let is_local = device_type.head.via == Via::Localbus;
@@ -24,34 +26,10 @@ pub(super) fn check_type(document: &mut Document, device_type: &DeviceType) {
             Some("set `via = \"localbus\"`, or remove the section".to_owned()),
         ),
         (true, Some(localbus)) => {
-            check_section(document, localbus);
+            settings::check(document, device_type, localbus);
             check_channels(document, device_type, localbus.chip);
         }
         (true | false, None | Some(_)) => {}
-    }
-}
-
-fn check_section(document: &mut Document, localbus: &Localbus) {
-    if localbus.every.0.is_zero() {
-        document.fault("localbus.every", "`every` must be longer than nothing", None);
-    }
-    let is_loop = localbus.chip == Chip::CurrentLoop;
-    match localbus.shunt_ohm {
-        None if is_loop => {
-            let message = "missing key `shunt-ohm`; a current is measured across a resistor";
-            document.fault("localbus", message, Some("as in `shunt-ohm = 165`".to_owned()));
-        }
-        Some(_) if !is_loop => {
-            let message = "`shunt-ohm` is for `chip = \"current-loop\"`";
-            document.key_fault("localbus.shunt-ohm", message, None);
-        }
-        // 21 mA must be told from a short: it makes 3.9 V at 185 ohm, and the ADC reads to 4.096 V.
-        Some(ohm) if !(10.0..=185.0).contains(&ohm) => {
-            let message = format!("`shunt-ohm` is {ohm}, expected 10 to 185");
-            let help = "21 mA must stay within the 4.096 V that the ADS1115 reads".to_owned();
-            document.fault("localbus.shunt-ohm", message, Some(help));
-        }
-        Some(_) | None => {}
     }
 }
 

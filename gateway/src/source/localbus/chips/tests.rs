@@ -7,7 +7,8 @@ use std::time::Duration;
 use embedded_hal_mock::eh1::delay::NoopDelay;
 use embedded_hal_mock::eh1::digital::{Mock as Pin, State, Transaction as PinTransaction};
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
-use gatehouse_core::community::localbus::BusKind;
+use embedded_hal_mock::eh1::spi::{Mock as Spi, Transaction as SpiTransaction};
+use gatehouse_core::community::localbus::{BusKind, Gas};
 use gatehouse_core::community::quantity::Period;
 
 use super::*;
@@ -75,16 +76,7 @@ fn a_chip_that_was_silent_is_started_anew() {
 #[test]
 fn a_current_that_says_failure_is_no_data_and_the_other_inputs_go_on() {
     // 165 ohm: 12 mA is 1.98 V, 15840 counts; 2 mA, a broken wire, 2640 counts.
-    let conversion = |high, counts: u16| {
-        vec![
-            Transaction::write_read(0x48, vec![0x01], vec![0x83, 0x83]),
-            Transaction::write(0x48, vec![0x01, high, 0x83]),
-            Transaction::write_read(0x48, vec![0x01], vec![0x83, 0x83]),
-            Transaction::write_read(0x48, vec![0x00], counts.to_be_bytes().to_vec()),
-        ]
-    };
-    let range = vec![Transaction::write(0x48, vec![0x01, 0x83, 0x83])];
-    let mut i2c = Mock::new(&[range, conversion(0xC3, 2_640), conversion(0xE3, 15_840)].concat());
+    let mut i2c = Mock::new(&[range(), conversion(0xC3, 2_640), conversion(0xE3, 15_840)].concat());
     let wired = Localbus { shunt_ohm: Some(165.0), ..of(Chip::CurrentLoop) };
     let wanted = ["a0".to_owned(), "a2".to_owned()];
     let mut read = on_i2c(&wired, 0x48, &wanted, i2c.clone(), NoWait).unwrap();
@@ -94,6 +86,67 @@ fn a_current_that_says_failure_is_no_data_and_the_other_inputs_go_on() {
     assert_eq!(names(&said), ["a2"]);
     assert!((said[0].1 - 12.0).abs() < 0.001, "{said:?}");
     i2c.done();
+}
+
+#[test]
+fn a_gas_sensor_says_parts_per_million_by_its_own_calibration() {
+    // 20000 counts are 2.5 V, half of the supply. `a0` showed that in 5000 ppm, `a1` shows more than it did then.
+    let all = [range(), conversion(0xC3, 20_000), conversion(0xD3, 20_000), conversion(0xE3, 32)];
+    let mut i2c = Mock::new(&all.concat());
+    let wired = Localbus { gas: Some(methane()), ..of(Chip::Gas) };
+    let wanted = ["a0", "a1", "a2"].map(str::to_owned);
+    let mut read = on_i2c(&wired, 0x48, &wanted, i2c.clone(), NoWait).unwrap();
+
+    let said = read().unwrap();
+
+    // 0 V: the sensor of `a2` or its heater is off.
+    assert_eq!(names(&said), ["a0", "a1"]);
+    assert!((said[0].1 - 5_000.0).abs() < 1.0, "{said:?}");
+    // Rs is 0.6 of what it was in 3000 ppm, which the maker gives for 9000 ppm.
+    assert!((said[1].1 - 9_000.0).abs() < 2.0, "{said:?}");
+    i2c.done();
+}
+
+#[test]
+fn an_adc_on_spi_is_asked_for_the_wanted_inputs_alone() {
+    let all = [transfer([0x06, 0x40], 0x0800), transfer([0x07, 0xC0], 0x0FFF)].concat();
+    let mut spi = Spi::new(&all);
+    let wired = Localbus { reference_volt: Some(3.3), ..of(Chip::Mcp3208) };
+    let wanted = ["a7".to_owned(), "a1".to_owned()];
+    let mut read = on_spi(&wired, &wanted, spi.clone()).unwrap();
+
+    let said = read().unwrap();
+
+    // `a7` is beyond the reference.
+    assert_eq!(names(&said), ["a1"]);
+    assert!((said[0].1 - 1.65).abs() < 1e-6, "{said:?}");
+    spi.done();
+}
+
+#[test]
+fn a_wire_of_spi_that_nobody_drives_is_silence() {
+    let mut spi = Spi::new(&transfer([0x06, 0x00], 0xFFFF));
+    let wired = Localbus { reference_volt: Some(3.3), ..of(Chip::Mcp3208) };
+    let mut read = on_spi(&wired, &["a0".to_owned()], spi.clone()).unwrap();
+
+    assert!(matches!(read(), Err(Trouble::Silent(_))));
+    spi.done();
+}
+
+#[test]
+fn a_current_is_measured_on_spi_as_well() {
+    // 2048 of 4096 counts at 3.6 V are 1.8 V: 12 mA across 150 ohm; 0 V is a broken wire.
+    let all = [transfer([0x06, 0x00], 0x0800), transfer([0x06, 0x40], 0x0000)].concat();
+    let mut spi = Spi::new(&all);
+    let chip = of(Chip::CurrentLoopMcp3208);
+    let wired = Localbus { shunt_ohm: Some(150.0), reference_volt: Some(3.6), ..chip };
+    let mut read = on_spi(&wired, &["a0".to_owned(), "a1".to_owned()], spi.clone()).unwrap();
+
+    let said = read().unwrap();
+
+    assert_eq!(names(&said), ["a0"]);
+    assert!((said[0].1 - 12.0).abs() < 1e-4, "{said:?}");
+    spi.done();
 }
 
 #[test]
@@ -159,20 +212,68 @@ fn a_pin_tells_both_of_its_sides() {
 #[test]
 fn every_chip_of_the_table_is_read_on_its_own_bus_alone() {
     for chip in Chip::ALL {
-        let mut i2c = Mock::new(&[]);
+        let (mut i2c, mut spi) = (Mock::new(&[]), Spi::new(&[]));
         let address = chip.addresses().first().copied().unwrap_or(0x44);
-        let wired = Localbus { shunt_ohm: Some(165.0), ..of(chip) };
+        let (shunt_ohm, reference_volt, gas) = (Some(150.0), Some(3.3), Some(methane()));
+        let wired = Localbus { shunt_ohm, reference_volt, gas, ..of(chip) };
+        let on_spi = on_spi(&wired, &[], spi.clone());
         let on_i2c = on_i2c(&wired, address, &[], i2c.clone(), NoWait);
         let on_uart = on_uart(chip, Uart(VecDeque::new()), NoWait);
 
         assert_eq!(on_i2c.is_some(), chip.bus() == BusKind::I2c, "{chip:?}");
         assert_eq!(on_uart.is_some(), chip.bus() == BusKind::Uart, "{chip:?}");
+        assert_eq!(on_spi.is_some(), chip.bus() == BusKind::Spi, "{chip:?}");
         i2c.done();
+        spi.done();
     }
 }
 
 fn of(chip: Chip) -> Localbus {
-    Localbus { chip, every: Period(Duration::from_secs(5)), shunt_ohm: None }
+    Localbus::new(chip, Period(Duration::from_secs(5)))
+}
+
+/// Figaro's figures for the TGS2611, and two sensors that were calibrated.
+fn methane() -> Gas {
+    // 0.6 of the resistance that `a1` had in 3000 ppm is as much as the load.
+    let ratio: f64 = 0.60;
+    let in_5000 = (5.0_f64 / 3.0).powf(ratio.ln() / 3.0_f64.ln());
+    let a1 = 5.0 / (1.0 + in_5000 / ratio);
+    Gas {
+        supply_volt: 5.0,
+        from_ppm: 3_000.0,
+        to_ppm: 9_000.0,
+        ratio,
+        least_ppm: 500.0,
+        most_ppm: 10_000.0,
+        calibration_ppm: 5_000.0,
+        calibration_volt: [("a0".to_owned(), 2.5), ("a1".to_owned(), a1), ("a2".to_owned(), 2.5)]
+            .into(),
+    }
+}
+
+/// An ADS1115 at 0x48 is set to 4.096 V ...
+fn range() -> Vec<Transaction> {
+    vec![Transaction::write(0x48, vec![0x01, 0x83, 0x83])]
+}
+
+/// ... and converts one input.
+fn conversion(high: u8, counts: u16) -> Vec<Transaction> {
+    vec![
+        Transaction::write_read(0x48, vec![0x01], vec![0x83, 0x83]),
+        Transaction::write(0x48, vec![0x01, high, 0x83]),
+        Transaction::write_read(0x48, vec![0x01], vec![0x83, 0x83]),
+        Transaction::write_read(0x48, vec![0x00], counts.to_be_bytes().to_vec()),
+    ]
+}
+
+/// An MCP3208 is asked for one input, and answers with these two bytes.
+fn transfer(asked: [u8; 2], answer: u16) -> Vec<SpiTransaction<u8>> {
+    let [high, low] = answer.to_be_bytes();
+    vec![
+        SpiTransaction::transaction_start(),
+        SpiTransaction::transfer_in_place(vec![asked[0], asked[1], 0], vec![0xFF, high, low]),
+        SpiTransaction::transaction_end(),
+    ]
 }
 
 fn names(said: &Said) -> Vec<&str> {
