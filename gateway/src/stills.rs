@@ -40,12 +40,22 @@ pub struct Still {
 }
 
 /// What shall be masked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Of {
     /// The newest picture of a camera of `gateway.toml`, by id.
     Camera(String),
     /// A JPEG that somebody took with a phone; never written as it is.
     Upload(Vec<u8>),
+}
+
+/// Of a picture its size alone: what it shows is nobody's business.
+impl std::fmt::Debug for Of {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Camera(id) => f.debug_tuple("Camera").field(id).finish(),
+            Self::Upload(bytes) => write!(f, "Upload({} bytes)", bytes.len()),
+        }
+    }
 }
 
 /// A question to the sight thread.
@@ -184,6 +194,15 @@ mod tests {
         let grey = Picture::of_rgb(16, 16, &[128; 16 * 16 * 3]).unwrap();
         let masked = mask(&grey, |_| Ok::<_, ()>(Vec::new())).unwrap();
         Still { at: Timestamp(7), masked }
+    }
+
+    #[test]
+    fn a_picture_that_waits_is_told_by_its_size_alone() {
+        let (back, _answer) = oneshot::channel();
+        let of = Of::Upload(vec![255, 216, 77]);
+        let told = format!("{:?}", StillRequest { of, back, room: None });
+        assert!(told.contains("Upload(3 bytes)") && !told.contains("216"), "{told}");
+        assert_eq!(format!("{:?}", Of::Camera("lane".into())), "Camera(\"lane\")");
     }
 
     #[tokio::test]

@@ -13,10 +13,14 @@ use std::time::Duration;
 
 use gatehouse::clock::Clock;
 use gatehouse::config::camera::{CameraAccess, CameraConfig, Transport};
-use gatehouse::source::Pictures;
-use gatehouse::source::camera::{Busy, Camera, Content, Shot, Slots, Surroundings, Taken};
+use gatehouse::config::{BrokerConfig, Identity};
+use gatehouse::source::Published;
+use gatehouse::source::camera::{
+    Busy, Camera, Content, MOST_PUBLISHED, Shot, Slots, Surroundings, Taken,
+};
+use gatehouse::source::mqtt::Tap;
 use gatehouse_core::community::camera::CameraIndex;
-use gatehouse_core::community::quantity::Period;
+use gatehouse_core::community::quantity::{Language, Period};
 use gatehouse_core::pipeline::Input;
 use gatehouse_core::reading::SourceIndex;
 use tokio::sync::mpsc;
@@ -34,8 +38,6 @@ struct Site {
     _pipeline: mpsc::Sender<Input>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
-    /// For the brokers' sources.
-    published: Vec<Pictures>,
     /// By kind.
     counted: BTreeMap<&'static str, u64>,
 }
@@ -43,6 +45,17 @@ struct Site {
 impl Site {
     /// Within a `LocalSet`.
     fn start(configs: &[CameraConfig]) -> Self {
+        Self::start_at(&[], configs)
+    }
+
+    /// With cameras that publish at these brokers.
+    fn start_at(brokers: &[BrokerConfig], configs: &[CameraConfig]) -> Self {
+        let identity = Identity { id: "gw".into(), township: "t".into(), language: Language::En };
+        let there = |camera: &CameraConfig| -> Option<Box<dyn Published>> {
+            let broker = brokers.iter().find(|b| Some(&b.id) == camera.broker.as_ref())?;
+            let topic = camera.topic.as_ref()?;
+            Some(Box::new(Tap::new(broker, &identity, topic, MOST_PUBLISHED).unwrap()))
+        };
         let slots = Arc::new(Slots::new(configs.len()));
         let (pipeline, inputs) = mpsc::channel(256);
         let (busy, stop) = (Busy::default(), CancellationToken::new());
@@ -53,16 +66,14 @@ impl Site {
             inputs: pipeline.downgrade(),
             stop: stop.clone(),
         };
-        let (mut tasks, mut published) = (Vec::new(), Vec::new());
+        let mut tasks = Vec::new();
         for (position, config) in configs.iter().enumerate() {
             let (camera, source) = (CameraIndex(position), SourceIndex(position));
-            let ready = Camera::prepare(config, camera, source, around.clone());
-            let (camera, pictures) = ready.unwrap();
-            published.extend(pictures);
-            tasks.push(camera.spawn());
+            let ready = Camera::prepare(config, there(config), camera, source, around.clone());
+            tasks.push(ready.unwrap().spawn());
         }
         let counted = BTreeMap::new();
-        Self { slots, busy, inputs, _pipeline: pipeline, stop, tasks, published, counted }
+        Self { slots, busy, inputs, _pipeline: pipeline, stop, tasks, counted }
     }
 
     /// The next picture.
@@ -71,7 +82,10 @@ impl Site {
         let first = |full: &[CameraIndex]| full.first().copied().ok_or(PATIENCE);
         let taken = tokio::task::spawn_blocking(move || slots.take(first));
         match timeout(PATIENCE, taken).await.expect("a picture comes").unwrap() {
-            Taken::Shot(shot) => shot,
+            Taken::Shot(shot) => {
+                self.busy.decoded(shot.camera);
+                shot
+            }
             other @ (Taken::Nothing | Taken::Closed) => panic!("{other:?}"),
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use gatehouse::infer::pictures::PictureModels;
-use gatehouse::sight::masking::{MASKS, still};
+use gatehouse::sight::masking::{MASKS, size, still};
 use gatehouse_core::reading::Timestamp;
 use gatehouse_sight::jpeg;
 use serde_json::Value;
@@ -39,6 +39,7 @@ fn nobody_else_s_network_finds_anybody_in_a_masked_still() {
     let mut pictures = jpegs(&data.join("media"));
     pictures.extend(frames(folder.path()));
     pictures.extend(photographs(folder.path()));
+    pictures.extend(turned(folder.path()));
     assert!(pictures.len() > 33, "{} pictures", pictures.len());
     let networks = data.join("models");
     let near = plates(&networks, &pictures, folder.path());
@@ -96,6 +97,31 @@ fn frames(folder: &Path) -> Vec<PathBuf> {
     jpegs(&frames)
 }
 
+/// Parts of the street as a telephone sends them that is held upright: the pixels on their side, and a tag
+/// that says so (Exif: orientation 6).
+fn turned(folder: &Path) -> Vec<PathBuf> {
+    const TAG: &[u8] =
+        b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let turned = folder.join("turned");
+    fs::create_dir(&turned).unwrap();
+    let some = format!("select=not(mod(n\\,{})),crop=ih*3/4:ih,transpose=2", 3 * EVERY);
+    let done = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-i"])
+        .arg(recording())
+        .args(["-vf", &some, "-fps_mode", "vfr", "-q:v", "2"])
+        .arg(turned.join("turned-%03d.jpg"))
+        .status();
+    assert!(done.unwrap().success());
+    let turned = jpegs(&turned);
+    for path in &turned {
+        let jpeg = fs::read(path).unwrap();
+        fs::write(path, [&jpeg[..2], TAG, &jpeg[2..]].concat()).unwrap();
+        let picture = jpeg::decode(&fs::read(path).unwrap(), (1, 1)).unwrap();
+        assert!(picture.height() > picture.width(), "it is shown upright");
+    }
+    turned
+}
+
 /// The vehicles of some of the pictures from near, with plates painted on them, as JPEG.
 fn plates(networks: &Path, pictures: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
     let plates = folder.join("plates");
@@ -133,7 +159,7 @@ fn masked(pictures: &[PathBuf], folder: &Path) -> Vec<[PathBuf; 2]> {
     let mut took = Vec::new();
     let mut pairs = Vec::new();
     for (i, path) in pictures.iter().enumerate() {
-        let picture = jpeg::decode(&fs::read(path).unwrap(), (640, 480)).unwrap();
+        let picture = jpeg::decode_for(&fs::read(path).unwrap(), size).unwrap();
         let begun = Instant::now();
         let still = still(&models, &picture, Timestamp(0));
         took.push((begun.elapsed(), path));

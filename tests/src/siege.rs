@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::peers::PATIENCE;
-use crate::peers::cameras::{Apache, Server, flood, jpegs, pattern};
+use crate::peers::cameras::{Apache, Server, flood, jpegs, mjpeg, pattern};
 use crate::peers::gateway::{Running, is_there, run};
 use crate::peers::http::ask;
 use crate::peers::mosquitto::free_port;
@@ -134,6 +134,16 @@ impl Town {
         );
     }
 
+    /// Waits until it is logged.
+    async fn logs(&self, text: &str) {
+        let logged = async {
+            while !self.log().contains(text) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, logged).await.is_ok(), "no `{text}`\n{}", self.log());
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
@@ -144,6 +154,10 @@ impl Town {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1024
     }
+}
+
+fn up(camera: &str) -> String {
+    format!("gatehouse_source_up{{source=\"{camera}\"}}")
 }
 
 fn looks(camera: &str) -> String {
@@ -255,6 +269,42 @@ async fn what_is_no_picture_is_counted_by_what_is_wrong_with_it_under_the_camera
     town.until("gatehouse_source_up{source=\"gate\"}", |up| up > 0.5).await;
 }
 
+#[tokio::test]
+async fn a_camera_whose_pictures_are_all_cut_off_is_down_until_it_sends_whole_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = jpegs()[0].clone();
+    let bytes = fs::read(&whole).unwrap();
+    let half = folder.path().join("half.jpg");
+    fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    let (port, streaming, sound) = (free_port(), free_port(), free_port());
+    let apache = Apache::start(port, &[], "").await;
+    apache.show(&bytes[..bytes.len() / 2]);
+    let _sound = Apache::start(sound, &[], "").await;
+    let stream = mjpeg(streaming, &half);
+    let town = Town::start(&[
+        ("gate", format!("http://127.0.0.1:{port}/still.jpg")),
+        ("lane", format!("http://127.0.0.1:{streaming}/")),
+        ("yard", format!("http://127.0.0.1:{sound}/still.jpg")),
+    ])
+    .await;
+
+    for camera in ["gate", "lane"] {
+        town.logs(&format!("camera `{camera}`: its pictures cannot be decoded: cut off")).await;
+        town.until(&up(camera), |up| up < 0.5).await;
+        assert_eq!(town.metric(&looks(camera)).await, Some(0.0), "{camera}");
+    }
+    town.looks_at("yard", 3.0).await;
+    town.until(&up("yard"), |up| up > 0.5).await;
+
+    drop(stream);
+    let _stream = mjpeg(streaming, &whole);
+    apache.show(&bytes);
+    for camera in ["gate", "lane"] {
+        town.until(&up(camera), |up| up > 0.5).await;
+        town.looks_at(camera, 3.0).await;
+    }
+}
+
 /// A JPEG with as many colours as it says.
 fn drawn((colour, colours): (ColorType, usize), is_progressive: bool) -> Vec<u8> {
     let (mut bytes, side) = (Vec::new(), 128_u16);
@@ -275,7 +325,6 @@ async fn cameras_come_change_and_go_without_a_restart() {
     let server = Server::rtsp(0, &[]).await;
     let still = |door: &str| format!("http://127.0.0.1:{port}/{door}");
     let street = format!("rtsp://127.0.0.1:{}/street", server.port);
-    let up = |camera: &str| format!("gatehouse_source_up{{source=\"{camera}\"}}");
     let town = Town::start(&[("gate", still("nowhere"))]).await;
     town.until(&dropped("gate", "not-found"), |count| count >= 1.0).await;
 

@@ -1,5 +1,8 @@
 //! The whole way of a picture: a real RTSP server shows a real street, `gatehouse run` looks at it with the
-//! shipped models, and an event comes out, with a still of nobody.
+//! shipped models, and an event comes out, with a still of nobody. Apart from that: [`published`], pictures
+//! over MQTT.
+
+mod published;
 
 use std::fs;
 use std::path::Path;

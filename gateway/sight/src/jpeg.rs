@@ -4,8 +4,10 @@
 //! to a decoder that would take more memory or time than [`MOST_PIXELS`], [`MOST_HEADER`] and
 //! [`MOST_SCANS`] allow. A whole picture is decoded by `zune-jpeg`; one to four eighths of it are made here
 //! ([`reduced`]) out of fewer of the same numbers: of a 4K picture in a fraction of the time and the memory.
+//! It is turned as its [`orientation`] says: who lies on their side is not found by models that mask people.
 
 mod huffman;
+mod orientation;
 mod reduced;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +16,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
+use self::orientation::Orientation;
 use crate::picture::Picture;
 
 /// Of a picture at most: 50 MB when it is decoded as a whole.
@@ -63,19 +66,22 @@ pub fn decode(bytes: &[u8], at_least: (usize, usize)) -> Result<Picture, NotAPic
     decode_for(bytes, |_| at_least)
 }
 
-/// As [`decode`], for whoever has to know how large the picture was sent (width, height) to say how large
-/// it has to be.
+/// As [`decode`], for whoever has to know how large the picture was sent (width, height, as it is shown) to say
+/// how large it has to be.
 pub fn decode_for(
     bytes: &[u8],
     at_least: impl FnOnce((usize, usize)) -> (usize, usize),
 ) -> Result<Picture, NotAPicture> {
     let header = Header::read(bytes)?;
     header.check(bytes)?;
-    let eighths = header.eighths(at_least((header.width, header.height)));
+    let orientation = header.orientation;
+    let shown = orientation.sides((header.width, header.height));
+    let eighths = header.eighths(orientation.sides(at_least(shown)));
     // A decoder that nobody here wrote, and bytes that anybody may have.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         let reduced = eighths.and_then(|eighths| reduced::decode(bytes, eighths));
-        reduced.map_or_else(|| whole(bytes, &header), Ok)
+        let picture = reduced.map_or_else(|| whole(bytes, &header), Ok)?;
+        Ok(orientation.turn(picture))
     }));
     decoded.unwrap_or_else(|_panic| Err(broken("the decoder broke down on it")))
 }
@@ -106,6 +112,7 @@ struct Header {
     precision: u8,
     /// The marker of the frame header, which names the way of coding.
     coding: u8,
+    orientation: Orientation,
     /// The first scan's place.
     pixels_at: usize,
 }
@@ -117,7 +124,7 @@ impl Header {
             return Err(NotAPicture::NotJpeg);
         }
         let short = || NotAPicture::Truncated(bytes.len());
-        let mut frame = None;
+        let (mut frame, mut orientation) = (None, None);
         let mut at = 2;
         loop {
             if at > MOST_HEADER {
@@ -142,7 +149,8 @@ impl Header {
                 0xDA => {
                     let frame: Self =
                         frame.ok_or(NotAPicture::Header("pixels come before a size"))?;
-                    return Ok(Self { pixels_at: at, ..frame });
+                    let orientation = orientation.unwrap_or_default();
+                    return Ok(Self { orientation, pixels_at: at, ..frame });
                 }
                 _ => {}
             }
@@ -164,8 +172,13 @@ impl Header {
                     components,
                     precision,
                     coding: marker,
+                    orientation: Orientation::default(),
                     pixels_at: 0,
                 });
+            }
+            if marker == 0xE1 && orientation.is_none() {
+                let content = bytes.get(at + 4..at + 2 + length).ok_or_else(short)?;
+                orientation = Orientation::of_segment(content);
             }
             at += 2 + length;
         }

@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 /// Within the store's folder.
-/// Below the store's folder.
 pub(crate) const FOLDER: &str = "evidence";
 /// Stills that are kept at most, and bytes that they may take together.
 const STILLS: usize = 2_000;
@@ -35,6 +34,10 @@ const PROOF: &str = "-proof";
 const SENT: &str = "-sent";
 /// How often stills are looked through for those whose time is over.
 const ROUNDS: Duration = Duration::from_mins(10);
+/// What stands behind a still's name while it is written, which takes seconds on a slow card. What still has it
+/// after so long was left by a power cut.
+const PART: &str = "part";
+const WRITTEN: Duration = Duration::from_hours(1);
 
 /// By what a still that shows how an event was left is kept; the still of the event itself stays.
 pub fn proof(event: &str) -> String {
@@ -63,13 +66,33 @@ pub async fn keep_removing(
     loop {
         let (evidence, now) = (evidence.clone(), clock.now());
         match tokio::task::spawn_blocking(move || evidence.expire(now)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(stills)) => tracing::info!(stills, "their time is over, so they were removed"),
+            Ok(Ok(round)) => round.tell(),
             Ok(Err(error)) => tracing::error!(%error, "stills stay beyond their time"),
             Err(error) => tracing::error!(%error, "stills stay beyond their time"),
         }
         if stop.run_until_cancelled(tokio::time::sleep(ROUNDS)).await.is_none() {
             return;
+        }
+    }
+}
+
+/// What came of looking through the stills once.
+#[derive(Debug, Default)]
+pub struct Round {
+    pub removed: usize,
+    /// Should be gone, and could not be removed; the next round tries again.
+    pub stuck: Vec<(PathBuf, io::Error)>,
+}
+
+impl Round {
+    /// One line for all that are stuck: what holds one mostly holds them all.
+    fn tell(&self) {
+        if self.removed > 0 {
+            tracing::info!(stills = self.removed, "their time is over, so they were removed");
+        }
+        if let Some((path, error)) = self.stuck.first() {
+            let (stills, first) = (self.stuck.len(), path.display());
+            tracing::warn!(stills, %first, %error, "stills stay beyond their time; the next round tries again");
         }
     }
 }
@@ -117,7 +140,7 @@ impl Evidence {
         }
         let name = format!("{:013}-{}-{}.jpg", at.0.max(0), still.hidden(), plain(event));
         let path = self.folder.join(&name);
-        let part = self.folder.join(format!("{name}.part"));
+        let part = self.folder.join(format!("{name}.{PART}"));
         let write = || {
             fs::create_dir_all(&self.folder)?;
             let mut file = File::create(&part)?;
@@ -166,21 +189,28 @@ impl Evidence {
         Ok(stills.filter(|(_, path)| path.extension().is_some_and(|end| end == "jpg")).count())
     }
 
-    /// Removes what has been kept for long enough, and the oldest of what is too much; gives how many.
-    /// Blocks on the disk.
-    pub fn expire(&self, now: Timestamp) -> Result<usize, NoStill> {
-        let (mut many, mut size, mut gone) = (0, 0, 0);
+    /// Removes what has been kept for long enough, and the oldest of what is too much. One that cannot be
+    /// removed keeps no other. Blocks on the disk.
+    pub fn expire(&self, now: Timestamp) -> Result<Round, NoStill> {
+        let (mut many, mut size, mut round) = (0, 0, Round::default());
         for (at, path) in self.newest_first()? {
+            if is_being_written(&path) {
+                continue;
+            }
             many += 1;
             size += path.metadata().map_or(0, |about| about.len());
             // A clock that was wrong must not keep a still for ever.
             let is_old = now.since(at) > self.keep || at.since(now) > self.keep;
-            if is_old || many > STILLS || size > BYTES {
-                fs::remove_file(&path).map_err(|source| NoStill::Unusable { path, source })?;
-                gone += 1;
+            if !is_old && many <= STILLS && size <= BYTES {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Ok(()) => round.removed += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => round.stuck.push((path, error)),
             }
         }
-        Ok(gone)
+        Ok(round)
     }
 
     fn find(&self, event: &str) -> Result<Option<(Timestamp, PathBuf)>, NoStill> {
@@ -209,6 +239,17 @@ impl Evidence {
         stills.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(stills)
     }
+}
+
+/// By the disk's own times, which no faster clock of a play moves.
+fn is_being_written(path: &Path) -> bool {
+    let is_part = path.extension().is_some_and(|end| end == PART);
+    let touched = || path.metadata().and_then(|about| about.modified()).ok();
+    is_part
+        && touched().is_some_and(|touched| {
+            let age = touched.elapsed().unwrap_or_else(|ahead| ahead.duration());
+            age < WRITTEN
+        })
 }
 
 /// As [`Evidence::keep`] has written it down.

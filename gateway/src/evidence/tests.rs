@@ -1,5 +1,7 @@
 //! Stills kept, found again, attached and thrown away when their time is over.
 
+use std::time::SystemTime;
+
 use super::*;
 use gatehouse_sight::mask::mask;
 use gatehouse_sight::picture::Picture;
@@ -26,8 +28,8 @@ fn a_still_is_kept_until_its_time_is_over() {
         evidence.still("E1").unwrap(),
         Still { at: at(0), hidden: 0, jpeg: still().jpeg().to_vec() }
     );
-    assert_eq!(evidence.expire(at(71)).unwrap(), 0);
-    assert_eq!(evidence.expire(at(73)).unwrap(), 1);
+    assert_eq!(evidence.expire(at(71)).unwrap().removed, 0);
+    assert_eq!(evidence.expire(at(73)).unwrap().removed, 1);
     assert!(!evidence.has("E1") && evidence.has("E2"));
 }
 
@@ -70,7 +72,58 @@ fn what_a_power_cut_or_a_wrong_clock_left_goes() {
     let store = tempfile::tempdir().unwrap();
     let evidence = Evidence::in_store(store.path(), DAY);
     evidence.keep("FUTURE", at(24 * 400), &still()).unwrap();
-    fs::write(store.path().join(FOLDER).join("1790000000000-0-E9.jpg.part"), b"\xFF\xD8").unwrap();
+    let part = store.path().join(FOLDER).join("1790000000000-0-E9.jpg.part");
+    fs::write(&part, b"\xFF\xD8").unwrap();
+    touch(&part, SystemTime::now() - 2 * WRITTEN);
     assert!(!evidence.has("E9"));
-    assert_eq!(evidence.expire(at(0)).unwrap(), 2);
+    assert_eq!(evidence.expire(at(0)).unwrap().removed, 2);
+}
+
+#[test]
+fn a_still_that_is_being_written_is_left_alone() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), Duration::ZERO);
+    let folder = store.path().join(FOLDER);
+    fs::create_dir(&folder).unwrap();
+    let part = folder.join("1790000000000-0-E9.jpg.part");
+    let now = SystemTime::now();
+    let minutes = |many| Duration::from_mins(many);
+    let cases = [
+        ("at this moment", now, true),
+        ("for a while", now - minutes(30), true),
+        ("by a clock that is a little ahead", now + minutes(30), true),
+        ("before a power cut", now - minutes(90), false),
+        ("by a clock that was wrong", now + minutes(90), false),
+    ];
+    for (written, touched, stays) in cases {
+        fs::write(&part, b"\xFF\xD8").unwrap();
+        touch(&part, touched);
+        evidence.expire(at(0)).unwrap();
+        assert_eq!(part.exists(), stays, "{written}");
+    }
+}
+
+#[test]
+fn one_that_cannot_be_removed_keeps_no_older_one() {
+    let store = tempfile::tempdir().unwrap();
+    let evidence = Evidence::in_store(store.path(), DAY);
+    for (event, hours) in [("E1", 0), ("E2", 1), ("E4", 3)] {
+        evidence.keep(event, at(hours), &still()).unwrap();
+    }
+    // Nobody removes a folder as a file, root neither.
+    let stuck = store.path().join(FOLDER).join(format!("{:013}-0-E3.jpg", at(2).0));
+    fs::create_dir(&stuck).unwrap();
+
+    let round = evidence.expire(at(48)).unwrap();
+
+    assert_eq!(round.removed, 3);
+    assert_eq!(round.stuck.iter().map(|(path, _)| path).collect::<Vec<_>>(), [&stuck]);
+    fs::remove_dir(&stuck).unwrap();
+    fs::write(&stuck, still().jpeg()).unwrap();
+    let again = evidence.expire(at(48)).unwrap();
+    assert_eq!((again.removed, again.stuck.len()), (1, 0));
+}
+
+fn touch(path: &Path, at: SystemTime) {
+    File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
 }

@@ -20,17 +20,15 @@ use tokio_util::sync::CancellationToken;
 use super::log_panic;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
+use crate::config::camera::CameraConfig;
 use crate::pace::Pace;
 use crate::sight::{Kept, Looking, Sight, Tallies};
-use crate::source::camera::{Camera, Surroundings};
-use crate::source::mqtt::{Listener, Session, Settler};
-use crate::source::{Pictures, Wires, localbus, modbus, mqtt};
+use crate::source::camera::{Camera, MOST_PUBLISHED, Surroundings};
+use crate::source::mqtt::{Listener, Session, Settler, Tap};
+use crate::source::{Published, Wires, localbus, modbus, mqtt};
 
 /// Values that may wait for a line or a broker; one more is refused.
 const WRITES: usize = 8;
-
-/// What brokers hand to cameras, by broker.
-type Published = BTreeMap<String, Vec<Pictures>>;
 
 /// What all sources share, over all configurations.
 pub(super) struct Ground {
@@ -91,8 +89,7 @@ impl Ground {
         let (mut listeners, mut lines, mut settlers) = (Vec::new(), Vec::new(), Vec::new());
         let mut asking = BTreeMap::new();
         let mut writers = Vec::new();
-        let (cameras, mut published) =
-            self.cameras(config, community, sight.as_ref(), inputs, &stop)?;
+        let cameras = self.cameras(config, community, sight.as_ref(), inputs, &stop)?;
         for (index, source) in community.sources.iter().enumerate() {
             let index = SourceIndex(index);
             let (writer, orders) = mpsc::channel(WRITES);
@@ -112,8 +109,7 @@ impl Ground {
                     let listener =
                         mqtt::prepare(broker, identity, index, topics, session, inputs, stop)
                             .with_context(|| format!("broker `{}`", source.id))?;
-                    let pictures = published.remove(&source.id).unwrap_or_default();
-                    let listener = listener.writing(orders).showing(pictures);
+                    let listener = listener.writing(orders).without(published(config, &source.id));
                     listeners.push(listener);
                     Some(session.settler())
                 }
@@ -155,7 +151,6 @@ impl Ground {
         Ok(Ready { listeners, lines, cameras, sight, inputs, stop, settlers, wires, writers })
     }
 
-    /// The cameras, and what the brokers hand to those that publish their pictures, by broker.
     fn cameras(
         &self,
         config: &GatewayConfig,
@@ -163,11 +158,12 @@ impl Ground {
         sight: Option<&Sight>,
         inputs: &mpsc::Sender<Input>,
         stop: &CancellationToken,
-    ) -> anyhow::Result<(Vec<Camera>, Published)> {
-        let (mut cameras, mut published) = (Vec::new(), Published::new());
-        let Some(sight) = sight else { return Ok((cameras, published)) };
+    ) -> anyhow::Result<Vec<Camera>> {
+        let mut cameras = Vec::new();
+        let Some(sight) = sight else { return Ok(cameras) };
         for camera in community.cameras() {
-            let Some(config) = config.camera(camera.id) else { continue };
+            let Some(its) = config.camera(camera.id) else { continue };
+            let there = where_published(config, its)?;
             let around = Surroundings {
                 slots: Arc::clone(&sight.slots),
                 busy: sight.busy.clone(),
@@ -175,13 +171,9 @@ impl Ground {
                 inputs: inputs.downgrade(),
                 stop: stop.clone(),
             };
-            let (ready, pictures) = Camera::prepare(config, camera.index, camera.source, around)?;
-            cameras.push(ready);
-            if let (Some(broker), Some(pictures)) = (&config.broker, pictures) {
-                published.entry(broker.clone()).or_default().push(pictures);
-            }
+            cameras.push(Camera::prepare(its, there, camera.index, camera.source, around)?);
         }
-        Ok((cameras, published))
+        Ok(cameras)
     }
 }
 
@@ -235,6 +227,25 @@ impl Started {
         let looking = self.looking.take()?;
         tokio::task::spawn_blocking(move || looking.end()).await.ok()
     }
+}
+
+/// Where a camera publishes its pictures, if it does.
+fn where_published(
+    config: &GatewayConfig,
+    camera: &CameraConfig,
+) -> anyhow::Result<Option<Box<dyn Published>>> {
+    let broker = camera.broker.as_ref();
+    let broker = broker.and_then(|id| config.brokers.iter().find(|broker| broker.id == *id));
+    let Some((broker, topic)) = broker.zip(camera.topic.as_ref()) else { return Ok(None) };
+    let tap = Tap::new(broker, &config.gateway, topic, MOST_PUBLISHED);
+    Ok(Some(Box::new(tap.with_context(|| format!("camera `{}`", camera.id))?)))
+}
+
+/// Topics of the pictures that cameras publish at a broker, whether somebody looks at them or not.
+fn published(config: &GatewayConfig, broker: &str) -> Vec<String> {
+    let cameras = config.cameras.iter();
+    let there = cameras.filter(|camera| camera.broker.as_deref() == Some(broker));
+    there.filter_map(|camera| camera.topic.clone()).collect()
 }
 
 fn topics(community: &Community, source: SourceIndex) -> Vec<(DeviceIndex, String)> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::pipeline::Input;
-use gatehouse_core::reading::{Body, Frame, SourceIndex, Timestamp};
+use gatehouse_core::reading::{Body, Frame, Timestamp};
 use gatehouse_sight::jpeg::{self, NotAPicture};
 use gatehouse_sight::load::Load;
 use gatehouse_sight::motion::Motion;
@@ -37,9 +37,7 @@ const STILL: f32 = 0.002;
 const ASSURE: i64 = 10_000;
 /// A picture older than this shows nothing of now, in ms.
 const FRESH: i64 = 30_000;
-/// A picture is decoded at least this large where stills are made: as large as they are at most.
-const FOR_STILLS: (usize, usize) = masking::SIZE;
-/// And in any case as large as judging the view needs it, whose places are taken from so many.
+/// A picture is decoded at least as large as judging the view needs it, whose places are taken from so many.
 const FOR_VIEW: (usize, usize) = (256, 192);
 
 pub(super) struct Looker {
@@ -54,6 +52,8 @@ pub(super) struct Looker {
     clock: Clock,
     asked: Option<Asked>,
     tallies: Tallies,
+    /// Pictures that were looked at, by position of the camera; one that cannot be decoded is none.
+    looks: Vec<u64>,
     /// For the models, within this look: that somebody is masked meanwhile is no camera's load.
     waited: Duration,
 }
@@ -63,7 +63,8 @@ pub(super) struct Looker {
 pub(super) struct Eye {
     motion: Motion,
     watchman: Watchman,
-    last: Option<(Timestamp, Picture)>,
+    /// As it was sent: a still needs more pixels than most looks, and is made seldom.
+    last: Option<(Timestamp, Content)>,
 }
 
 impl Looker {
@@ -80,6 +81,7 @@ impl Looker {
         let load = Load::new(posts.iter().map(|post| post.target));
         let Kept { asked, memory } = kept;
         let eyes = memory.recall(&mut posts);
+        let looks = vec![0; posts.len()];
         Ok(Self {
             slots,
             busy,
@@ -92,6 +94,7 @@ impl Looker {
             clock,
             asked,
             tallies,
+            looks,
             waited: Duration::ZERO,
         })
     }
@@ -145,18 +148,27 @@ impl Looker {
         else {
             return true;
         };
-        let picture = match content {
-            Content::Picture(picture) => picture,
+        let (picture, sent) = match content {
+            Content::Picture(picture) => (picture, None),
             Content::Jpeg(bytes) => {
-                let least = if self.asked.is_some() { FOR_STILLS } else { FOR_VIEW };
                 let elsewhere = &mut self.waited;
-                let wanted = |sent| wanted(post, &turn(&self.models, elsewhere), least, sent);
+                let wanted = |sent| wanted(post, &turn(&self.models, elsewhere), sent);
                 match jpeg::decode_for(&bytes, wanted) {
-                    Ok(picture) => picture,
-                    Err(why) => return refused(&self.inputs, post.source, &post.id, &why),
+                    Ok(picture) => {
+                        self.busy.decoded(camera);
+                        (picture, Some(bytes))
+                    }
+                    Err(why) => {
+                        tracing::debug!(camera = post.id, %why, "no picture");
+                        self.busy.refused(camera, word(&why));
+                        return self.inputs.upgrade().is_some();
+                    }
                 }
             }
         };
+        if let Some(looks) = self.looks.get_mut(camera.0) {
+            *looks += 1;
+        }
         let thumb = Thumb::of(&picture);
         let motion = eye.motion.look(&thumb);
         let view = eye.watchman.look(at.0, &thumb);
@@ -183,7 +195,8 @@ impl Looker {
                 return false;
             }
         }
-        eye.last = self.asked.is_some().then_some((at, picture));
+        let last = || (at, sent.map_or(Content::Picture(picture), Content::Jpeg));
+        eye.last = self.asked.is_some().then(last);
         true
     }
 
@@ -227,18 +240,26 @@ impl Looker {
         let id = || self.posts.get(position).map(|post| post.id.clone()).unwrap_or_default();
         let last = self.eyes.get(position).and_then(|eye| eye.last.as_ref());
         let now = self.clock.now();
-        let (at, picture) = last
+        let (at, content) = last
             .filter(|(at, _)| now.0.saturating_sub(at.0) <= FRESH)
             .ok_or_else(|| NoStillNow::NoPicture(id()))?;
-        let small = picture.within(masking::SIZE.0, masking::SIZE.1);
-        small
-            .map(|small| (*at, small))
-            .ok_or_else(|| NoStillNow::NotAPicture("it has no size".to_owned()))
+        let within = |picture: &Picture| {
+            let (width, height) = masking::size((picture.width(), picture.height()));
+            picture.within(width, height).ok_or("it has no size".to_owned())
+        };
+        let small = match content {
+            Content::Picture(picture) => within(picture),
+            Content::Jpeg(bytes) => jpeg::decode_for(bytes, masking::size)
+                .map_err(|why| why.to_string())
+                .and_then(|picture| within(&picture)),
+        };
+        small.map(|small| (*at, small)).map_err(NoStillNow::NotAPicture)
     }
 
     fn tell(&self) {
         let tally = |(i, post): (usize, &Post)| {
-            let (load, looks) = self.load.of(i);
+            let (load, _turns) = self.load.of(i);
+            let looks = self.looks.get(i).copied().unwrap_or_default();
             let shed = self.slots.shed(CameraIndex(i));
             Tally { camera: post.id.clone(), looks, shed, load }
         };
@@ -247,13 +268,8 @@ impl Looker {
 }
 
 /// How large a picture, which was sent so large, has to be for everybody at a camera.
-fn wanted(
-    post: &Post,
-    models: &PictureModels,
-    least: (usize, usize),
-    sent: (usize, usize),
-) -> (usize, usize) {
-    post.seats.iter().fold(least, |(width, height), seat| {
+fn wanted(post: &Post, models: &PictureModels, sent: (usize, usize)) -> (usize, usize) {
+    post.seats.iter().fold(FOR_VIEW, |(width, height), seat| {
         let Some(model) = &seat.model else { return (width, height) };
         seat.watch
             .regions()
@@ -314,16 +330,9 @@ fn turn<'a>(
     models
 }
 
-/// Counts bytes that are no picture.
-fn refused(
-    inputs: &mpsc::WeakSender<Input>,
-    source: SourceIndex,
-    camera: &str,
-    why: &NotAPicture,
-) -> bool {
-    tracing::debug!(camera, %why, "no picture");
-    let Some(inputs) = inputs.upgrade() else { return false };
-    let reason = match why {
+/// By what bytes that are no picture are counted.
+fn word(why: &NotAPicture) -> &'static str {
+    match why {
         NotAPicture::NotJpeg => "not-jpeg",
         NotAPicture::Header(_) | NotAPicture::EndlessHeader => "bad-header",
         NotAPicture::Truncated(_) => "truncated",
@@ -331,6 +340,5 @@ fn refused(
         NotAPicture::TooLarge { .. } => "too-large",
         NotAPicture::Unsupported(_) => "unsupported",
         NotAPicture::Broken(_) => "broken",
-    };
-    inputs.blocking_send(Input::Dropped { source, device: None, reason, count: 1 }).is_ok()
+    }
 }

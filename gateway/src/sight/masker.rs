@@ -5,6 +5,7 @@
 //! It asks the same models as the sight thread, one question at a time, so they are in memory once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -37,9 +38,11 @@ pub(super) enum Job {
     Upload { bytes: Vec<u8>, room: Option<OwnedSemaphorePermit>, at: Timestamp, back: Answer },
 }
 
-/// The thread. It ends when this is dropped or [`Masker::end`]ed, after what waits.
+/// The thread. [`Masker::end`] waits for the one picture that is being masked; when this is dropped, as by a sight
+/// thread that broke down, nobody waits and what was taken is still masked.
 pub(super) struct Masker {
     jobs: SyncSender<Job>,
+    is_over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -48,10 +51,12 @@ impl Masker {
     /// The system starts no thread.
     pub(super) fn start(models: Models, inputs: mpsc::WeakSender<Input>) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(WAITING);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
         let thread = std::thread::Builder::new()
             .name("masker".into())
-            .spawn(move || run(&waiting, &models, &inputs))?;
-        Ok(Self { jobs, thread })
+            .spawn(move || run(&waiting, &models, &inputs, &told))?;
+        Ok(Self { jobs, is_over, thread })
     }
 
     /// Never waits; whoever comes when too many wait is told so.
@@ -72,9 +77,11 @@ impl Masker {
         }
     }
 
-    /// Waits for what is being masked.
+    /// Waits for the picture that is being masked. The others that wait are given up: on a slow box they take
+    /// longer than a stop may, and no camera is looked at until a reload has ended this.
     pub(super) fn end(self) {
-        let Self { jobs, thread } = self;
+        let Self { jobs, is_over, thread } = self;
+        is_over.store(true, Ordering::Relaxed);
         drop(jobs);
         if thread.join().is_err() {
             tracing::error!("the thread that masks broke down");
@@ -82,12 +89,36 @@ impl Masker {
     }
 }
 
-fn run(waiting: &Receiver<Job>, models: &Models, inputs: &mpsc::WeakSender<Input>) {
+fn run(
+    waiting: &Receiver<Job>,
+    models: &Models,
+    inputs: &mpsc::WeakSender<Input>,
+    is_over: &AtomicBool,
+) {
+    let (mut events, mut asked) = (Vec::new(), 0_usize);
     for job in waiting {
+        if is_over.load(Ordering::Relaxed) {
+            match job {
+                Job::Event { event, .. } => events.push(event),
+                Job::Asked { back, .. } | Job::Upload { back, .. } => {
+                    asked += 1;
+                    // Who asked may have gone.
+                    drop(back.send(Err(NoStillNow::Busy)));
+                }
+            }
+            continue;
+        }
         // A network that breaks down on a picture must not end the masking; who asked is told `Busy`.
         if catch_unwind(AssertUnwindSafe(|| mask(job, models, inputs))).is_err() {
             tracing::error!("a picture broke down while it was masked");
         }
+    }
+    if !events.is_empty() {
+        let many = events.len();
+        tracing::warn!(many, ?events, "no stills are kept: the masking ended before their turn");
+    }
+    if asked > 0 {
+        tracing::info!(asked, "were told to try again: the masking ended before their turn");
     }
 }
 
@@ -108,10 +139,66 @@ fn mask(job: Job, models: &Models, inputs: &mpsc::WeakSender<Input>) {
         }
         Job::Asked { picture, at, back } => drop(back.send(masking::still(models, &picture, at))),
         Job::Upload { bytes, room: _held, at, back } => {
-            let still = jpeg::decode(&bytes, masking::SIZE)
+            let still = jpeg::decode_for(&bytes, masking::size)
                 .map_err(|why| NoStillNow::NotAPicture(why.to_string()))
                 .and_then(|picture| masking::still(models, &picture, at));
             drop(back.send(still));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::masking::held;
+    use super::*;
+
+    /// One is under way, and as many wait as may.
+    #[test]
+    fn at_the_end_only_the_picture_that_is_being_masked_is_waited_for() {
+        let store = tempfile::tempdir().unwrap();
+        let evidence = Evidence::in_store(store.path(), Duration::from_hours(1));
+        let (at, grey) = (Timestamp(7), || Picture::of_rgb(16, 16, &[128; 16 * 16 * 3]).unwrap());
+        let models = Models::default();
+        let (inputs, _engine) = mpsc::channel(1);
+        let masker = Masker::start(Arc::clone(&models), inputs.downgrade()).unwrap();
+        let slow = held(&models);
+
+        let (mut answers, mut jobs) = (Vec::new(), Vec::new());
+        for turn in 0..=WAITING {
+            let (back, answer) = oneshot::channel();
+            jobs.push(match turn {
+                2 => {
+                    let (event, evidence) = ("E1".to_owned(), evidence.clone());
+                    Job::Event { event, picture: grey(), at, evidence }
+                }
+                odd if odd % 2 == 1 => Job::Upload { bytes: vec![1], room: None, at, back },
+                _ => Job::Asked { picture: grey(), at, back },
+            });
+            answers.push(answer);
+        }
+        for mut job in jobs {
+            // The last one fits when the first is under way.
+            while let Err(TrySendError::Full(again)) = masker.jobs.try_send(job) {
+                job = again;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let is_over = Arc::clone(&masker.is_over);
+        let ending = std::thread::spawn(move || masker.end());
+        while !is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(slow);
+        ending.join().unwrap();
+
+        let mut told = answers.into_iter().map(oneshot::Receiver::blocking_recv);
+        // Without models it is refused, which only who looks at it knows.
+        let first = told.next().unwrap().unwrap();
+        assert_eq!(first, Err(NoStillNow::NoMaskModel("face".to_owned())));
+        let others: Vec<_> = told.collect();
+        let busy = others.iter().filter(|told| **told == Ok(Err(NoStillNow::Busy))).count();
+        assert_eq!(busy, WAITING - 1, "the event alone has nobody who waits: {others:?}");
     }
 }

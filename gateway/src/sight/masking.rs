@@ -1,6 +1,6 @@
 //! Masked stills: who must be hidden is asked of the models that were made for it.
 //!
-//! A still is at most [`SIZE`] pixels. The models look at it whole, and those that find people and
+//! A still is at most [`SIZE`] pixels, or as many upright. The models look at it whole, and those that find people and
 //! vehicles at quarters of it as well, so that small ones are found too. What they would not count is hidden
 //! all the same: a mosaic too many costs little.
 //!
@@ -47,6 +47,11 @@ const LIKELY: f32 = 0.4;
 /// Halvings until a still is small enough.
 const HALVINGS: u32 = 4;
 
+/// How large the still of such a picture is at most: one that is higher than wide stands upright, too.
+pub fn size((width, height): (usize, usize)) -> (usize, usize) {
+    if height > width { (SIZE.1, SIZE.0) } else { SIZE }
+}
+
 /// The models without which there is no still and that are not there.
 pub fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
     MASKS.into_iter().take(NEEDED).filter(|name| !is_there(name)).collect()
@@ -62,7 +67,7 @@ pub fn still(
     if let Some(missing) = missing(|name| specs.iter().any(|spec| spec.name == name)).first() {
         return Err(NoStillNow::NoMaskModel((*missing).to_owned()));
     }
-    let (mut width, mut height) = SIZE;
+    let (mut width, mut height) = size((picture.width(), picture.height()));
     for _ in 0..HALVINGS {
         let small = picture.within(width, height);
         let small = small.ok_or_else(|| NoStillNow::NotAPicture("it has no size".to_owned()))?;

@@ -63,7 +63,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+    use gatehouse_core::reading::DeviceIndex;
     use gatehouse_sight::load::Target;
     use gatehouse_sight::seen::{Detection, Region, Seen};
     use gatehouse_sight::view::View;
@@ -81,7 +81,6 @@ mod tests {
         Post {
             id: "gate".into(),
             place: [Some(address.into()), None, None],
-            source: SourceIndex(0),
             target: Target { every: 1000, share: None },
             seats: vec![Seat {
                 device: DeviceIndex(0),

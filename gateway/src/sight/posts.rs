@@ -3,7 +3,7 @@
 
 use gatehouse_core::community::camera::{self as core, SightPoint};
 use gatehouse_core::community::{Community, Device};
-use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+use gatehouse_core::reading::DeviceIndex;
 use gatehouse_sight::load::Target;
 use gatehouse_sight::manifest::Says;
 use gatehouse_sight::watch::{See, Shown, Want, Watch};
@@ -17,7 +17,6 @@ use crate::infer::pictures::PictureModels;
 pub(super) struct Post {
     pub(super) id: String,
     pub(super) place: Place,
-    pub(super) source: SourceIndex,
     pub(super) target: Target,
     pub(super) seats: Vec<Seat>,
 }
@@ -51,7 +50,6 @@ pub(super) fn posts(
             place: config.map_or(Place::default(), |config| {
                 [config.url.clone(), config.broker.clone(), config.topic.clone()]
             }),
-            source: camera.source,
             target: Target {
                 every: config.map_or(0, |config| millis(config.every.0)),
                 share: config

@@ -3,78 +3,120 @@
 use std::time::Duration;
 
 use gatehouse::config::camera::CameraConfig;
-use gatehouse::config::{Access, BrokerConfig, Identity};
-use gatehouse::source::mqtt::{self, Session};
-use gatehouse_core::community::quantity::{Language, Period};
-use gatehouse_core::pipeline::Input;
-use gatehouse_core::reading::{Body, DeviceIndex, SourceIndex};
+use gatehouse::config::{Access, BrokerConfig};
+use gatehouse_core::community::quantity::Period;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::{Site, camera, local, with_login};
 use crate::peers::cameras::{Server, jpegs};
 use crate::peers::mosquitto::Mosquitto;
 use crate::peers::{PATIENCE, command, gatehouse, start};
 
+/// A camera that publishes, looked at whenever there is something.
+fn published(topic: &str, json: Option<&str>) -> CameraConfig {
+    CameraConfig {
+        url: None,
+        broker: Some("sensors".into()),
+        topic: Some(topic.into()),
+        json: json.map(str::to_owned),
+        every: Period(Duration::from_millis(1)),
+        ..camera("")
+    }
+}
+
+fn at(broker: &Mosquitto) -> BrokerConfig {
+    BrokerConfig {
+        id: "sensors".into(),
+        url: format!("mqtt://127.0.0.1:{}", broker.port()),
+        access: Access::default(),
+        client_id: None,
+        max_payload_bytes: 1024,
+    }
+}
+
 #[tokio::test]
-async fn a_broker_hands_on_pictures_as_they_are_and_in_json_and_readings_beside_them() {
-    let broker = Mosquitto::plain();
+async fn a_broker_hands_on_pictures_as_they_are_and_in_json() {
+    let mut broker = Mosquitto::plain();
     let street = std::fs::read(&jpegs()[0]).unwrap();
     local(async {
-        let published = |topic: &str, json: Option<&str>| CameraConfig {
-            url: None,
-            broker: Some("sensors".into()),
-            topic: Some(topic.into()),
-            json: json.map(str::to_owned),
-            every: Period(Duration::from_millis(1)),
-            ..camera("")
-        };
-        let mut site = Site::start(&[
-            published("frigate/+/person/snapshot", None),
-            published("esp32/lane", Some("/image")),
-        ]);
-        let (inputs, mut readings) = mpsc::channel(64);
-        let config = BrokerConfig {
-            id: "sensors".into(),
-            url: format!("mqtt://127.0.0.1:{}", broker.port()),
-            access: Access::default(),
-            client_id: None,
-            max_payload_bytes: 1024,
-        };
-        let identity = Identity { id: "gw".into(), township: "t".into(), language: Language::En };
-        let topics = vec![(DeviceIndex(0), "sense/bin".to_owned())];
-        let (session, stop) = (Session::default(), CancellationToken::new());
-        let source = SourceIndex(9);
-        let listener =
-            mqtt::prepare(&config, &identity, source, topics, &session, inputs, stop.clone());
-        let listener = listener.unwrap().showing(std::mem::take(&mut site.published));
-        let task = listener.spawn();
-        next(&mut readings, |input| matches!(input, Input::Source { down: None, .. })).await;
+        let mut site = Site::start_at(
+            &[at(&broker)],
+            &[
+                published("frigate/+/person/snapshot", None),
+                published("esp32/lane", Some("/image")),
+            ],
+        );
 
         // Larger than a sensor may send.
-        publish(&broker, "frigate/yard/person/snapshot", &street).await;
-        assert_eq!(site.jpeg().await, street);
-        let json = format!("{{\"image\": \"{}\"}}", base64(&street).await);
-        publish(&broker, "esp32/lane", json.as_bytes()).await;
-        assert_eq!(site.jpeg().await, street);
+        let (snapshot, mut picture) = ("frigate/yard/person/snapshot", street.clone());
+        shows(&site, &broker, snapshot, &picture, &picture).await;
+        picture.push(1);
+        let json = format!("{{\"image\": \"{}\"}}", base64(&picture).await);
+        shows(&site, &broker, "esp32/lane", json.as_bytes(), &picture).await;
         publish(&broker, "esp32/lane", b"{\"image\": 7}").await;
         site.counts("no-picture-in-json").await;
 
-        publish(&broker, "frigate/yard/person/snapshot", &vec![0; 5 << 20]).await;
-        next(&mut readings, |i| matches!(i, Input::Dropped { reason: "too-long", .. })).await;
-        publish(&broker, "sense/bin", b"7").await;
-        let frame = next(&mut readings, |input| matches!(input, Input::Frame(_))).await;
-        let Input::Frame(frame) = frame else { unreachable!() };
-        assert_eq!(frame.body, Body::Payload(b"7".to_vec()));
+        publish(&broker, snapshot, &vec![0; 5 << 20]).await;
+        let why = site.is_down().await;
+        assert!(why.contains("a picture of more than 4194304 bytes"), "{why}");
+        site.counts("too-long").await;
+        picture.push(2);
+        shows(&site, &broker, snapshot, &picture, &picture).await;
 
+        broker.kill();
+        assert!(site.is_down().await.contains("cannot be reached"));
+        broker.restart();
+        picture.push(3);
+        shows(&site, &broker, snapshot, &picture, &picture).await;
         site.stop().await;
-        stop.cancel();
-        timeout(PATIENCE, task).await.unwrap().unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_camera_at_a_broker_may_be_silent_but_not_talk_nonsense() {
+    let broker = Mosquitto::plain();
+    let street = std::fs::read(&jpegs()[0]).unwrap();
+    // As Frigate does.
+    retain(&broker, "frigate/yard", &street).await;
+    local(async {
+        let mut site = Site::start_at(&[at(&broker)], &[published("frigate/yard", None)]);
+        site.counts("retained").await;
+        let silence = timeout(Duration::from_secs(12), site.change(0)).await;
+        assert!(silence.is_err(), "{silence:?}");
+
+        let nonsense = async {
+            loop {
+                publish(&broker, "frigate/yard", b"no picture").await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            why = site.is_down() => assert!(why.contains("expected a JPEG"), "{why}"),
+            () = nonsense => {}
+        }
+
+        shows(&site, &broker, "frigate/yard", &street, &street).await;
+        site.stop().await;
+    })
+    .await;
+}
+
+/// Publishes until that picture is shown: the camera may not listen yet.
+async fn shows(site: &Site, broker: &Mosquitto, topic: &str, payload: &[u8], picture: &[u8]) {
+    let again_and_again = async {
+        loop {
+            publish(broker, topic, payload).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let shown = async { while site.jpeg().await != picture {} };
+    tokio::select! {
+        () = shown => {}
+        () = again_and_again => {}
+    }
 }
 
 #[tokio::test]
@@ -142,20 +184,21 @@ async fn cameras_on_the_network_are_found() {
     assert_eq!(found.expect(&text)["name"], "East gate");
 }
 
-async fn next(inputs: &mut mpsc::Receiver<Input>, wanted: impl Fn(&Input) -> bool) -> Input {
-    loop {
-        let input = timeout(PATIENCE, inputs.recv()).await.unwrap().unwrap();
-        if wanted(&input) {
-            return input;
-        }
-    }
+async fn publish(broker: &Mosquitto, topic: &str, payload: &[u8]) {
+    say(broker, &["-t", topic], payload).await;
 }
 
-async fn publish(broker: &Mosquitto, topic: &str, payload: &[u8]) {
+/// So that the broker keeps it for whoever comes.
+async fn retain(broker: &Mosquitto, topic: &str, payload: &[u8]) {
+    say(broker, &["-r", "-t", topic], payload).await;
+}
+
+async fn say(broker: &Mosquitto, how: &[&str], payload: &[u8]) {
     let port = broker.port().to_string();
     let mut sent = start(
         command("mosquitto_pub")
-            .args(["-p", &port, "-q", "1", "-t", topic, "-s"])
+            .args(["-p", &port, "-q", "1", "-s"])
+            .args(how)
             .stdin(std::process::Stdio::piped()),
     );
     let mut body = sent.stdin.take().unwrap();

@@ -149,8 +149,8 @@ async fn a_picture_that_is_none_is_told_and_the_next_one_seen() {
         let why = site.is_down().await;
         assert!(why.contains("sends nothing"), "{why}");
         apache.show(&street());
-        site.is_up().await;
         assert_eq!(site.jpeg().await, street());
+        site.is_up().await;
         site.stop().await;
     })
     .await;

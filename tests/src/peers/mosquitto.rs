@@ -98,6 +98,20 @@ impl Mosquitto {
         self.child.wait().unwrap();
     }
 
+    /// Has it save what it holds, as it does every so often, and tells what it wrote.
+    pub(crate) fn save(&mut self) -> Vec<u8> {
+        let file = self.folder.path().join("mosquitto.db");
+        let written = || std::fs::metadata(&file).and_then(|data| data.modified()).ok();
+        let (before, end) = (written(), Instant::now() + PATIENCE);
+        let asked = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+        while written() == before {
+            assert!(Instant::now() < end, "mosquitto does not save");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::read(file).unwrap()
+    }
+
     /// Starts anew on the same port with the same files.
     pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.folder.path().join("mosquitto.conf"));

@@ -25,6 +25,102 @@ fn every_kind_of_jpeg_that_cameras_send_gives_the_same_picture() {
     assert!(grey.pixels().iter().all(|[r, g, b, _]| r == g && g == b));
 }
 
+/// Upright: white above, grey on the left below, black on the right. The values as DC-008 tells them in section 4.6.4:
+/// what of the picture as it is shown is its first row, and its first column.
+#[test]
+fn a_picture_that_was_sent_on_its_side_is_shown_upright() {
+    let (wide, high) = (96, 160);
+    let shown = |x: usize, y: usize| match (x < wide / 2, y < high / 2) {
+        (_, true) => 250,
+        (true, false) => 120,
+        (false, false) => 5,
+    };
+    let (right, bottom) = (wide - 1, high - 1);
+    type Place = fn(usize, usize, [usize; 2]) -> [usize; 2];
+    // Where a pixel that lies at (column, row) is shown.
+    let cases: [(u8, Place); 8] = [
+        (1, |x, y, _| [x, y]),
+        (2, |x, y, [right, _]| [right - x, y]),
+        (3, |x, y, [right, bottom]| [right - x, bottom - y]),
+        (4, |x, y, [_, bottom]| [x, bottom - y]),
+        (5, |x, y, _| [y, x]),
+        (6, |x, y, [right, _]| [right - y, x]),
+        (7, |x, y, [right, bottom]| [right - y, bottom - x]),
+        (8, |x, y, [_, bottom]| [y, bottom - x]),
+    ];
+    for (value, place) in cases {
+        let (width, height) = if value < 5 { (wide, high) } else { (high, wide) };
+        let mut rgb = Vec::new();
+        for y in 0..height {
+            for x in 0..width {
+                let [x, y] = place(x, y, [right, bottom]);
+                rgb.extend([shown(x, y); 3]);
+            }
+        }
+        let mut bytes = Vec::new();
+        let [w, h] = [width, height].map(|side| u16::try_from(side).unwrap());
+        Encoder::new(&mut bytes, 95).encode(&rgb, w, h, ColorType::Rgb).unwrap();
+        for is_little in [true, false] {
+            let tagged = tagged(&bytes, value, is_little);
+            let mut sent = None;
+            let picture = decode_for(&tagged, |size| {
+                sent = Some(size);
+                (wide / 2, high / 2)
+            });
+            let picture = picture.unwrap();
+
+            assert_eq!(sent, Some((wide, high)), "{value}");
+            assert_eq!((picture.width(), picture.height()), (wide / 2, high / 2), "{value}");
+            for (x, y) in [(10, 20), (38, 20), (10, 60), (38, 60)] {
+                let level = picture.pixels()[y * wide / 2 + x][0];
+                let off = level.abs_diff(shown(x * 2, y * 2));
+                assert!(off < 6, "{value}: {level} at {x}, {y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_turns_nothing() {
+    let plain = jpeg(160, 96, ColorType::Rgb, false);
+    let whole = tagged(&plain, 6, true);
+    let segment = 4 + usize::from(whole[5]);
+    for (why, at, byte) in [
+        ("another identifier", 6, b'X'),
+        ("neither order of bytes", 12, b'X'),
+        ("entries far away", 17, 0xFF),
+        ("another tag", 22, 0),
+        ("another type", 24, 4),
+        ("a ninth way", 30, 9),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[at] = byte;
+        let picture = decode(&bytes, WHOLE).unwrap();
+        assert_eq!((picture.width(), picture.height()), (160, 96), "{why}");
+    }
+    for end in 6..segment {
+        let length = u16::try_from(end - 4).unwrap().to_be_bytes();
+        let cut = [&whole[..4], &length, &whole[6..end], &whole[segment..]].concat();
+        let picture = decode(&cut, WHOLE).unwrap();
+        // The value itself is the first two bytes of its four.
+        let is_there = end >= 32;
+        assert_eq!(picture.width(), if is_there { 96 } else { 160 }, "cut after {end}");
+    }
+}
+
+/// The same with an APP1 segment that tells its orientation.
+fn tagged(jpeg: &[u8], value: u8, is_little: bool) -> Vec<u8> {
+    let tiff: [u8; 26] = if is_little {
+        let head = [b'I', b'I', b'*', 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0];
+        [&head[..], &[value, 0, 0, 0, 0, 0, 0, 0]].concat().try_into().unwrap()
+    } else {
+        let head = [b'M', b'M', 0, b'*', 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1];
+        [&head[..], &[0, value, 0, 0, 0, 0, 0, 0]].concat().try_into().unwrap()
+    };
+    let segment = [&[0xFF, 0xE1, 0, 34][..], b"Exif\0\0", &tiff].concat();
+    [&jpeg[..2], &segment, &jpeg[2..]].concat()
+}
+
 #[test]
 fn a_picture_is_scaled_down_while_it_is_decoded_but_not_below_what_is_wanted() {
     let colour = jpeg(641, 480, ColorType::Rgb, false);

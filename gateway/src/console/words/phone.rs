@@ -81,7 +81,8 @@ static EN: PhoneWords = PhoneWords {
     no_picture: "Words only: pictures are taken once they can be masked.",
     picture: "A picture (JPEG, may be left out)",
     picture_hint: "People, faces and number plates are made unrecognisable on this box before anything is kept. Where \
-                   that does not work, the picture is refused and nothing is sent.",
+                   that does not work, the picture is refused and nothing is sent. Step back from vehicles: a plate \
+                   from close up may stay legible.",
     seen: "Seen, I see to it",
     done: "Done",
     told_seen: "Taken down: you see to it.",
@@ -130,7 +131,7 @@ static ZH: PhoneWords = PhoneWords {
     note: "说明（勿写姓名）",
     no_picture: "只收文字：照片须能自动遮挡后才接收。",
     picture: "照片（JPEG，可不填）",
-    picture_hint: "保存之前，本机会先遮挡照片中的人、人脸和车牌；无法遮挡时拒收照片，也不会提交。",
+    picture_hint: "保存之前，本机会先遮挡照片中的人、人脸和车牌；无法遮挡时拒收照片，也不会提交。拍车辆时请退后：近拍的车牌可能仍可辨认。",
     seen: "已知悉，马上处理",
     done: "处理完毕",
     told_seen: "已记录：由您处理。",

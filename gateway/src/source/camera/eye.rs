@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use gatehouse_core::community::camera::CameraIndex;
@@ -27,22 +27,58 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// A connection that brings nothing but what cannot be used for so long is given up.
 const HOPELESS: Duration = Duration::from_secs(10);
+/// So many refused pictures in a row at least are needed for that: who looks seldom has seen little.
+const FEW: u32 = 3;
 /// One that brings no picture at all, though nothing is wrong with what it brings.
 const FRUITLESS: Duration = Duration::from_mins(1);
 /// Of one core: what a camera may cost before anybody looks, where nothing else is said.
 const SHARE: f64 = 0.5;
 
-/// Whether the box is so busy that key frames have to do. Set by whoever looks at the pictures.
+/// What whoever looks at the pictures tells those who bring them: whether the box is so busy that key
+/// frames have to do, and what came of each JPEG.
 #[derive(Debug, Clone, Default)]
-pub struct Busy(Arc<AtomicBool>);
+pub struct Busy(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    is_busy: AtomicBool,
+    /// By position of the camera. Weak: each of them holds this.
+    eyes: Mutex<BTreeMap<usize, Weak<Eye>>>,
+}
 
 impl Busy {
     pub fn set(&self, is_busy: bool) {
-        self.0.store(is_busy, Ordering::Relaxed);
+        self.0.is_busy.store(is_busy, Ordering::Relaxed);
     }
 
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// A JPEG of a camera was decoded. Never waits.
+    pub fn decoded(&self, camera: CameraIndex) {
+        if let Some(eye) = self.eye(camera) {
+            eye.decoded();
+        }
+    }
+
+    /// One could not be; `word` is what that is counted by. Never waits.
+    pub fn refused(&self, camera: CameraIndex, word: &'static str) {
+        if let Some(eye) = self.eye(camera) {
+            eye.refused(Why::NotDecoded(word));
+        }
+    }
+
+    pub(super) fn tell_to(&self, eye: &Arc<Eye>) {
+        self.eyes().insert(eye.camera.0, Arc::downgrade(eye));
+    }
+
+    fn eye(&self, camera: CameraIndex) -> Option<Arc<Eye>> {
+        self.eyes().get(&camera.0).and_then(Weak::upgrade)
+    }
+
+    fn eyes(&self) -> MutexGuard<'_, BTreeMap<usize, Weak<Eye>>> {
+        self.0.eyes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,17 +120,31 @@ enum Health {
 struct State {
     due: Option<Instant>,
     retry: Retry,
-    /// A picture has come since the last connection.
+    /// A picture has come since the last connection was lost.
     has_shown: bool,
+    /// One of them could be decoded.
+    is_proven: bool,
     /// When the last picture came, or the connection began.
     shown: Instant,
     /// What went wrong since, and since when.
     wrong: Option<(Instant, Why)>,
+    /// Pictures that could not be decoded, since one could.
+    refused: Option<Refused>,
     health: Health,
     /// The last change of it, until there is room to tell it.
     report: Option<Input>,
     counts: BTreeMap<&'static str, u64>,
     told: Option<Instant>,
+}
+
+/// Pictures that were looked at and could not be decoded. Time in which nobody looked tells nothing, so
+/// it is from one to the other that counts.
+#[derive(Debug)]
+struct Refused {
+    first: Instant,
+    last: Instant,
+    many: u32,
+    why: Why,
 }
 
 impl Eye {
@@ -112,7 +162,9 @@ impl Eye {
             shown: Instant::now(),
             wrong: None,
             retry: Retry::new(RETRY.0, RETRY.1),
+            refused: None,
             has_shown: false,
+            is_proven: false,
             health: Health::Unknown,
             report: None,
             counts: BTreeMap::new(),
@@ -146,7 +198,7 @@ impl Eye {
         self.lock().due.is_none_or(|due| Instant::now() >= due)
     }
 
-    /// Hands a picture on.
+    /// Hands a picture on. A JPEG tells nothing of the camera before whoever looks has decoded it.
     pub(super) fn show(&self, content: Content) {
         let now = Instant::now();
         let mut state = self.lock();
@@ -155,8 +207,21 @@ impl Eye {
         let due = state.due.unwrap_or(now) + step;
         state.due = Some(if due < now { now + step } else { due });
         (state.shown, state.wrong) = (now, None);
-        if !state.has_shown {
-            state.has_shown = true;
+        state.has_shown = true;
+        if matches!(content, Content::Picture(_)) {
+            self.prove(&mut state);
+        }
+        self.tell(&mut state);
+        drop(state);
+        let at = self.around.clock.now();
+        self.around.slots.put(Shot { camera: self.camera, at, content });
+    }
+
+    /// A picture could be decoded: the camera is up.
+    fn prove(&self, state: &mut State) {
+        state.refused = None;
+        if !state.is_proven {
+            state.is_proven = true;
             state.retry.connected();
         }
         if state.health != Health::Up {
@@ -164,10 +229,29 @@ impl Eye {
             state.report = Some(Input::Source { source: self.source, down: None });
             tracing::info!(camera = &*self.name, "pictures come");
         }
+    }
+
+    /// One that was shown could be decoded.
+    fn decoded(&self) {
+        let mut state = self.lock();
+        // What was shown before the connection was lost tells nothing of the next.
+        if state.has_shown {
+            self.prove(&mut state);
+            self.tell(&mut state);
+        }
+    }
+
+    /// One that was shown could not.
+    fn refused(&self, why: Why) {
+        let mut state = self.lock();
+        *state.counts.entry(why.kind()).or_default() += 1;
+        if state.has_shown {
+            let now = Instant::now();
+            let before = state.refused.take();
+            let (first, many) = before.map_or((now, 0), |before| (before.first, before.many));
+            state.refused = Some(Refused { first, last: now, many: many.saturating_add(1), why });
+        }
         self.tell(&mut state);
-        drop(state);
-        let at = self.around.clock.now();
-        self.around.slots.put(Shot { camera: self.camera, at, content });
     }
 
     /// Notes what is wrong with one picture, or a few.
@@ -176,24 +260,31 @@ impl Eye {
         tracing::debug!(%trouble);
         let mut state = self.lock();
         *state.counts.entry(trouble.why.kind()).or_default() += 1;
-        let since = state.wrong.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-        state.wrong = Some((since, trouble.why));
+        // That there is no time for what it sends is not the camera's doing.
+        if trouble.why != Why::TooFast {
+            let since = state.wrong.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+            state.wrong = Some((since, trouble.why));
+        }
         self.tell(&mut state);
     }
 
     /// A connection begins.
     pub(super) fn begin(&self) {
         let mut state = self.lock();
-        (state.shown, state.wrong) = (Instant::now(), None);
+        (state.shown, state.wrong, state.refused) = (Instant::now(), None, None);
     }
 
     /// Why a connection that goes on is of no use; nothing while pictures come.
     pub(super) fn hopeless(&self) -> Option<Why> {
         let state = self.lock();
-        let is_long = |since: &Instant, most: Duration| since.elapsed() >= most + self.every;
-        let wrong = state.wrong.as_ref().filter(|(since, _)| is_long(since, HOPELESS));
-        wrong.map(|(_, why)| why.clone()).or_else(|| {
-            is_long(&state.shown, FRUITLESS).then_some(Why::NoPicture(FRUITLESS.as_secs()))
+        let is_long = |span: Duration, most: Duration| span >= most + self.every;
+        let wrong = state.wrong.as_ref().filter(|(since, _)| is_long(since.elapsed(), HOPELESS));
+        let refused = state.refused.as_ref().filter(|refused| {
+            refused.many >= FEW && is_long(refused.last - refused.first, HOPELESS)
+        });
+        let why = wrong.map(|(_, why)| why).or(refused.map(|refused| &refused.why));
+        why.cloned().or_else(|| {
+            is_long(state.shown.elapsed(), FRUITLESS).then_some(Why::NoPicture(FRUITLESS.as_secs()))
         })
     }
 
@@ -207,7 +298,8 @@ impl Eye {
         let trouble = self.trouble(why);
         let mut state = self.lock();
         *state.counts.entry(trouble.why.kind()).or_default() += 1;
-        state.has_shown = false;
+        (state.has_shown, state.is_proven) = (false, false);
+        (state.wrong, state.refused) = (None, None);
         let pause = state.retry.pause();
         let health = Health::Down(trouble.why.clone());
         if state.health == health {
@@ -277,3 +369,6 @@ impl Eye {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::eye::Eye;
 use super::slots::Content;
@@ -12,13 +13,16 @@ use super::{MOST_BYTES, is_jpeg};
 
 /// Replays until the end, or until told to stop.
 pub(super) fn watch(eye: &Eye, path: &Path, is_loop: bool) -> Result<(), Why> {
+    eye.begin();
     loop {
         for picture in pictures(path)? {
             match read(&picture) {
                 Ok(bytes) => eye.show(Content::Jpeg(bytes)),
                 Err(why) => eye.count(why),
             }
-            if !eye.rest(eye.every()) {
+            // From the beginning it would never come to the good ones behind the bad: it goes on.
+            let pause = eye.hopeless().map_or(Duration::ZERO, |why| eye.lost(why));
+            if !eye.rest(eye.every() + pause) {
                 return Ok(());
             }
         }

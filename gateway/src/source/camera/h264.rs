@@ -21,6 +21,9 @@ use super::trouble::{Why, shortened};
 
 /// Pictures that may wait: two seconds of most cameras.
 const MOST_PICTURES: usize = 32;
+/// Pixels of the largest picture that is decoded: 4K and some more. The decoder takes no more by itself:
+/// it is what level 5.2 allows (ITU-T H.264, table A-1), its highest.
+pub(super) const MOST_PIXELS: u64 = 4096 * 2304;
 /// Bytes that may wait, in one picture or many.
 pub(super) const MOST_BYTES: usize = 8 << 20;
 
@@ -175,10 +178,12 @@ fn picture(eye: &Eye, decoder: &mut Decoder, encoded: &Encoded) -> Result<Option
     let Some(yuv) = outcome.map_err(|error| Why::Corrupt(shortened(&error.to_string())))? else {
         return Ok(None);
     };
+    let (width, height) = yuv.dimensions();
+    // Parameters in the middle of a picture's bytes are the decoder's alone: the session has not seen them.
+    check_size(width, height)?;
     if !eye.is_due() {
         return Ok(None);
     }
-    let (width, height) = yuv.dimensions();
     let pixels = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(4));
     let mut bytes = vec![0; pixels.unwrap_or_default()];
     if bytes.is_empty() {
@@ -186,4 +191,14 @@ fn picture(eye: &Eye, decoder: &mut Decoder, encoded: &Encoded) -> Result<Option
     }
     yuv.write_rgba8(&mut bytes);
     Ok(Picture::new(width, height, bytes))
+}
+
+/// That a picture is none that would take all memory.
+pub(super) fn check_size(width: impl TryInto<u32>, height: impl TryInto<u32>) -> Result<(), Why> {
+    let width = width.try_into().unwrap_or(u32::MAX);
+    let height = height.try_into().unwrap_or(u32::MAX);
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(Why::TooManyPixels { width, height, most: MOST_PIXELS });
+    }
+    Ok(())
 }

@@ -209,7 +209,11 @@ impl<R: Read> Read for Patient<R> {
 
 /// Looks at an address until told to stop.
 pub(super) fn watch(eye: &Arc<Eye>, mut web: Web, url: &Url) -> Result<(), Why> {
+    eye.begin();
     loop {
+        if let Some(why) = eye.hopeless() {
+            return Err(why);
+        }
         let begun = Instant::now();
         let answer = web.open(url, None)?;
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());

@@ -6,7 +6,7 @@
 //! sight thread takes them. They exist in memory only.
 //!
 //! Rooms: [`rtsp`] ([`relay`], [`framing`], [`detour`] and [`datagrams`] for UDP, [`gate`], [`h264`]), [`http`]
-//! ([`multipart`]), [`published`] (over MQTT, through the broker's source), [`folder`]; [`onvif`] finds a
+//! ([`multipart`]), [`published`] (over MQTT), [`folder`]; [`onvif`] finds a
 //! stream's address, [`discovery`] finds cameras; [`eye`] is what they share, [`cost`] how much of it is
 //! taken, [`slots`] where pictures wait, [`trouble`] what can be wrong.
 
@@ -40,12 +40,12 @@ use futures_util::FutureExt as _;
 use gatehouse_core::community::camera::CameraIndex;
 use gatehouse_core::reading::SourceIndex;
 use rustls::RootCertStore;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
-use super::Pictures;
+use super::Published;
 use crate::config::Access;
 use crate::config::camera::{CameraConfig, Share, Transport};
 use crate::tls::{AccessError, password, warn_if_exposed};
@@ -53,13 +53,12 @@ use crate::web;
 use eye::Eye;
 pub use eye::{Busy, Surroundings};
 use http::Web;
+pub use published::MOST_PUBLISHED;
 pub use slots::{Content, Shot, Slots, Taken};
 pub use trouble::{Trouble, Why};
 
 /// Bytes of the largest JPEG that is taken.
 const MOST_BYTES: usize = 16 << 20;
-/// Bytes of the largest message with one over MQTT. A third of it is gone with base64.
-const MOST_PUBLISHED: usize = 4 << 20;
 /// After "stop": how long a camera's thread may take.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -82,7 +81,7 @@ enum Way {
     Web { url: Url, login: Option<Login>, roots: Arc<RootCertStore> },
     Onvif { url: Url, login: Option<Login>, transport: Transport },
     Folder { path: PathBuf, is_loop: bool },
-    Published { json: Option<String>, payloads: mpsc::Receiver<Vec<u8>> },
+    Published { there: Box<dyn Published>, json: Option<String> },
 }
 
 /// Why a camera cannot even be tried.
@@ -92,6 +91,9 @@ pub enum NotReady {
     Trouble(#[from] Trouble),
     #[error("camera `{camera}`: {error}")]
     Access { camera: Arc<str>, error: AccessError },
+    /// It publishes its pictures, and the caller does not know where.
+    #[error("camera `{camera}` has no `url`, and no `topic` at a `broker` that is configured")]
+    Nowhere { camera: Arc<str> },
 }
 
 /// A camera that only waits to be started.
@@ -102,25 +104,27 @@ pub struct Camera {
 
 impl Camera {
     /// Reads all that is needed, so that nothing is left that could keep it from starting. Must be called
-    /// within the runtime. The second is for the broker's source, when the camera publishes its pictures.
+    /// within the runtime. `there` is where it publishes its pictures, if it has no address.
     ///
     /// # Errors
     /// Its address is none, or a file that it names cannot be used.
     pub fn prepare(
         config: &CameraConfig,
+        there: Option<Box<dyn Published>>,
         camera: CameraIndex,
         source: SourceIndex,
         around: Surroundings,
-    ) -> Result<(Self, Option<Pictures>), NotReady> {
+    ) -> Result<Self, NotReady> {
         let share = config.share.map(Share::of_a_core);
+        let busy = around.busy.clone();
         let eye = Arc::new(Eye::new(&config.id, camera, source, config.every.0, share, around));
-        let Some(text) = &config.url else {
-            let (pictures, payloads) = pictures(config, &eye);
-            let way = Way::Published { json: config.json.clone(), payloads };
-            return Ok((Self { eye, way }, Some(pictures)));
+        busy.tell_to(&eye);
+        let way = match (&config.url, there) {
+            (Some(text), _) => way(config, text, &eye)?,
+            (None, Some(there)) => Way::Published { there, json: config.json.clone() },
+            (None, None) => return Err(NotReady::Nowhere { camera: Arc::clone(&eye.name) }),
         };
-        let way = way(config, text, &eye)?;
-        Ok((Self { eye, way }, None))
+        Ok(Self { eye, way })
     }
 
     /// Starts it, within a `LocalSet` as the other sources. The task ends after a stop, at the latest
@@ -184,8 +188,8 @@ impl Camera {
                 let work = move |eye: &Arc<Eye>| folder::watch(eye, &path, is_loop);
                 on_a_thread(eye, || (), work).await.map(Option::unwrap_or_default)
             }
-            Way::Published { json, payloads } => {
-                published::watch(eye, payloads, json.as_deref()).await
+            Way::Published { there, json } => {
+                published::watch(eye, there.as_ref(), json.as_deref()).await
             }
         }
     }
@@ -258,20 +262,6 @@ fn login(config: &CameraConfig) -> Result<Option<Login>, AccessError> {
         None if access.password_file.is_some() => Err(AccessError::PasswordWithoutUser),
         None => Ok(None),
     }
-}
-
-/// The two ends between a broker's source and a camera.
-fn pictures(config: &CameraConfig, eye: &Arc<Eye>) -> (Pictures, mpsc::Receiver<Vec<u8>>) {
-    let (hand_over, payloads) = mpsc::channel(1);
-    let eye = Arc::clone(eye);
-    let take = move |payload| {
-        // What is not due, or comes while the last one is looked into, is not wanted.
-        if eye.is_due() {
-            let _busy = hand_over.try_send(payload);
-        }
-    };
-    let topic = config.topic.clone().unwrap_or_default();
-    (Pictures { topic, most_bytes: MOST_PUBLISHED, take: Box::new(take) }, payloads)
 }
 
 /// Whether it begins as a JPEG does: start of image, and a marker (ITU-T T.81, annex B).

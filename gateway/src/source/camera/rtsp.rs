@@ -20,7 +20,7 @@ use url::Url;
 use super::cost::Cost;
 use super::eye::Eye;
 use super::gate::{Coming, Gate};
-use super::h264::{Decoding, Encoded, MOST_BYTES};
+use super::h264::{Decoding, Encoded, MOST_BYTES, check_size};
 use super::http::IDLE;
 use super::relay::{Relay, UnderWay};
 use super::slots::Content;
@@ -29,8 +29,6 @@ use super::{Login, Transport};
 
 /// Taking leave of the camera may take so long. Over UDP it would go on sending without.
 const GRACE: Duration = Duration::from_secs(2);
-/// Pixels of the largest picture that is decoded: 4K and some more.
-const MOST_PIXELS: u64 = 4096 * 2304;
 /// Packets in a row that make no sense: the stream is beyond repair.
 const MOST_BROKEN: u32 = 50;
 /// A camera's timestamps may jump so far.
@@ -178,10 +176,7 @@ impl Reader<'_> {
         self.is_checked = true;
         // The coded size is what costs memory.
         let (width, height) = video.coded_pixel_dimensions();
-        if u64::from(width) * u64::from(height) > MOST_PIXELS {
-            return Err(Why::TooManyPixels { width, height, most: MOST_PIXELS });
-        }
-        Ok(())
+        check_size(width, height)
     }
 
     fn take(&mut self, frame: VideoFrame) -> Result<(), Why> {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gatehouse_core::community::quantity::Text;
+use gatehouse_core::community::quantity::{Language, Text};
+use gatehouse_core::reasons;
 
 /// A camera and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum Why {
     Encoding(String),
     #[error("what it sends cannot be decoded: {0}")]
     Corrupt(String),
+    /// By the word that it is counted by, which has a text of its own.
+    #[error("its pictures cannot be decoded: {}", reasons::told(Language::En, .0))]
+    NotDecoded(&'static str),
     #[error("it sends, and no picture in {0} s; have it send a key frame every second or two")]
     NoPicture(u64),
     #[error("its pictures come faster than they can be decoded; a smaller stream would do")]
@@ -69,6 +73,10 @@ pub enum Why {
     Onvif(String),
     #[error("the JSON that it publishes has no picture in base64 at `{0}`")]
     NoPictureInJson(String),
+    #[error(
+        "its broker has kept a picture, and nobody knows how old it is; have it publish without `retain`"
+    )]
+    Kept,
     #[error("{path} cannot be read: {why}")]
     Unreadable { path: String, why: String },
     #[error("the replay of {0} has come to its end")]
@@ -102,12 +110,14 @@ impl Why {
             Self::NotAPicture(_) => "not-a-picture",
             Self::Encoding(_) => "unknown-encoding",
             Self::Corrupt(_) => "corrupt-picture",
+            Self::NotDecoded(word) => word,
             Self::NoPicture(_) => "no-picture",
             Self::TooFast => "overload",
             Self::Loss => "packet-loss",
             Self::Rtsp(_) => "bad-rtsp",
             Self::Onvif(_) => "bad-onvif",
             Self::NoPictureInJson(_) => "no-picture-in-json",
+            Self::Kept => "retained",
             Self::Unreadable { .. } => "unreadable",
             Self::Ended(_) => "ended",
             Self::BrokeDown => "broke-down",
@@ -161,6 +171,9 @@ impl Why {
                 format!("RTSP 只提供 {what}；请将摄像头设为 H.264（第二码流通常就是）")
             }
             Self::Corrupt(why) => format!("发来的数据无法解码：{why}"),
+            Self::NotDecoded(word) => {
+                format!("发来的画面无法解码：{}", reasons::told(Language::Zh, word))
+            }
             Self::NoPicture(seconds) => {
                 format!("有数据，但 {seconds} 秒没有画面；请设为每一两秒发送一个关键帧")
             }
@@ -171,6 +184,7 @@ impl Why {
             Self::NoPictureInJson(place) => {
                 format!("所发布的 JSON 在 `{place}` 处没有 base64 画面")
             }
+            Self::Kept => "服务器留存了旧画面，无法得知其时间；发布时请不要用 `retain`".into(),
             Self::Unreadable { path, why } => format!("无法读取 {path}：{why}"),
             Self::Ended(what) => format!("{what} 已播放完毕"),
             Self::BrokeDown => "读取程序出错，已重新启动".into(),
@@ -186,9 +200,6 @@ pub(super) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::community::quantity::Language;
-    use gatehouse_core::reasons;
-
     use super::*;
 
     #[test]
@@ -216,12 +227,14 @@ mod tests {
             Why::NotAPicture(some()),
             Why::Encoding(some()),
             Why::Corrupt(some()),
+            Why::NotDecoded("truncated"),
             Why::NoPicture(1),
             Why::TooFast,
             Why::Loss,
             Why::Rtsp(some()),
             Why::Onvif(some()),
             Why::NoPictureInJson(some()),
+            Why::Kept,
             Why::Unreadable { path: some(), why: some() },
             Why::Ended(some()),
             Why::BrokeDown,

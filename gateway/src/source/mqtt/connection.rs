@@ -8,25 +8,23 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    PubAck, QoS, StateError, SubAck, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
-    Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, Outgoing, Packet, PubAck, QoS, StateError,
+    SubAck, SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::time::{Instant, Sleep, timeout};
 
 use gatehouse_core::decode::order::Order;
 use gatehouse_core::pipeline::WriteOrder;
 
-use super::Listener;
 use super::intake::Intake;
 use super::settle::Shared;
+use super::{Listener, network, options};
 use crate::retry::Retry;
 use crate::tls::explain;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Nothing heard or sent for so long: the connection is dead, whatever the kernel says.
 const DEAD: Duration = Duration::from_secs(40);
-const CONNECT: u64 = 10;
 /// A broker that does not answer a subscription by then is asked on a new connection.
 const SUBSCRIBED: Duration = Duration::from_secs(10);
 /// After "stop": how long the last acknowledgements may take.
@@ -78,6 +76,9 @@ impl Listener {
             return End::Lost("the subscriptions do not fit the client's channel".to_owned());
         }
         retry.connected();
+        if self.intake.filters().is_empty() {
+            self.up();
+        }
         self.intake.refuse(&mut self.orders);
         let mut link = Link {
             client: client.clone(),
@@ -110,30 +111,24 @@ impl Listener {
     }
 
     fn client(&self, clean_session: bool) -> (AsyncClient, EventLoop) {
-        let endpoint = &self.credentials.endpoint;
-        let mut options = MqttOptions::new(&self.client_id, &endpoint.host, endpoint.port);
+        let mut options = options(&self.credentials, &self.client_id);
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_session(clean_session)
             .set_manual_acks(true)
             .set_max_packet_size(MAX_PACKET, MAX_PACKET);
-        if let Some((user, password)) = &self.credentials.login {
-            options.set_credentials(user, password);
-        }
-        if let Some(tls) = &self.credentials.tls {
-            let tls = TlsConfiguration::Rustls(tls.clone());
-            options.set_transport(Transport::tls_with_config(tls));
-        }
-        let capacity = 8 + self.intake.filters().len().div_ceil(FILTERS_PER_PACKET);
+        let packets = self.intake.filters().len().div_ceil(FILTERS_PER_PACKET);
+        let capacity = 8 + packets + self.intake.left().len();
         let (client, mut eventloop) = AsyncClient::new(options, capacity);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(CONNECT);
-        eventloop.set_network_options(network);
+        eventloop.set_network_options(network());
         (client, eventloop)
     }
 
     fn subscribe(&self, client: &AsyncClient) -> bool {
+        // The session may be older than the rule that no picture comes through it.
+        if !self.intake.left().iter().all(|topic| client.try_unsubscribe(*topic).is_ok()) {
+            return false;
+        }
         self.intake.filters().chunks(FILTERS_PER_PACKET).all(|filters| {
             let wanted = filters.iter();
             let wanted = wanted.map(|f| SubscribeFilter::new(f.clone(), QoS::AtLeastOnce));
@@ -191,9 +186,7 @@ impl Listener {
         let all = self.intake.filters().len();
         match link.why_down(all) {
             None => {
-                if self.intake.up() {
-                    tracing::info!(broker = self.broker, endpoint = %self.credentials.endpoint, "connected");
-                }
+                self.up();
                 Ok(())
             }
             Some(why) if link.refused.len() == all => Err(End::Lost(why)),
@@ -204,6 +197,13 @@ impl Listener {
                 link.timer_until(link.deadline());
                 Ok(())
             }
+        }
+    }
+
+    fn up(&mut self) {
+        if self.intake.up() {
+            let endpoint = &self.credentials.endpoint;
+            tracing::info!(broker = self.broker, %endpoint, "connected");
         }
     }
 

@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use super::connection::End;
 use super::routes::{Routes, matches};
 use super::settle::Shared;
-use crate::source::Pictures;
 
 /// How long the socket may wait for room in the pipeline; well below what the broker's keep-alive
 /// forgives.
@@ -32,8 +31,8 @@ pub(super) struct Intake {
     source: SourceIndex,
     max_payload: usize,
     routes: Routes,
-    /// Cameras that publish here.
-    pictures: Vec<Pictures>,
+    /// Topics of cameras, which are heard on connections of their own.
+    pictures: Vec<String>,
     ledger: Shared,
     /// `None` after "stop".
     inputs: Option<mpsc::Sender<Input>>,
@@ -70,10 +69,20 @@ impl Intake {
         }
     }
 
-    /// Takes pictures for these cameras, too.
-    pub(super) fn show(&mut self, pictures: Vec<Pictures>) {
-        self.routes.listen(pictures.iter().map(|camera| camera.topic.clone()));
+    /// Lets go of what comes on these topics. Gives those that a device's topic takes in.
+    pub(super) fn leave(&mut self, pictures: Vec<String>) -> Vec<String> {
         self.pictures = pictures;
+        let of_devices = self.routes.filters();
+        let is_one = |camera: &&String| {
+            of_devices.iter().any(|device| matches(camera, device) || matches(device, camera))
+        };
+        self.pictures.iter().filter(is_one).cloned().collect()
+    }
+
+    /// What the session must not be subscribed to.
+    pub(super) fn left(&self) -> Vec<&String> {
+        let of_devices = self.routes.filters();
+        self.pictures.iter().filter(|camera| !of_devices.contains(camera)).collect()
     }
 
     /// What to subscribe to.
@@ -93,8 +102,12 @@ impl Intake {
             return Ok(());
         };
         let needs_ack = publish.qos != QoS::AtMostOnce;
-        if self.pictures.iter().any(|camera| matches(&publish.topic, &camera.topic)) {
-            self.hand_over(&publish, needs_ack);
+        if self.pictures.iter().any(|topic| matches(&publish.topic, topic)) {
+            // Its camera hears the newest. This one the session has kept: nobody knows how old it is.
+            if needs_ack {
+                self.ledger.lock().enter(publish.pkid, 0);
+            }
+            self.count("retained", None);
             return Ok(());
         }
         let devices = self.routes.find(&publish.topic);
@@ -145,26 +158,6 @@ impl Intake {
             }
         }
         Ok(())
-    }
-
-    /// Hands a picture to its cameras. It is acknowledged at once: the next one will do as well.
-    fn hand_over(&mut self, publish: &Publish, needs_ack: bool) {
-        if needs_ack {
-            self.ledger.lock().enter(publish.pkid, 0);
-        }
-        let mut reasons = Vec::new();
-        for camera in self.pictures.iter().filter(|c| matches(&publish.topic, &c.topic)) {
-            if publish.retain {
-                reasons.push("retained");
-            } else if publish.payload.len() > camera.most_bytes {
-                reasons.push("too-long");
-            } else {
-                (camera.take)(publish.payload.to_vec());
-            }
-        }
-        for reason in reasons {
-            self.count(reason, None);
-        }
     }
 
     pub(super) fn count(&mut self, reason: &'static str, device: Option<DeviceIndex>) {

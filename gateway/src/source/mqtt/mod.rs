@@ -10,13 +10,15 @@
 //! anew. A connection is never mended, only replaced.
 //!
 //! Rooms: [`connection`] (one connection), [`intake`] (into the pipeline), [`routes`] (whose topic it
-//! is), [`settle`] (what may be acknowledged). Apart from these: [`listen`] (a look at what nobody claims).
+//! is), [`settle`] (what may be acknowledged). Apart from these, on connections without a session: [`tap`]
+//! (cameras that publish their pictures) and [`listen`] (a look at what nobody claims).
 
 mod connection;
 mod intake;
 mod listen;
 mod routes;
 mod settle;
+mod tap;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use gatehouse_core::pipeline::{Input, WriteOrder};
 use gatehouse_core::reading::{DeviceIndex, SourceIndex};
+use rumqttc::{MqttOptions, NetworkOptions, TlsConfiguration, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -34,16 +37,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BrokerConfig, Identity};
 use crate::retry::Retry;
-use crate::source::Pictures;
 use crate::tls::{AccessError, Credentials, warn_if_exposed};
 use connection::End;
 use intake::Intake;
-pub use listen::{Heard, NotHeard, listen};
+pub use listen::{Heard, listen};
 use routes::Routes;
 use settle::Shared;
 pub use settle::{Session, Settler};
+pub use tap::{NotHeard, Tap};
 
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// Seconds that a connection may take until it stands.
+const CONNECT: u64 = 10;
 
 /// Starts to listen to a broker; the frames' devices are found by topic.
 ///
@@ -112,10 +117,18 @@ impl Listener {
         Self { orders, ..self }
     }
 
-    /// With the cameras that publish their pictures there.
+    /// Without the pictures that cameras publish there on these topics: they are heard by [`Tap`], since
+    /// what a session is subscribed to waits at the broker, and on its disk.
     #[must_use]
-    pub fn showing(mut self, pictures: Vec<Pictures>) -> Self {
-        self.intake.show(pictures);
+    pub fn without(mut self, pictures: Vec<String>) -> Self {
+        for topic in self.intake.leave(pictures) {
+            let broker = &self.broker;
+            tracing::warn!(
+                broker,
+                topic,
+                "a device's topic takes in a camera's: the broker keeps its pictures for the gateway"
+            );
+        }
         self
     }
 
@@ -171,4 +184,25 @@ impl Listener {
         let before = self.too_large.replace(Instant::now());
         before.is_some_and(|before| before.elapsed() < RETRY.1 * 2)
     }
+}
+
+/// Who we are to a broker, and how we come to it.
+fn options(credentials: &Credentials, client_id: &str) -> MqttOptions {
+    let endpoint = &credentials.endpoint;
+    let mut options = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
+    if let Some((user, password)) = &credentials.login {
+        options.set_credentials(user, password);
+    }
+    if let Some(tls) = &credentials.tls {
+        let tls = TlsConfiguration::Rustls(tls.clone());
+        options.set_transport(Transport::tls_with_config(tls));
+    }
+    options
+}
+
+fn network() -> NetworkOptions {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(CONNECT);
+    network
 }

@@ -36,13 +36,6 @@ impl Routes {
         routes
     }
 
-    /// Subscribes to more than the devices' topics.
-    pub(super) fn listen(&mut self, filters: impl Iterator<Item = String>) {
-        self.filters.extend(filters);
-        self.filters.sort();
-        self.filters.dedup();
-    }
-
     /// What to subscribe to.
     pub(super) fn filters(&self) -> &[String] {
         &self.filters

@@ -103,22 +103,77 @@ async fn a_broker_that_refuses_the_subscriptions_is_down_and_says_which() {
     assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
 }
 
+#[tokio::test]
+async fn a_session_gives_up_the_pictures_that_it_was_subscribed_to_and_lets_go_of_those_it_kept() {
+    const PICTURES: &str = "cameras/yard";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (config, identity) = (config(&listener), identity());
+    let (sender, mut inputs) = mpsc::channel(8);
+    let routes = vec![(DeviceIndex(0), TOPIC.to_owned())];
+    let (session, stop) = (Session::default(), CancellationToken::new());
+    let ours = prepare(&config, &identity, SourceIndex(0), routes, &session, sender, stop).unwrap();
+    // What a device listens to as well stays the device's.
+    ours.without(vec![PICTURES.to_owned(), TOPIC.to_owned()]).spawn();
+
+    let mut broker = Broker(listener.accept().await.unwrap().0);
+    assert_eq!(broker.packet().await.map(|p| p.0 >> 4), Some(1), "CONNECT");
+    broker.0.write_all(&[0x20, 2, 1, 0]).await.unwrap();
+    let (kind, body) = broker.packet().await.unwrap();
+    assert_eq!((kind >> 4, &body[4..]), (10, PICTURES.as_bytes()), "UNSUBSCRIBE");
+    broker.0.write_all(&[0xb0, 2, body[0], body[1]]).await.unwrap();
+    broker.subscribed(1).await;
+    broker.publish_at(PICTURES, 7, 1, b"\xFF\xD8\xFF").await;
+
+    assert_eq!(broker.packet().await, Some((0x40, vec![0, 7])), "it does not come again");
+    broker.say_something().await;
+    loop {
+        match inputs.recv().await {
+            Some(Input::Dropped { reason: "retained", device: None, count: 1, .. }) => break,
+            Some(Input::Source { down: None, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_of_cameras_alone_is_up_though_nothing_is_asked_of_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (sender, mut inputs) = mpsc::channel(8);
+    let (session, stop) = (Session::default(), CancellationToken::new());
+    let (config, identity, source) = (config(&listener), identity(), SourceIndex(0));
+    let ours = prepare(&config, &identity, source, Vec::new(), &session, sender, stop).unwrap();
+    ours.without(vec!["cameras/yard".to_owned()]).spawn();
+
+    let mut broker = Broker(listener.accept().await.unwrap().0);
+    assert_eq!(broker.packet().await.map(|p| p.0 >> 4), Some(1), "CONNECT");
+    broker.0.write_all(&[0x20, 2, 1, 0]).await.unwrap();
+
+    assert!(matches!(inputs.recv().await, Some(Input::Source { down: None, .. })));
+}
+
 async fn start(room: usize) -> (TcpListener, mpsc::Receiver<Input>, Settler) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = BrokerConfig {
-        id: "sensors".into(),
-        url: format!("mqtt://{}", listener.local_addr().unwrap()),
-        access: Access::default(),
-        client_id: None,
-        max_payload_bytes: 100,
-    };
-    let identity = Identity { id: "g".into(), township: "t".into(), language: Language::En };
+    let (config, identity) = (config(&listener), identity());
     let (sender, inputs) = mpsc::channel(room);
     let routes = vec![(DeviceIndex(0), TOPIC.to_owned())];
     let stop = CancellationToken::new();
     let (_, settler) =
         super::start(&config, &identity, SourceIndex(0), routes, sender, stop).unwrap();
     (listener, inputs, settler)
+}
+
+fn config(listener: &TcpListener) -> BrokerConfig {
+    BrokerConfig {
+        id: "sensors".into(),
+        url: format!("mqtt://{}", listener.local_addr().unwrap()),
+        access: Access::default(),
+        client_id: None,
+        max_payload_bytes: 100,
+    }
+}
+
+fn identity() -> Identity {
+    Identity { id: "g".into(), township: "t".into(), language: Language::En }
 }
 
 fn payload(input: Option<Input>) -> Vec<u8> {
@@ -143,15 +198,23 @@ impl Broker {
         let mut broker = Self(stream);
         assert_eq!(broker.packet().await.map(|p| p.0 >> 4), Some(1), "CONNECT");
         broker.0.write_all(&[0x20, 2, 1, 0]).await.unwrap();
-        let (kind, body) = broker.packet().await.unwrap();
-        assert_eq!(kind >> 4, 8, "SUBSCRIBE");
-        broker.0.write_all(&[0x90, 3, body[0], body[1], code]).await.unwrap();
+        broker.subscribed(code).await;
         broker
     }
 
+    async fn subscribed(&mut self, code: u8) {
+        let (kind, body) = self.packet().await.unwrap();
+        assert_eq!(kind >> 4, 8, "SUBSCRIBE");
+        self.0.write_all(&[0x90, 3, body[0], body[1], code]).await.unwrap();
+    }
+
     async fn publish(&mut self, packet: u16, qos: u8, payload: &[u8]) {
-        let mut body = u16::try_from(TOPIC.len()).unwrap().to_be_bytes().to_vec();
-        body.extend(TOPIC.as_bytes());
+        self.publish_at(TOPIC, packet, qos, payload).await;
+    }
+
+    async fn publish_at(&mut self, topic: &str, packet: u16, qos: u8, payload: &[u8]) {
+        let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+        body.extend(topic.as_bytes());
         if qos > 0 {
             body.extend(packet.to_be_bytes());
         }
