@@ -29,6 +29,7 @@ fn every_kind_of_jpeg_that_cameras_send_gives_the_same_picture() {
 /// what of the picture as it is shown is its first row, and its first column.
 #[test]
 fn a_picture_that_was_sent_on_its_side_is_shown_upright() {
+    type Place = fn(usize, usize, [usize; 2]) -> [usize; 2];
     let (wide, high) = (96, 160);
     let shown = |x: usize, y: usize| match (x < wide / 2, y < high / 2) {
         (_, true) => 250,
@@ -36,7 +37,6 @@ fn a_picture_that_was_sent_on_its_side_is_shown_upright() {
         (false, false) => 5,
     };
     let (right, bottom) = (wide - 1, high - 1);
-    type Place = fn(usize, usize, [usize; 2]) -> [usize; 2];
     // Where a pixel that lies at (column, row) is shown.
     let cases: [(u8, Place); 8] = [
         (1, |x, y, _| [x, y]),
