@@ -23,7 +23,9 @@ const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
 /// The tests that say something about the processor: numbers, the store's bytes, the wires. The rest of the
 /// gateway's is the same code on the same libraries, and would take an emulator an hour.
-const TESTS: [&str; 3] = ["store::", "source::", "uplink::"];
+/// But for one that opens a serial port at any speed: qemu-user knows no `TCGETS2`.
+const TESTS: [&str; 5] =
+    ["store::", "source::", "uplink::", "--skip", "what_a_sensor_says_now_is_read"];
 
 /// Rust's name for one of Debian's architectures.
 pub(crate) fn target(architecture: &str) -> Result<&'static str> {
