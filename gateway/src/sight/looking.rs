@@ -77,9 +77,9 @@ impl Looker {
     ) -> io::Result<Self> {
         let Sight { slots, busy, models, mut posts } = sight;
         let models = Arc::new(Mutex::new(models));
-        let masker = Masker::start(Arc::clone(&models), inputs.clone())?;
+        let Kept { asked, memory, unmasked } = kept;
+        let masker = Masker::start(Arc::clone(&models), inputs.clone(), unmasked)?;
         let load = Load::new(posts.iter().map(|post| post.target));
-        let Kept { asked, memory } = kept;
         let eyes = memory.recall(&mut posts);
         let looks = vec![0; posts.len()];
         Ok(Self {
@@ -138,8 +138,8 @@ impl Looker {
     }
 
     pub(super) fn into_kept(self) -> Kept {
-        self.masker.end();
-        Kept { asked: self.asked, memory: Memory::of(self.posts, self.eyes) }
+        let unmasked = self.masker.end();
+        Kept { asked: self.asked, memory: Memory::of(self.posts, self.eyes), unmasked }
     }
 
     /// False when nobody listens any more.

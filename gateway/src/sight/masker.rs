@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -38,24 +38,46 @@ pub(super) enum Job {
     Upload { bytes: Vec<u8>, room: Option<OwnedSemaphorePermit>, at: Timestamp, back: Answer },
 }
 
+/// Jobs whose turn has not come, for the masker of the next configuration. After the last one they are dropped:
+/// who waits is told [`NoStillNow::Busy`].
+#[derive(Default)]
+pub(super) struct Left(Vec<Job>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for job in &self.0 {
+            if let Job::Event { event, .. } = job {
+                tracing::warn!(event, "no still is kept: the gateway ends before its turn");
+            }
+        }
+    }
+}
+
 /// The thread. [`Masker::end`] waits for the one picture that is being masked; when this is dropped, as by a sight
 /// thread that broke down, nobody waits and what was taken is still masked.
 pub(super) struct Masker {
     jobs: SyncSender<Job>,
     is_over: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Left>,
 }
 
 impl Masker {
+    /// Begins with what another one has left.
+    ///
     /// # Errors
     /// The system starts no thread.
-    pub(super) fn start(models: Models, inputs: mpsc::WeakSender<Input>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        models: Models,
+        inputs: mpsc::WeakSender<Input>,
+        mut left: Left,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(WAITING);
         let is_over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_over);
-        let thread = std::thread::Builder::new()
-            .name("masker".into())
-            .spawn(move || run(&waiting, &models, &inputs, &told))?;
+        let thread = std::thread::Builder::new().name("masker".into()).spawn(move || {
+            let before = std::mem::take(&mut left.0).into_iter();
+            run(before.chain(waiting), &models, &inputs, &told)
+        })?;
         Ok(Self { jobs, is_over, thread })
     }
 
@@ -77,35 +99,29 @@ impl Masker {
         }
     }
 
-    /// Waits for the picture that is being masked. The others that wait are given up: on a slow box they take
-    /// longer than a stop may, and no camera is looked at until a reload has ended this.
-    pub(super) fn end(self) {
+    /// Waits for the picture that is being masked, and gives back the others: on a slow box they take longer
+    /// than a stop may, and no camera is looked at until a reload has ended this.
+    pub(super) fn end(self) -> Left {
         let Self { jobs, is_over, thread } = self;
         is_over.store(true, Ordering::Relaxed);
         drop(jobs);
-        if thread.join().is_err() {
+        thread.join().unwrap_or_else(|_panic| {
             tracing::error!("the thread that masks broke down");
-        }
+            Left::default()
+        })
     }
 }
 
 fn run(
-    waiting: &Receiver<Job>,
+    jobs: impl Iterator<Item = Job>,
     models: &Models,
     inputs: &mpsc::WeakSender<Input>,
     is_over: &AtomicBool,
-) {
-    let (mut events, mut asked) = (Vec::new(), 0_usize);
-    for job in waiting {
+) -> Left {
+    let mut left = Left::default();
+    for job in jobs {
         if is_over.load(Ordering::Relaxed) {
-            match job {
-                Job::Event { event, .. } => events.push(event),
-                Job::Asked { back, .. } | Job::Upload { back, .. } => {
-                    asked += 1;
-                    // Who asked may have gone.
-                    drop(back.send(Err(NoStillNow::Busy)));
-                }
-            }
+            left.0.push(job);
             continue;
         }
         // A network that breaks down on a picture must not end the masking; who asked is told `Busy`.
@@ -113,13 +129,7 @@ fn run(
             tracing::error!("a picture broke down while it was masked");
         }
     }
-    if !events.is_empty() {
-        let many = events.len();
-        tracing::warn!(many, ?events, "no stills are kept: the masking ended before their turn");
-    }
-    if asked > 0 {
-        tracing::info!(asked, "were told to try again: the masking ended before their turn");
-    }
+    left
 }
 
 fn mask(job: Job, models: &Models, inputs: &mpsc::WeakSender<Input>) {
@@ -156,34 +166,32 @@ mod tests {
 
     /// One is under way, and as many wait as may.
     #[test]
-    fn at_the_end_only_the_picture_that_is_being_masked_is_waited_for() {
+    fn at_the_end_only_the_picture_under_way_is_waited_for_and_the_next_masker_has_the_rest() {
         let store = tempfile::tempdir().unwrap();
         let evidence = Evidence::in_store(store.path(), Duration::from_hours(1));
         let (at, grey) = (Timestamp(7), || Picture::of_rgb(16, 16, &[128; 16 * 16 * 3]).unwrap());
         let models = Models::default();
         let (inputs, _engine) = mpsc::channel(1);
-        let masker = Masker::start(Arc::clone(&models), inputs.downgrade()).unwrap();
+        let start = |left| Masker::start(Arc::clone(&models), inputs.downgrade(), left).unwrap();
+        let masker = start(Left::default());
         let slow = held(&models);
-
-        let (mut answers, mut jobs) = (Vec::new(), Vec::new());
+        let mut answers = Vec::new();
         for turn in 0..=WAITING {
             let (back, answer) = oneshot::channel();
-            jobs.push(match turn {
+            let mut job = match turn {
                 2 => {
                     let (event, evidence) = ("E1".to_owned(), evidence.clone());
                     Job::Event { event, picture: grey(), at, evidence }
                 }
                 odd if odd % 2 == 1 => Job::Upload { bytes: vec![1], room: None, at, back },
                 _ => Job::Asked { picture: grey(), at, back },
-            });
-            answers.push(answer);
-        }
-        for mut job in jobs {
+            };
             // The last one fits when the first is under way.
             while let Err(TrySendError::Full(again)) = masker.jobs.try_send(job) {
                 job = again;
                 std::thread::sleep(Duration::from_millis(1));
             }
+            answers.push(answer);
         }
         let is_over = Arc::clone(&masker.is_over);
         let ending = std::thread::spawn(move || masker.end());
@@ -191,14 +199,22 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         drop(slow);
-        ending.join().unwrap();
+        let left = ending.join().unwrap();
 
-        let mut told = answers.into_iter().map(oneshot::Receiver::blocking_recv);
         // Without models it is refused, which only who looks at it knows.
-        let first = told.next().unwrap().unwrap();
-        assert_eq!(first, Err(NoStillNow::NoMaskModel("face".to_owned())));
-        let others: Vec<_> = told.collect();
-        let busy = others.iter().filter(|told| **told == Ok(Err(NoStillNow::Busy))).count();
-        assert_eq!(busy, WAITING - 1, "the event alone has nobody who waits: {others:?}");
+        let no_model = Ok(Err(NoStillNow::NoMaskModel("face".to_owned())));
+        let mut answers = answers.into_iter().enumerate();
+        assert_eq!(answers.next().unwrap().1.blocking_recv(), no_model);
+        assert_eq!(left.0.len(), WAITING);
+        assert!(matches!(&left.0[1], Job::Event { event, .. } if event == "E1"));
+        let next = start(left);
+        // Nobody waits for an event's.
+        for (turn, answer) in answers.filter(|(turn, _)| *turn != 2) {
+            let told = answer.blocking_recv();
+            let is_refused = matches!(told, Ok(Err(NoStillNow::NotAPicture(_))));
+            let is_upload = turn % 2 == 1;
+            assert!(is_refused == is_upload && (is_upload || told == no_model), "{turn}: {told:?}");
+        }
+        drop(next.end());
     }
 }

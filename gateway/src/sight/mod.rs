@@ -85,12 +85,13 @@ pub struct Sight {
     posts: Vec<Post>,
 }
 
-/// What outlives a configuration: who asks for stills, and what is known of the cameras and devices that
-/// the next one has too.
-#[derive(Debug, Default)]
+/// What outlives a configuration: who asks for stills, those that are not made yet, and what is known of the
+/// cameras and devices that the next one has too.
+#[derive(Default)]
 pub struct Kept {
     pub asked: Option<Asked>,
     memory: Memory,
+    unmasked: masker::Left,
 }
 
 /// A thread that looks.

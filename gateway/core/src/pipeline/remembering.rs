@@ -39,7 +39,7 @@ use crate::detect::warning::Outlook;
 use crate::reading::{DeviceIndex, Timestamp};
 
 /// How often some of the devices write what is known of them. Each time costs some pages whatever is in
-/// them: half as often, and twice as much of it, writes a fifth less on a calm day.
+/// them; more of it at once, and less often, writes less (docs/benchmarks.md).
 const CHECKPOINT: Duration = Duration::from_mins(30);
 
 /// What was heard of a device is up to 1 kB: at each checkpoint one device of so many writes it.

@@ -3,6 +3,8 @@
 //! The picture goes to [`crate::stills`] to be masked; nothing else here ever touches it, and it is never
 //! written as it came. Where pictures are not taken, [`super::super::guard`] refuses such a form unread.
 
+use std::fmt;
+
 use axum::body::to_bytes;
 use axum::extract::{Form, FromRequest as _, Request};
 use axum::http::header;
@@ -24,7 +26,6 @@ const HEAD: usize = 2 * 1024;
 const LONGEST_BOUNDARY: usize = 70;
 
 /// What a form says, and the picture that came with it.
-#[derive(Debug)]
 pub(super) struct Sent<T> {
     pub said: T,
     pub picture: Option<Vec<u8>>,
@@ -54,11 +55,19 @@ pub(in crate::console) fn is_multipart(kind: &str) -> bool {
 }
 
 /// The parts of a form.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(in crate::console) struct Fields {
     pub texts: Vec<(String, String)>,
     /// Of the field `picture`, when one was chosen.
     picture: Option<Vec<u8>>,
+}
+
+/// Of a picture its size alone: what it shows is nobody's business.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let picture = self.picture.as_ref().map(Vec::len);
+        f.debug_struct("Fields").field("texts", &self.texts).field("picture", &picture).finish()
+    }
 }
 
 impl Fields {
