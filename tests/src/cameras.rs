@@ -16,7 +16,7 @@ use gatehouse::config::camera::{CameraAccess, CameraConfig, Transport};
 use gatehouse::config::{BrokerConfig, Identity};
 use gatehouse::source::Published;
 use gatehouse::source::camera::{
-    Busy, Camera, Content, MOST_PUBLISHED, Shot, Slots, Surroundings, Taken,
+    Camera, Content, Feedback, MOST_PUBLISHED, Shot, Slots, Surroundings, Taken,
 };
 use gatehouse::source::mqtt::Tap;
 use gatehouse_core::community::camera::CameraIndex;
@@ -33,7 +33,7 @@ use crate::peers::PATIENCE;
 /// Some cameras, and what stands where the sight thread and the pipeline would be.
 struct Site {
     slots: Arc<Slots>,
-    busy: Busy,
+    feedback: Feedback,
     inputs: mpsc::Receiver<Input>,
     _pipeline: mpsc::Sender<Input>,
     stop: CancellationToken,
@@ -58,10 +58,10 @@ impl Site {
         };
         let slots = Arc::new(Slots::new(configs.len()));
         let (pipeline, inputs) = mpsc::channel(256);
-        let (busy, stop) = (Busy::default(), CancellationToken::new());
+        let (feedback, stop) = (Feedback::default(), CancellationToken::new());
         let around = Surroundings {
             slots: Arc::clone(&slots),
-            busy: busy.clone(),
+            feedback: feedback.clone(),
             clock: Clock::new(1.0),
             inputs: pipeline.downgrade(),
             stop: stop.clone(),
@@ -73,7 +73,7 @@ impl Site {
             tasks.push(ready.unwrap().spawn());
         }
         let counted = BTreeMap::new();
-        Self { slots, busy, inputs, _pipeline: pipeline, stop, tasks, counted }
+        Self { slots, feedback, inputs, _pipeline: pipeline, stop, tasks, counted }
     }
 
     /// The next picture.
@@ -83,7 +83,7 @@ impl Site {
         let taken = tokio::task::spawn_blocking(move || slots.take(first));
         match timeout(PATIENCE, taken).await.expect("a picture comes").unwrap() {
             Taken::Shot(shot) => {
-                self.busy.decoded(shot.camera);
+                self.feedback.decoded(shot.camera);
                 shot
             }
             other @ (Taken::Nothing | Taken::Closed) => panic!("{other:?}"),

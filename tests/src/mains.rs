@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::peers::gateway::{Running, is_up, run};
 use crate::peers::http::ask;
+use crate::peers::learning::{has_learnt, unusual};
 use crate::peers::modbus::{Kind, Slaves};
 use crate::peers::mosquitto::{Mosquitto, free_port, subscriber};
 use crate::peers::{PATIENCE, workspace};
@@ -37,18 +38,6 @@ max-rate = 0.01
 [[example]]
 payload = '{"t": 20.5}'
 expect = { temperature = 20.5 }
-"#;
-
-const UNUSUAL: &str = r#"
-[scene]
-id = "unusual"
-title = { zh = "数据异常", en = "unusual" }
-category = "facility"
-device-types = ["room"]
-advice = { zh = "查看", en = "look" }
-[[detector]]
-id = "unusual"
-model = "forecast"
 "#;
 
 fn configure(folder: &Path, [sensors, platform, console]: [u16; 3], ups: &str, has_key: bool) {
@@ -78,7 +67,7 @@ fn configure(folder: &Path, [sensors, platform, console]: [u16; 3], ups: &str, h
         ("device-types/room.toml", ROOM),
         ("device-types/modbus.toml", &shipped("device-types/mains-contact-modbus.toml")),
         ("device-types/pin.toml", &shipped("device-types/mains-contact-pin.toml")),
-        ("scenes/unusual.toml", UNUSUAL),
+        ("scenes/unusual.toml", &unusual("room")),
         ("scenes/mains-fails.toml", &scene),
         ("token", TOKEN),
     ] {
@@ -104,15 +93,6 @@ async fn metrics(console: &str) -> String {
     ask(console, "GET", "/metrics", &format!("Authorization: Bearer {TOKEN}\r\n")).await.text()
 }
 
-/// Whether the store holds what was learnt of the room.
-fn has_learnt(store: &Path) -> bool {
-    let key = b"learnt/room-1/unusual/unusual/temperature";
-    let is_apart = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with("apart-");
-    let files = fs::read_dir(store).unwrap().map(Result::unwrap).filter(is_apart);
-    let mut contents = files.map(|file| fs::read(file.path()).unwrap());
-    contents.any(|bytes| bytes.windows(key.len()).any(|window| window == key))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_known_when_mains_failed_is_known_after_the_power_has_gone() {
     for has_key in [true, false] {
@@ -127,7 +107,7 @@ async fn what_was_known_when_mains_failed_is_known_after_the_power_has_gone() {
         let mut gateway = Running(run(folder.path()));
         is_up(&console).await;
         say(sensors.port(), &console, 20.0).await;
-        assert!(!has_learnt(&folder.path().join("data")), "it is not yet time");
+        assert!(!has_learnt(&folder.path().join("data"), "room-1"), "it is not yet time");
 
         slaves.tell("set 1 discrete 0 1").await;
         let message: Value = serde_json::from_slice(&events.next().await).unwrap();
@@ -143,7 +123,7 @@ async fn what_was_known_when_mains_failed_is_known_after_the_power_has_gone() {
         tokio::time::sleep(BATTERY).await;
         gateway.kill();
 
-        assert_eq!(has_learnt(&folder.path().join("data")), has_key);
+        assert_eq!(has_learnt(&folder.path().join("data"), "room-1"), has_key);
         let mut gateway = Running(run(folder.path()));
         is_up(&console).await;
         say(sensors.port(), &console, 60.0).await;

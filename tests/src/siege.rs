@@ -12,26 +12,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::peers::PATIENCE;
-use crate::peers::cameras::{Apache, Server, flood, jpegs, mjpeg, pattern};
+use crate::peers::cameras::{Apache, Server, VIEW, flood, jpegs, mjpeg, pattern};
 use crate::peers::gateway::{Running, is_there, run};
 use crate::peers::http::ask;
 use crate::peers::mosquitto::free_port;
-
-const VIEW: &str = r#"
-[device-type]
-id = "view"
-title = { zh = "画面", en = "view" }
-via = "camera"
-[camera]
-every = "100 ms"
-[[point]]
-name = "dark"
-at = { see = "dark" }
-unit = "1"
-[[example]]
-values = { dark = 0 }
-expect = { dark = 0 }
-"#;
 
 const DARK: &str = r#"
 [scene]

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::peers::gatehouse;
 use crate::peers::gateway::{Running, configure, heat, is_up, run};
 use crate::peers::http::{ask, post};
+use crate::peers::learning::{has_learnt, unusual};
 use crate::peers::mosquitto::{Mosquitto, Subscriber, free_port, subscriber};
 use crate::peers::{PATIENCE, workspace};
 
@@ -299,18 +300,6 @@ fn stop(gateway: &mut Running) {
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-const UNUSUAL: &str = r#"
-[scene]
-id = "unusual"
-title = { zh = "数据异常", en = "unusual" }
-category = "facility"
-device-types = ["bin"]
-advice = { zh = "查看", en = "look" }
-[[detector]]
-id = "unusual"
-model = "forecast"
-"#;
-
 /// Bins have a model that learns, and may not warm up by more than 36 degrees an hour.
 fn have_it_learn(config: &Path) {
     let change = |file: &str, from: &str, to: &str| {
@@ -325,16 +314,7 @@ fn have_it_learn(config: &Path) {
     fs::write(config.join("token"), TOKEN).unwrap();
     fs::set_permissions(config.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
     change("device-types/bin.toml", "range = [-40, 200]", "range = [-40, 200]\nmax-rate = 0.01");
-    fs::write(config.join("scenes/unusual.toml"), UNUSUAL).unwrap();
-}
-
-/// Whether a store holds what was learnt of the first bin.
-fn has_learnt(store: &Path) -> bool {
-    let key = b"learnt/bin-0/unusual/unusual/temperature";
-    let is_apart = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with("apart-");
-    let files = fs::read_dir(store).unwrap().map(Result::unwrap).filter(is_apart);
-    let mut contents = files.map(|file| fs::read(file.path()).unwrap());
-    contents.any(|bytes| bytes.windows(key.len()).any(|window| window == key))
+    fs::write(config.join("scenes/unusual.toml"), unusual("bin")).unwrap();
 }
 
 /// Waits until the gateway's page says so.
@@ -358,7 +338,7 @@ async fn a_new_box_knows_what_the_old_one_had_learnt() {
         cool(place.sensors.port(), 0).await;
         until_metric(place.console, "gatehouse_devices{state=\"heard\"} 1\n").await;
         stop(&mut old);
-        assert!(has_learnt(&place.at("old/data")), "a stop writes it down");
+        assert!(has_learnt(&place.at("old/data"), "bin-0"), "a stop writes it down");
         if retire.is_empty() {
             // It is in the backup of one that runs, too.
             old = place.start("old").await;
@@ -368,7 +348,7 @@ async fn a_new_box_knows_what_the_old_one_had_learnt() {
 
         done(&place.restore("backup", &[]));
 
-        assert!(has_learnt(&place.at("new/data")), "{retire:?}");
+        assert!(has_learnt(&place.at("new/data"), "bin-0"), "{retire:?}");
         place.mend();
         let mut new = place.start("new").await;
         say(place.sensors.port(), 0, 60.0).await;

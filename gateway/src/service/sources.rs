@@ -166,7 +166,7 @@ impl Ground {
             let there = where_published(config, its)?;
             let around = Surroundings {
                 slots: Arc::clone(&sight.slots),
-                busy: sight.busy.clone(),
+                feedback: sight.feedback.clone(),
                 clock: self.clock.clone(),
                 inputs: inputs.downgrade(),
                 stop: stop.clone(),

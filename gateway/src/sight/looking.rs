@@ -26,7 +26,7 @@ use super::posts::{Post, Seat};
 use super::{Asked, Kept, Opened, Sight, Tallies, Tally};
 use crate::clock::Clock;
 use crate::infer::pictures::PictureModels;
-use crate::source::camera::{Busy, Content, Slots, Taken};
+use crate::source::camera::{Content, Feedback, Slots, Taken};
 use crate::stills::{NoStillNow, Of, StillRequest};
 
 /// Questions for stills are looked for this often while no picture comes.
@@ -42,7 +42,7 @@ const FOR_VIEW: (usize, usize) = (256, 192);
 
 pub(super) struct Looker {
     slots: Arc<Slots>,
-    busy: Busy,
+    feedback: Feedback,
     models: Models,
     masker: Masker,
     posts: Vec<Post>,
@@ -75,7 +75,7 @@ impl Looker {
         kept: Kept,
         tallies: Tallies,
     ) -> io::Result<Self> {
-        let Sight { slots, busy, models, mut posts } = sight;
+        let Sight { slots, feedback, models, mut posts } = sight;
         let models = Arc::new(Mutex::new(models));
         let Kept { asked, memory, unmasked } = kept;
         let masker = Masker::start(Arc::clone(&models), inputs.clone(), unmasked)?;
@@ -84,7 +84,7 @@ impl Looker {
         let looks = vec![0; posts.len()];
         Ok(Self {
             slots,
-            busy,
+            feedback,
             models,
             masker,
             posts,
@@ -124,7 +124,7 @@ impl Looker {
                     });
                     let took = begun.elapsed().saturating_sub(self.waited).as_secs_f64() * 1000.0;
                     self.load.charge(shot.camera.0, shot.at.0, took);
-                    self.busy.set(self.load.is_busy());
+                    self.feedback.set_busy(self.load.is_busy());
                     self.tell();
                     if !is_heard {
                         return;
@@ -155,12 +155,12 @@ impl Looker {
                 let wanted = |sent| wanted(post, &turn(&self.models, elsewhere), sent);
                 match jpeg::decode_for(&bytes, wanted) {
                     Ok(picture) => {
-                        self.busy.decoded(camera);
+                        self.feedback.decoded(camera);
                         (picture, Some(bytes))
                     }
                     Err(why) => {
                         tracing::debug!(camera = post.id, %why, "no picture");
-                        self.busy.refused(camera, word(&why));
+                        self.feedback.refused(camera, word(&why));
                         return self.inputs.upgrade().is_some();
                     }
                 }

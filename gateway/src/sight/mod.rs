@@ -25,7 +25,7 @@ use crate::config::GatewayConfig;
 use crate::evidence::Evidence;
 use crate::infer::pictures::PictureModels;
 use crate::infer::{InferError, Shelves};
-use crate::source::camera::{Busy, Slots};
+use crate::source::camera::{Feedback, Slots};
 use crate::stills::StillRequest;
 use looking::Looker;
 use memory::Memory;
@@ -80,7 +80,7 @@ impl Tallies {
 /// Everything that is ready to look.
 pub struct Sight {
     pub slots: Arc<Slots>,
-    pub busy: Busy,
+    pub feedback: Feedback,
     models: PictureModels,
     posts: Vec<Post>,
 }
@@ -131,7 +131,7 @@ impl Sight {
         let (models, missing) = PictureModels::open(shelves, names, library);
         let posts = posts::posts(config, community, &models);
         let slots = Arc::new(Slots::new(community.cameras().count()));
-        (Some(Self { slots, busy: Busy::default(), models, posts }), missing)
+        (Some(Self { slots, feedback: Feedback::default(), models, posts }), missing)
     }
 
     /// Looks until the slots are closed or the engine has gone.

@@ -111,7 +111,7 @@ async fn a_busy_box_decodes_key_frames_alone() {
     let server = Server::rtsp(0, &[]).await;
     local(async {
         let site = Site::start(&[camera(&format!("rtsp://127.0.0.1:{}/street", server.port))]);
-        site.busy.set(true);
+        site.feedback.set_busy(true);
         let mut at = Vec::new();
         for _ in 0..3 {
             at.push(site.shot().await.at);

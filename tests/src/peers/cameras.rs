@@ -9,6 +9,23 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, command, lines, start, venv, workspace};
 
+/// A device that sees nothing but whether it is dark: it needs no model.
+pub(crate) const VIEW: &str = r#"
+[device-type]
+id = "view"
+title = { zh = "画面", en = "view" }
+via = "camera"
+[camera]
+every = "100 ms"
+[[point]]
+name = "dark"
+at = { see = "dark" }
+unit = "1"
+[[example]]
+values = { dark = 0 }
+expect = { dark = 0 }
+"#;
+
 /// Areas of a picture that are compared, across and down.
 pub(crate) const AREAS: (usize, usize) = (4, 3);
 /// The mean of red, green and blue in each area, row by row.

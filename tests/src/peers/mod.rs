@@ -7,6 +7,7 @@ pub(crate) mod commander;
 pub(crate) mod emulator;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod learning;
 pub(crate) mod modbus;
 pub(crate) mod mosquitto;
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::has;
 use crate::peers::PATIENCE;
-use crate::peers::cameras::jpegs;
+use crate::peers::cameras::{VIEW, jpegs};
 use crate::peers::certificates::Authority;
 use crate::peers::gateway::{BIN, FIRE, Running, is_there, is_up, run, write};
 use crate::peers::http::ask;
@@ -23,22 +23,6 @@ const USERS: [(&str, &str); 3] =
 const CAMERA: &str = "cameras/yard";
 /// What the broker must not write. Pictures begin with it, and so does little else.
 const JPEG: &[u8] = b"\xFF\xD8\xFF";
-
-const VIEW: &str = r#"
-[device-type]
-id = "view"
-title = { zh = "画面", en = "view" }
-via = "camera"
-[camera]
-every = "100 ms"
-[[point]]
-name = "dark"
-at = { see = "dark" }
-unit = "1"
-[[example]]
-values = { dark = 0 }
-expect = { dark = 0 }
-"#;
 
 /// The shipped broker, and a gateway with a bin and a camera at it.
 struct Yard {

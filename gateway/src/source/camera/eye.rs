@@ -37,7 +37,7 @@ const SHARE: f64 = 0.5;
 /// What whoever looks at the pictures tells those who bring them: whether the box is so busy that key
 /// frames have to do, and what came of each JPEG.
 #[derive(Debug, Clone, Default)]
-pub struct Busy(Arc<Told>);
+pub struct Feedback(Arc<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
@@ -46,12 +46,12 @@ struct Told {
     eyes: Mutex<BTreeMap<usize, Weak<Eye>>>,
 }
 
-impl Busy {
-    pub fn set(&self, is_busy: bool) {
+impl Feedback {
+    pub fn set_busy(&self, is_busy: bool) {
         self.0.is_busy.store(is_busy, Ordering::Relaxed);
     }
 
-    pub fn get(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.0.is_busy.load(Ordering::Relaxed)
     }
 
@@ -86,7 +86,7 @@ impl Busy {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub slots: Arc<Slots>,
-    pub busy: Busy,
+    pub feedback: Feedback,
     pub clock: Clock,
     /// Weak: the engine ends when the sources have hung up, and a camera's thread may hang on a wire.
     pub inputs: mpsc::WeakSender<Input>,
@@ -190,7 +190,7 @@ impl Eye {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.around.busy.get()
+        self.around.feedback.is_busy()
     }
 
     /// Whether a picture is wanted now.

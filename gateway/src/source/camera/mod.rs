@@ -51,7 +51,7 @@ use crate::config::camera::{CameraConfig, Share, Transport};
 use crate::tls::{AccessError, password, warn_if_exposed};
 use crate::web;
 use eye::Eye;
-pub use eye::{Busy, Surroundings};
+pub use eye::{Feedback, Surroundings};
 use http::Web;
 pub use published::MOST_PUBLISHED;
 pub use slots::{Content, Shot, Slots, Taken};
@@ -116,9 +116,9 @@ impl Camera {
         around: Surroundings,
     ) -> Result<Self, NotReady> {
         let share = config.share.map(Share::of_a_core);
-        let busy = around.busy.clone();
+        let feedback = around.feedback.clone();
         let eye = Arc::new(Eye::new(&config.id, camera, source, config.every.0, share, around));
-        busy.tell_to(&eye);
+        feedback.tell_to(&eye);
         let way = match (&config.url, there) {
             (Some(text), _) => way(config, text, &eye)?,
             (None, Some(there)) => Way::Published { there, json: config.json.clone() },

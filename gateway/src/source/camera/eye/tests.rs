@@ -7,7 +7,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A camera that is looked at so often, and what stands where the sight thread and the pipeline would be.
 struct Site {
     eye: Arc<Eye>,
-    busy: Busy,
+    feedback: Feedback,
     inputs: mpsc::Receiver<Input>,
     _pipeline: mpsc::Sender<Input>,
 }
@@ -15,27 +15,27 @@ struct Site {
 impl Site {
     fn new(every: Duration) -> Self {
         let (pipeline, inputs) = mpsc::channel(256);
-        let busy = Busy::default();
+        let feedback = Feedback::default();
         let around = Surroundings {
             slots: Arc::new(Slots::new(1)),
-            busy: busy.clone(),
+            feedback: feedback.clone(),
             clock: Clock::new(1.0),
             inputs: pipeline.downgrade(),
             stop: CancellationToken::new(),
         };
         let eye = Eye::new("gate", CameraIndex(0), SourceIndex(0), every, None, around);
         let eye = Arc::new(eye);
-        busy.tell_to(&eye);
+        feedback.tell_to(&eye);
         eye.begin();
-        Self { eye, busy, inputs, _pipeline: pipeline }
+        Self { eye, feedback, inputs, _pipeline: pipeline }
     }
 
     /// A picture comes; what came of it is told, if anybody looks.
     fn comes(&self, outcome: Option<bool>) {
         self.eye.show(Content::Jpeg(vec![0]));
         match outcome {
-            Some(true) => self.busy.decoded(CameraIndex(0)),
-            Some(false) => self.busy.refused(CameraIndex(0), "truncated"),
+            Some(true) => self.feedback.decoded(CameraIndex(0)),
+            Some(false) => self.feedback.refused(CameraIndex(0), "truncated"),
             None => {}
         }
     }
@@ -75,7 +75,7 @@ async fn a_camera_is_up_with_the_first_picture_that_can_be_decoded_and_not_befor
     assert_eq!(site.told(), [true]);
 
     site.eye.lost(Why::HungUp);
-    site.busy.decoded(CameraIndex(0));
+    site.feedback.decoded(CameraIndex(0));
     assert_eq!(site.told(), [false], "that one came before it was lost");
     site.comes(Some(true));
     assert_eq!(site.told(), [true]);
