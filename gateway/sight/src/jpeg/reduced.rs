@@ -9,6 +9,7 @@
 
 use multiversion::multiversion;
 
+use super::MOST_PIXELS;
 use super::huffman::{self, Bits, Codes, ZIGZAG};
 use crate::picture::Picture;
 
@@ -190,7 +191,9 @@ impl Tables {
         }
         let is_rgb = self.colours.iter().map(|colour| colour.id).eq(*b"RGB");
         let is_known = matches!(self.colours.len(), 1 | 3) && !is_rgb;
-        is_known.then_some(())
+        // The check of the header lets no other through; here it is divided by them.
+        let has_pixels = (1..=MOST_PIXELS).contains(&(self.width * self.height));
+        (is_known && has_pixels).then_some(())
     }
 
     /// A colour, when the scan has all of them.

@@ -190,19 +190,16 @@ fn what_is_left_to_the_other_decoder_is_not_guessed_at() {
     let adobe = [0xFF, 0xEE, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, 0];
     let noted = [&good[..2], &adobe, &good[2..]].concat();
     assert_eq!(reduced::decode(&noted, 4), None, "another meaning of colours");
+    for (width, height) in [(0, 48), (64, 0), (0, 0), (u16::MAX, u16::MAX)] {
+        let other = sized(&good, width, height, 0xC0);
+        assert_eq!(reduced::decode(&other, 4), None, "{width} x {height}");
+    }
 }
 
 #[test]
 fn what_is_not_a_whole_picture_is_refused_with_the_reason() {
     let good = jpeg(64, 48, ColorType::Rgb, false);
-    let with_size = |width: u16, height: u16, coding: u8| {
-        let mut bytes = good.clone();
-        let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
-        bytes[frame + 1] = coding;
-        bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
-        bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
-        bytes
-    };
+    let with_size = |width, height, coding| sized(&good, width, height, coding);
     // Comments without end.
     let mut endless = vec![0xFF, 0xD8];
     endless
@@ -352,6 +349,16 @@ fn further_away(whole: &Picture, eighths: usize) -> Vec<u8> {
         }
     }
     rgb
+}
+
+/// The same bytes, said to be a picture of another size or coded in another way.
+fn sized(jpeg: &[u8], width: u16, height: u16, coding: u8) -> Vec<u8> {
+    let mut bytes = jpeg.to_vec();
+    let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    bytes[frame + 1] = coding;
+    bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    bytes
 }
 
 /// Red to the right, green downwards.
