@@ -2,14 +2,19 @@
 
     unseen.py judge NETWORKS SCORE BEFORE AFTER [BEFORE AFTER ..]
     unseen.py plates NETWORKS FOLDER PICTURE [PICTURE ..]
+    unseen.py legible PLACE BEFORE AFTER [PLACE BEFORE AFTER ..]
 
 `judge` takes the folder of the networks, the least score, and for each still the picture as it was (in the size of the still) and
 the still. They are shown each picture whole and in 2 x 2 tiles that overlap. For each still a line of JSON:
 "before" and "after", who is found, and "made", what the mosaics made (what, score, left, top, right, bottom in pixels); "hidden", the share of the picture
 that was changed; "elsewhere", the share that was changed of what lies away from all that was found before.
 
-`plates` comes closer to each vehicle that is found in the pictures, paints a number plate on it, and writes two pictures: of all of
-it, and cut off by the edge beside its plate.
+`plates` comes closer to each vehicle that is found in the pictures, paints a number plate on it, and writes three pictures: of all of
+it, cut off by the edge beside its plate, and so close that there is little more than the plate (`close-*.jpg`); and beside each
+where the plate is.
+
+`legible` takes such a place, the picture and its still. For each a line of JSON: the correlation of light and dark there, 1 where the
+plate is as it was.
 """
 
 import json
@@ -98,22 +103,28 @@ def plate(width):
 
 
 def plated(session, picture):
-    """Each vehicle from near, with a plate; whole and cut off."""
+    """Each vehicle from near, with a plate, and where that is: left, top, right, bottom as shares of the picture."""
     name = session.get_inputs()[0].name
     boxes, scores = KINDS["yolox"](lambda x: session.run(None, {name: x}), picture)
     for x1, y1, x2, y2, _, which in suppressed(boxes, scores, 0.5, IOU)["kept"]:
         if NETWORKS[0][2].get(which) != "vehicle" or x2 - x1 < 24:
             continue
-        for is_cut in (False, True):
-            left, top = max(int(x1 - (x2 - x1) * 0.7), 0), max(int(y1 - (x2 - x1) * 0.7), 0)
-            right = x1 + (x2 - x1) * 0.72 if is_cut else x2 + (x2 - x1) * 0.7
-            near = picture[top : int(y2 + (x2 - x1) * 0.7), left : int(right)]
+        wide = x2 - x1
+        sign = np.array([x1 + wide * 0.4, y1 + (y2 - y1) * 0.68]), wide * 0.28
+        whole = x1 - wide * 0.7, y1 - wide * 0.7, x2 + wide * 0.7, y2 + wide * 0.7
+        cut = *whole[:2], x1 + wide * 0.72, whole[3]
+        close = sign[0][0] - wide * 0.2, sign[0][1] - wide * 0.22, sign[0][0] + wide * 0.48, sign[0][1] + wide * 0.29
+        for left, top, right, bottom in (whole, cut, close):
+            corner = np.array([max(int(left), 0), max(int(top), 0)])
+            near = picture[corner[1] : int(bottom), corner[0] : int(right)]
             times = min(640 / near.shape[1], 480 / near.shape[0])
             near = cv2.resize(near, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
-            sign = plate(int((x2 - x1) * 0.28 * times))
-            x, y = int((x1 + (x2 - x1) * 0.4 - left) * times), int((y1 + (y2 - y1) * 0.68 - top) * times)
-            near[y : y + sign.shape[0], x : x + sign.shape[1]] = sign[: near.shape[0] - y, : near.shape[1] - x]
-            yield near
+            painted = plate(int(sign[1] * times))
+            x, y = ((sign[0] - corner) * times).astype(int)
+            high, across = near[y : y + painted.shape[0], x : x + painted.shape[1]].shape[:2]
+            near[y : y + high, x : x + across] = painted[:high, :across]
+            shares = np.array([x, y, x + across, y + high]) / np.tile(near.shape[1::-1], 2)
+            yield near, shares.tolist()
 
 
 def opened(folder):
@@ -146,10 +157,31 @@ def judge(sessions, at_least, *pictures):
 
 def plates(sessions, folder, *pictures):
     made = (near for path in pictures for near in plated(sessions[0], cv2.imread(path)))
-    for number, near in enumerate(made):
-        cv2.imwrite(f"{folder}/plate-{number:03}.jpg", near, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    for number, (near, where) in enumerate(made):
+        name = f"{folder}/{'close' if number % 3 == 2 else 'plate'}-{number:03}"
+        cv2.imwrite(f"{name}.jpg", near, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        with open(f"{name}.json", "w") as file:
+            json.dump(where, file)
+
+
+def legible(*files):
+    """White on blue is light and dark where it was; the mean colour of a mosaic's cells is not."""
+    for where, before, after in zip(files[::3], files[1::3], files[2::3]):
+        with open(where) as file:
+            shares = json.load(file)
+        levels = []
+        for picture in (cv2.imread(before, cv2.IMREAD_GRAYSCALE), cv2.imread(after, cv2.IMREAD_GRAYSCALE)):
+            x1, y1, x2, y2 = (round(share * side) for share, side in zip(shares, picture.shape[::-1] * 2))
+            part = picture[y1:y2, x1:x2].astype(float)
+            levels.append((part - part.mean()).ravel())
+        one, other = levels
+        length = np.linalg.norm(one) * np.linalg.norm(other)
+        print(json.dumps(float(one @ other / length) if length > 0 else 0.0), flush=True)
 
 
 if __name__ == "__main__":
-    what, networks, *rest = sys.argv[1:]
-    {"judge": judge, "plates": plates}[what](opened(networks), *rest)
+    what, *rest = sys.argv[1:]
+    if what == "legible":
+        legible(*rest)
+    else:
+        {"judge": judge, "plates": plates}[what](opened(rest[0]), *rest[1:])

@@ -23,13 +23,13 @@ use crate::stills::{LARGEST, NoStillNow, Still};
 pub const SIZE: (usize, usize) = (640, 480);
 /// Between two looks the models are left to whoever else waits for them: a lock alone would go to whoever had it.
 const TURN: Duration = Duration::from_millis(1);
-/// The models that mask, by name. The first three must be there; that of plates is used where it is.
+/// The models that mask, by name.
 pub const MASKS: [&str; 4] = ["face", "person", VEHICLES, "plate"];
-const NEEDED: usize = 3;
 /// It is for counting, and finds the plates' vehicles, and the people who fill a picture.
 const VEHICLES: &str = "road-users";
 /// Boxes that score so much are hidden, whatever the model's manifest asks for when it counts.
-const EAGER: [(&str, f32); 4] = [("face", 0.2), ("person", 0.12), (VEHICLES, 0.25), ("plate", 0.2)];
+const EAGER: [(&str, f32); 4] =
+    [("face", 0.2), ("person", 0.12), (VEHICLES, 0.25), ("plate", 0.33)];
 /// What takes up this much of a view, across and down, is clearly seen where it is there at all. The model of
 /// people has an anchor of that size that fires at anything.
 const HUGE: (f32, f32) = (0.25, 0.4);
@@ -54,7 +54,7 @@ pub fn size((width, height): (usize, usize)) -> (usize, usize) {
 
 /// The models without which there is no still and that are not there.
 pub fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    MASKS.into_iter().take(NEEDED).filter(|name| !is_there(name)).collect()
+    MASKS.into_iter().filter(|name| !is_there(name)).collect()
 }
 
 /// A still of a picture that shows nobody, of [`LARGEST`] bytes at most.

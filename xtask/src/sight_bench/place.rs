@@ -12,10 +12,11 @@ use crate::running::place_token;
 use crate::step;
 
 /// Ours, with a point that asks them.
-const SHIPPED: [(&str, &str); 5] = [
+const SHIPPED: [(&str, &str); 6] = [
     ("road-users", "{ see = \"count\", labels = [\"person\"] }"),
     ("face", "{ see = \"count\", labels = [\"face\"] }"),
     ("person", "{ see = \"count\", labels = [\"person\"] }"),
+    ("plate", "{ see = \"count\", labels = [\"plate\"] }"),
     ("bay-occupancy", "{ see = \"class\", labels = [\"busy\", \"free\"] }"),
     ("waste", "{ see = \"class\", labels = [\"paper\", \"glass\"] }"),
 ];

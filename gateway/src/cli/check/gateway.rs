@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatehouse_core::community::build::PictureModel;
+use gatehouse_core::community::build::{CameraTopic, PictureModel};
 use gatehouse_core::community::document::Document;
 use gatehouse_core::community::fault::{Fault, listed, nearest};
 use gatehouse_core::community::{Source, SourceKind};
@@ -211,6 +211,15 @@ pub(super) fn sources(document: &Document, config: &GatewayConfig) -> Option<Vec
         config.buses.iter().filter_map(|bus| Some(source(&bus.id, SourceKind::Bus(kind(bus)?))));
     let all = brokers.chain(lines).chain(cameras).chain(local);
     ["broker", "line", "camera", "bus"].iter().all(is_sure).then(|| all.collect())
+}
+
+/// Where cameras publish their pictures.
+pub(super) fn camera_topics(config: &GatewayConfig) -> Vec<CameraTopic> {
+    let cameras = config.cameras.iter().filter_map(|camera| {
+        let (broker, topic) = camera.broker.clone().zip(camera.topic.clone())?;
+        Some(CameraTopic { camera: camera.id.clone(), broker, topic })
+    });
+    cameras.collect()
 }
 
 /// Names become levels of topics.

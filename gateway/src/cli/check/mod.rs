@@ -245,6 +245,7 @@ fn load_parts(folder: &Path, over: Over<'_>, changes: Changes<'_>) -> Result<Loa
         sources: sources.and_then(|(document, config)| gateway::sources(document, config)),
         models: specs,
         pictures,
+        camera_topics: config.as_ref().map(gateway::camera_topics).unwrap_or_default(),
         drawings: origins.overlay.drawings(),
         statuses: origins.overlay.scenes.iter().map(|(id, s)| (id.clone(), s.status)).collect(),
     };

@@ -126,7 +126,7 @@ impl Listener {
 
     fn subscribe(&self, client: &AsyncClient) -> bool {
         // The session may be older than the rule that no picture comes through it.
-        if !self.intake.left().iter().all(|topic| client.try_unsubscribe(*topic).is_ok()) {
+        if !self.intake.left().iter().all(|topic| client.try_unsubscribe(topic).is_ok()) {
             return false;
         }
         self.intake.filters().chunks(FILTERS_PER_PACKET).all(|filters| {

@@ -69,20 +69,14 @@ impl Intake {
         }
     }
 
-    /// Lets go of what comes on these topics. Gives those that a device's topic takes in.
-    pub(super) fn leave(&mut self, pictures: Vec<String>) -> Vec<String> {
+    /// Lets go of what comes on these topics, which no device listens to.
+    pub(super) fn leave(&mut self, pictures: Vec<String>) {
         self.pictures = pictures;
-        let of_devices = self.routes.filters();
-        let is_one = |camera: &&String| {
-            of_devices.iter().any(|device| matches(camera, device) || matches(device, camera))
-        };
-        self.pictures.iter().filter(is_one).cloned().collect()
     }
 
     /// What the session must not be subscribed to.
-    pub(super) fn left(&self) -> Vec<&String> {
-        let of_devices = self.routes.filters();
-        self.pictures.iter().filter(|camera| !of_devices.contains(camera)).collect()
+    pub(super) fn left(&self) -> &[String] {
+        &self.pictures
     }
 
     /// What to subscribe to.

@@ -121,14 +121,7 @@ impl Listener {
     /// what a session is subscribed to waits at the broker, and on its disk.
     #[must_use]
     pub fn without(mut self, pictures: Vec<String>) -> Self {
-        for topic in self.intake.leave(pictures) {
-            let broker = &self.broker;
-            tracing::warn!(
-                broker,
-                topic,
-                "a device's topic takes in a camera's: the broker keeps its pictures for the gateway"
-            );
-        }
+        self.intake.leave(pictures);
         self
     }
 

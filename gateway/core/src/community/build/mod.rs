@@ -73,9 +73,19 @@ pub struct Surroundings {
     /// The installed models that look at pictures. `None` when they could not be read; references to
     /// them then go unchecked.
     pub pictures: Option<Vec<PictureModel>>,
+    /// Where cameras publish their pictures.
+    pub camera_topics: Vec<CameraTopic>,
     /// What was drawn on the console instead of what `community.toml` says, by device; an id that no
     /// device has is left alone.
     pub drawings: BTreeMap<String, Drawing>,
+}
+
+/// The topic filter of a camera that publishes at a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraTopic {
+    pub camera: String,
+    pub broker: String,
+    pub topic: String,
 }
 
 /// What must be known of a picture model to write a device type for it.

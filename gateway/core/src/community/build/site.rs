@@ -10,7 +10,7 @@ use super::super::localbus::Place;
 use super::super::quantity::Text;
 use super::super::site::{DeviceEntry, Site};
 use super::super::{Address, Device, Source, SourceKind};
-use super::{Known, Surroundings, cameras, check_id, localbus, plan, unique};
+use super::{CameraTopic, Known, Surroundings, cameras, check_id, localbus, plan, unique};
 use crate::reading::SourceIndex;
 
 /// Checks the site and resolves its devices; those with faults are left out.
@@ -52,6 +52,7 @@ pub(super) fn check(
         }
     }
     check_overlaps(document, site, &devices);
+    check_camera_topics(document, site, &devices, around);
     devices
 }
 
@@ -264,6 +265,33 @@ fn check_overlaps(document: &mut Document, site: &Site, devices: &[Device]) {
         {
             let message = format!("`{filter}` takes in messages of `{}` too", other.id);
             document.fault(&format!("device.{position}.topic"), message, None);
+        }
+    }
+}
+
+/// What a device listens to waits at the broker while the gateway is away, on its disk: pictures must not be among it.
+fn check_camera_topics(
+    document: &mut Document,
+    site: &Site,
+    devices: &[Device],
+    around: &Surroundings,
+) {
+    let Some(sources) = &around.sources else { return };
+    for device in devices {
+        let Address::Topic(filter) = &device.address else { continue };
+        let camera = around.camera_topics.iter().find(|camera| {
+            let broker = sources.get(device.source.0);
+            broker.is_some_and(|broker| broker.id == camera.broker)
+                && overlap(filter, &camera.topic)
+        });
+        if let Some(CameraTopic { camera, .. }) = camera
+            && let Some(position) = site.devices.iter().position(|entry| entry.id == device.id)
+        {
+            let message = format!(
+                "`{filter}` takes in the pictures of camera `{camera}`; the broker would keep them for the gateway"
+            );
+            let help = "name the topics of the device alone, or have the camera publish elsewhere";
+            document.fault(&format!("device.{position}.topic"), message, Some(help.to_owned()));
         }
     }
 }

@@ -42,9 +42,9 @@ fn stills_that_nobody_could_mask_are_told_where_they_are_asked_for() {
     };
 
     let all = told().unwrap();
-    let found = "no still is kept: the models `face`, `person`, `road-users` that find";
+    let found = "no still is kept: the models `face`, `person`, `road-users`, `plate` that find";
     assert!(all.contains(found), "{all}");
-    for name in ["face", "road-users"] {
+    for name in ["face", "road-users", "plate"] {
         copy(&shipped.join(name), &models.join(name));
     }
     let one = told().unwrap();
