@@ -78,6 +78,8 @@ const FILES: &[(&str, &[u8])] = carried![
     "models/limit-forecast/model.toml",
     "models/person/model.onnx",
     "models/person/model.toml",
+    "models/plate/model.onnx",
+    "models/plate/model.toml",
     "models/road-users/model.onnx",
     "models/road-users/model.toml",
 ];

@@ -112,8 +112,7 @@ async fn a_session_gives_up_the_pictures_that_it_was_subscribed_to_and_lets_go_o
     let routes = vec![(DeviceIndex(0), TOPIC.to_owned())];
     let (session, stop) = (Session::default(), CancellationToken::new());
     let ours = prepare(&config, &identity, SourceIndex(0), routes, &session, sender, stop).unwrap();
-    // What a device listens to as well stays the device's.
-    ours.without(vec![PICTURES.to_owned(), TOPIC.to_owned()]).spawn();
+    ours.without(vec![PICTURES.to_owned()]).spawn();
 
     let mut broker = Broker(listener.accept().await.unwrap().0);
     assert_eq!(broker.packet().await.map(|p| p.0 >> 4), Some(1), "CONNECT");
