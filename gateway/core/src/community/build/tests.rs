@@ -411,11 +411,6 @@ fn a_fault_in_the_community_is_told_with_its_place() {
             "[[device]]\nid = \"b\"\ntype = \"lid\"\narea = \"east\"\ntopic = \"sense/+/door\"\n[simulation]",
             "21:9 `sense/+/door` takes in messages of `door` too",
         ),
-        (
-            "[simulation]",
-            "[[device]]\nid = \"b\"\ntype = \"lid\"\narea = \"east\"\ntopic = \"cameras/#\"\n[simulation]",
-            "21:9 `cameras/#` takes in the pictures of camera `yard`; the broker would keep them for the gateway",
-        ),
         ("set = { level", "set = { lvl", "23:9 device type `probe` has no point `lvl`"),
         (
             "scene = \"water\"",
@@ -473,11 +468,6 @@ fn around() -> Surroundings {
         gateway: "gw".into(),
         sources: Some(sources),
         models: Some(vec![model("forecast", 35, 9), model("limit-forecast", 39, 44)]),
-        camera_topics: vec![CameraTopic {
-            camera: "yard".into(),
-            broker: "sensors".into(),
-            topic: "cameras/yard/+".into(),
-        }],
         ..Surroundings::default()
     }
 }

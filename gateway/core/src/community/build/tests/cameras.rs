@@ -1,7 +1,7 @@
 //! Cameras: what is told of their device types and of where devices look, and scenes that stay off.
 
 use super::*;
-use crate::community::build::{PictureKind, PictureModel};
+use crate::community::build::{CameraTopic, PictureKind, PictureModel};
 use crate::community::camera::{CameraIndex, Drawing, See, Zone};
 use crate::community::scene::Status;
 
@@ -211,6 +211,25 @@ fn a_scene_that_needs_a_model_that_is_not_installed_stays_off_and_says_so() {
     assert_eq!(status(BLOCKED, &looking()), (Status::Live, vec![]));
     assert_eq!(status(BLOCKED, &without), (Status::Off, vec![off.to_owned()]));
     assert_eq!(status(&tampered, &without), (Status::Live, vec![]), "no model is asked for that");
+}
+
+#[test]
+fn a_device_that_listens_to_a_camera_s_pictures_is_refused() {
+    let camera = |broker: &str| CameraTopic {
+        camera: "yard".into(),
+        broker: broker.into(),
+        topic: "cameras/yard/+".into(),
+    };
+    let listening = changed(SITE, "type = \"lid\"", "type = \"lid\"\ntopic = \"cameras/#\"");
+    let files = Files { community: file("community.toml", &listening), ..files() };
+
+    let same = Surroundings { camera_topics: vec![camera("sensors")], ..around() };
+    let other = Surroundings { camera_topics: vec![camera("elsewhere")], ..around() };
+
+    let told = told_around(&files, &same);
+    let expected = "community.toml:16:9 `cameras/#` takes in the pictures of camera `yard`";
+    assert!(told.len() == 1 && told[0].starts_with(expected), "{told:#?}");
+    assert!(build(&files, &other).is_ok(), "another broker's");
 }
 
 fn looking() -> Surroundings {
