@@ -266,8 +266,9 @@ async fn a_file_that_is_restored_more_than_once_gives_no_sequence_out_twice() {
         stop(&mut old);
         done(&place.backup(retire));
 
+        // Counted is every time before, that of `--replace` too.
         for (bin, how) in
-            [(1, &[][..]), (2, &["--replace"]), (1, &["--again"]), (2, &["--again"; 2])]
+            [(1, &[][..]), (2, &["--replace"]), (1, &["--again"; 2]), (2, &["--again"; 3])]
         {
             // One that is not set aside here is on a box of its own.
             if how != ["--replace"] {
