@@ -63,7 +63,8 @@ fn as_json(seen: &Seen, labels: &[String]) -> Value {
     }
 }
 
-/// Looks until a model has set aside what it needs; as many are looked at after them at least.
+/// Looks until a model has set aside what it needs. As many at the end say what it holds then, and as many at
+/// least lie between.
 const WARM: usize = 8;
 
 /// Times a model on a JPEG, the whole way from its bytes to what is seen; on a made-up picture, which
@@ -81,8 +82,8 @@ pub(super) fn timed(
     let bytes = file.map(read).transpose()?;
     let noise = models.noise(name, 1).context("the model has no size")?;
     let (mut inference, mut whole) = (Vec::with_capacity(4_096), Vec::with_capacity(4_096));
-    let (mut warm, begun) = (None, Instant::now());
-    while inference.len() < 2 * WARM
+    let (mut held, begun) = (Vec::with_capacity(4_096), Instant::now());
+    while inference.len() < 3 * WARM
         || (begun.elapsed() < lasts && inference.len() < inference.capacity())
     {
         let look = Instant::now();
@@ -96,11 +97,12 @@ pub(super) fn timed(
         };
         whole.push(look.elapsed().as_secs_f64() * 1e3);
         inference.push(took.inference.as_secs_f64() * 1e3);
-        if inference.len() == WARM {
-            warm = resident_bytes();
-        }
+        held.push(resident_bytes());
     }
-    let after = resident_bytes();
+    // An engine gives tens of megabytes back after one look and keeps them after the next. What it keeps for good is
+    // there after every one of the last.
+    let warm = held.iter().take(WARM).copied().max().flatten();
+    let after = held.iter().rev().take(WARM).copied().min().flatten();
     let (inference, whole, looks) = (median(&mut inference), median(&mut whole), whole.len());
     let ratio = whole / inference;
     let mut text = format!(
