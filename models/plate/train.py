@@ -2,8 +2,8 @@
 
     python3 -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python train.py --data FOLDER
 
-No picture of a real plate is used, so that nobody's is in the network. FOLDER holds pictures of cars and of things without plates
-(`cnrpark/A/busy`, `cnrpark/A/free`, `trashnet/train/*`); plates are drawn onto them by the proportions of GA 36-2018 and of the plates
+No real plate is shown as one. FOLDER holds pictures of parked cars, whose own plates are too small to read and count as
+background, and of things without plates (`cnrpark/A/busy`, `cnrpark/A/free`, `trashnet/train/*`); plates are drawn onto them by the proportions of GA 36-2018 and of the plates
 of electric bicycles, in the colours of those and of other countries, with signs of a drawn font and strokes that look like one. Writes model.onnx, model.toml
 and the figures in card.md beside this file. Seeded. About fifteen minutes of two cores.
 """
@@ -307,7 +307,7 @@ def main():
     kept, held = [g[: len(g) * 9 // 10] for g in pictures], [g[len(g) * 9 // 10 :] for g in pictures]
     (HERE / "model.onnx").write_bytes(export(learn(kept, a.scenes, a.workers)).SerializeToString())
     head = {"name": "plate", "version": VERSION, "title": {"en": "Number plates, for masking", "zh": "车牌（用于遮挡）"}, "licence": "Apache-2.0",
-            "training-data": "drawn plates on CNRPark camera A (ODbL 1.0) and TrashNet (MIT); no plate of a real vehicle"}
+            "training-data": "plates drawn on CNRPark camera A (ODbL 1.0) and TrashNet (MIT)"}
     units = {"picture": "RGB, (byte - 127.5) / 127.5", "boxes": "left, top, right, bottom as fractions of the input, one row a cell of 8 x 8 pixels", "scores": "0..1, one column"}
     say = "Drawn plates in pictures that were kept back: so many are covered to four fifths."
     manifest.write(HERE, head, PICTURE, DECODE, units, {}, say)
